@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** The context: budget, workers, scopes, errors, cancelling. */
+#ifndef CLAST_CONTEXT_H
+#define CLAST_CONTEXT_H
+
+#include "clast/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What clast_open takes. Zero a field, or the whole struct, for the default. */
+typedef struct clast_options {
+    uint64_t memory; /**< budget in bytes; 0: half of min(available memory, cgroup
+                        limit, RLIMIT_AS) */
+    int workers; /**< 0: the affinity mask, capped by the cgroup quota; at most 256 */
+    const char *scratch; /**< folder for spilled blocks; NULL: beside the first output,
+                            else /var/tmp (the command passes CLAST_SCRATCH or $TMPDIR;
+                            the library reads no environment) */
+    const char *cluster; /**< NULL: this process; anything else is not supported yet */
+    uint64_t block; /**< target bytes of a numeric tile; 0: 4 MiB. Part of what decides
+                       the bits. */
+    uint64_t reserved[7]; /**< zero */
+} clast_options;
+
+typedef enum clast_log_level { CLAST_LOG_INFO, CLAST_LOG_WARNING } clast_log_level;
+typedef void clast_log_fn(void *arg, clast_log_level level, const char *message);
+
+/**
+ * Opens a context. Never returns NULL: where it cannot be opened, the context is
+ * poisoned and clast_ctx_status() says why; every call on it is safe and does nothing.
+ */
+CLAST_API clast_ctx *clast_open(const clast_options *options);
+
+/** Frees the context, its arrays and persisted blocks, and writes NULL. NULL and a
+ * pointer to NULL are legal. */
+CLAST_API void clast_close(clast_ctx **ctx);
+
+/** The first error since clast_open() or clast_ctx_clear(). */
+CLAST_API clast_status clast_ctx_status(const clast_ctx *ctx);
+
+/** Its message; "" where there is none. Valid until the next call on the context. */
+CLAST_API const char *clast_ctx_error(const clast_ctx *ctx);
+
+/** Forgets the first error. A context that is poisoned from birth stays so. */
+CLAST_API void clast_ctx_clear(clast_ctx *ctx);
+
+/**
+ * Cancels the run that is under way, at the next task boundary; without one it does
+ * nothing. May be called from any thread and any signal handler.
+ */
+CLAST_API void clast_cancel(clast_ctx *ctx);
+
+/** Where messages go that are no errors. The library itself never writes to stderr.
+ * NULL: nowhere. */
+CLAST_API void clast_set_log(clast_ctx *ctx, clast_log_fn *fn, void *arg);
+
+/** The settled options: what was chosen for each zero. */
+CLAST_API clast_options clast_ctx_options(const clast_ctx *ctx);
+
+/** Arrays made from here on belong to the new scope, until clast_scope_end() frees
+ * them. Scopes nest. */
+CLAST_API void clast_scope_begin(clast_ctx *ctx);
+CLAST_API void clast_scope_end(clast_ctx *ctx);
+
+/** What the last run on this context did, beside what its plan predicted. Bytes and
+ * seconds. */
+typedef struct clast_stats {
+    uint64_t memory;         /**< the budget */
+    uint64_t minimum_memory; /**< with which the plan would still run */
+    uint64_t predicted_peak, peak;
+    uint64_t predicted_read, read;       /**< of sources, decoded bytes */
+    uint64_t predicted_written, written; /**< by sinks, array bytes */
+    uint64_t predicted_spilled, spilled;
+    uint64_t stored_read, stored_written; /**< bytes that crossed the file descriptor */
+    uint64_t plan_bytes, tasks, blocks;
+    double plan_seconds, run_seconds;
+    double wait_memory, wait_read, wait_task; /**< summed over workers */
+    int workers;
+} clast_stats;
+
+CLAST_API clast_stats clast_ctx_stats(const clast_ctx *ctx);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** Programs as text: the subset of NumPy that docs/expressions.md gives the grammar of.
+ */
+#ifndef CLAST_EXPR_H
+#define CLAST_EXPR_H
+
+#include "clast/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A name that a program may use, and the array it stands for. */
+typedef struct clast_name {
+    const char *name;
+    clast_array *array;
+} clast_name;
+
+/**
+ * The value of a program's last expression statement; where it ends in an assignment,
+ * that value.
+ *
+ * Evaluated by Python with every function of numpy in scope, the same text has the same
+ * value, shape and dtype.
+ *
+ * @errors  CLAST_ESYNTAX and everything the operations report, with line and column;
+ * CLAST_ENAME a name that is unknown, given twice, or never used
+ */
+CLAST_API clast_array *clast_expr(clast_ctx *ctx, const char *program, int n,
+                                  const clast_name *names);
+
+/**
+ * The same, for programs with several results: `wanted` names of the program's
+ * variables, whose arrays are put into `results`. A NULL in `wanted` is the value of
+ * the last expression statement.
+ *
+ * @return  CLAST_OK, or the first error; results are all poisoned then
+ */
+CLAST_API clast_status clast_expr_values(clast_ctx *ctx, const char *program, int n,
+                                         const clast_name *names, int nwanted,
+                                         const char *const *wanted,
+                                         clast_array **results);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

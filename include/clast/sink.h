@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** Sinks: where results go. A sink plans and runs; several in one call share what they
+ * read. */
+#ifndef CLAST_SINK_H
+#define CLAST_SINK_H
+
+#include <stdbool.h>
+
+#include "clast/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct clast_hdf5_options {
+    const int64_t *chunks; /**< one number an axis, -1: the whole axis; NULL: as the
+                              first input of the same shape, else near 1 MiB */
+    int gzip; /**< 0: as the first input; -1: no compression; 1 to 9: deflate level */
+    int shuffle;          /**< 0: with gzip; -1: no; 1: yes */
+    bool overwrite;       /**< an existing dataset of that name is replaced; otherwise
+                             CLAST_EEXIST */
+    bool no_sync;         /**< leave out the fsyncs before the file appears */
+    uint64_t reserved[4]; /**< zero */
+} clast_hdf5_options;
+
+/** One result and where it goes. Made by clast_sink_*; strings, buffers and options
+ * must live until the run. */
+typedef struct clast_sink {
+    clast_array *array;
+    const char *file, *path;           /**< NULL for a fetch */
+    const clast_hdf5_options *options; /**< NULL: defaults */
+    const clast_buffer *into;          /**< NULL for HDF5 */
+} clast_sink;
+
+CLAST_API clast_sink clast_sink_hdf5(clast_array *a, const char *file, const char *path,
+                                     const clast_hdf5_options *options);
+CLAST_API clast_sink clast_sink_fetch(clast_array *a, const clast_buffer *into);
+
+/**
+ * Computes all sinks as one graph: shared inputs are read once. Output files appear
+ * whole, by rename, after everything is written, or not at all; a dataset that is added
+ * to an existing file goes through a copy of it.
+ *
+ * @errors  what the arrays are poisoned with; CLAST_EBUDGET with the numbers that would
+ * fit; CLAST_EEXIST, CLAST_EACCESS, CLAST_ENOSPACE, CLAST_EIO; CLAST_ECANCELED.
+ * Existing files are as they were.
+ */
+CLAST_API clast_status clast_compute(clast_ctx *ctx, int n, const clast_sink *sinks);
+
+/** One sink of each kind. */
+CLAST_API clast_status clast_to_hdf5(clast_array *a, const char *file, const char *path,
+                                     const clast_hdf5_options *options);
+/** The buffer's dtype and shape must be the array's. */
+CLAST_API clast_status clast_fetch(clast_array *a, const clast_buffer *into);
+
+/** Writes the plan of clast_compute(ctx, n, sinks) as text: nodes after fusion, grids,
+ * tasks, predicted peak, bytes to read, write and spill. Computes nothing, touches no
+ * output. */
+CLAST_API clast_status clast_explain(clast_ctx *ctx, int n, const clast_sink *sinks,
+                                     clast_text_fn *write, void *arg);
+
+/** Writes a description of a file, or of one object in it where path is not NULL:
+ * names, shapes, dtypes, chunks, filters, sizes, attributes. */
+CLAST_API clast_status clast_hdf5_info(clast_ctx *ctx, const char *file,
+                                       const char *path, clast_text_fn *write,
+                                       void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

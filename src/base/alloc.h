@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The accounting allocator: every heap allocation of Clast goes through here (a lint
+ * forbids malloc elsewhere).
+ *
+ * It counts bytes so that tests find leaks and the engine can charge the plan to the
+ * budget, and it can be told to fail the n-th allocation from now on. Thread-safe
+ * (atomic counters). Sizes that overflow give NULL.
+ */
+#ifndef CL_BASE_ALLOC_H
+#define CL_BASE_ALLOC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+void *cl_alloc(size_t bytes); /* 16-byte aligned; 0 bytes gives a unique pointer */
+void *cl_alloc_array(size_t count, size_t size); /* overflow-checked product */
+void *cl_calloc(size_t count, size_t size);
+void *cl_realloc_array(void *p, size_t count,
+                       size_t size); /* p stays valid where NULL is returned */
+char *cl_strdup(const char *text);
+void cl_free(void *p); /* NULL is legal */
+
+uint64_t cl_alloc_live(void);        /* bytes now allocated */
+void cl_alloc_fail_after(int64_t n); /* tests: the n-th allocation from now and all
+                                        later ones fail; negative: none fails */
+
+/* A growing array: makes room for `need` elements, growing by half. false: no memory,
+ * *p unchanged. */
+bool cl_grow(void *p_address, size_t *capacity, size_t need, size_t size);
+
+/* An arena: many small allocations freed at once. Zeroed memory is an empty arena.
+ * 16-byte aligned. */
+typedef struct cl_arena {
+    struct cl_arena_page *page;
+    uint64_t bytes; /* held in all */
+} cl_arena;
+void *cl_arena_alloc(cl_arena *arena, size_t bytes); /* zeroed */
+void *cl_arena_array(cl_arena *arena, size_t count, size_t size);
+void cl_arena_fini(cl_arena *arena);
+
+/* *product = a * b; false where it overflows. */
+static inline bool cl_mul_size(size_t a, size_t b, size_t *product)
+{
+    return !__builtin_mul_overflow(a, b, product);
+}
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * From nodes to a plan: prune, share, fold views, fuse, settle grids, lower, order.
+ *
+ * A pure function: the same node bytes and settings give the same plan, bit for bit. It
+ * asks nobody anything; what it has to know of sources and sinks is handed in.
+ */
+#ifndef CL_GRAPH_BUILD_H
+#define CL_GRAPH_BUILD_H
+
+#include "graph/node.h"
+#include "graph/plan.h"
+
+/* What the planner must know of a source. */
+typedef struct {
+    clast_dtype dtype;
+    cl_shape shape;
+    bool is_memory; /* caller's or copied memory: one RESIDENT strided block */
+    int64_t stride[CL_MAXDIM]; /* bytes, for memory */
+    bool has_chunks;
+    int64_t chunk[CL_MAXDIM];   /* storage chunks, where has_chunks */
+    bool is_filtered;           /* a chunk must be decoded whole */
+    uint64_t staging_per_chunk; /* bytes beyond the block while one chunk is loaded
+                                   (stored bytes' bound) */
+    uint64_t staging_fixed;     /* ... and per load, whatever its size */
+    bool is_slow;               /* H5Dread: staging of the same size as the block */
+    const cl_grid *
+        tiles; /* persisted arrays: their grid (blocks exist already); NULL otherwise */
+} cl_source_facts;
+
+/* What the planner must know of a sink. */
+typedef struct {
+    cl_node_id node;
+    bool is_memory;             /* fetched into a buffer: any units do */
+    bool is_persist;            /* blocks are kept: no STORE stage */
+    int64_t chunk[CL_MAXDIM];   /* storage chunks of an HDF5 output */
+    uint64_t staging_per_chunk; /* bytes a chunk needs while it is filtered */
+} cl_sink_facts;
+
+typedef struct {
+    uint64_t block_bytes;  /* --block: target of a numeric tile; 0: 4 MiB */
+    uint64_t budget_pages; /* orders and groups, never changes the numeric grid */
+    int workers;
+} cl_plan_settings;
+
+clast_status cl_plan_build(cl_plan *plan, const cl_nodes *nodes, uint32_t nsource,
+                           const cl_source_facts *sources, uint32_t nsink,
+                           const cl_sink_facts *sinks, const cl_plan_settings *settings,
+                           cl_error *err);
+
+/* For a persisted sink: the tensor that holds it (its tiles are the kept blocks). */
+uint32_t cl_plan_sink_tensor(const cl_plan *plan, uint32_t sink);
+
+/* The plan as text, for people: one line a stage with label, dtype, shape, tile, tasks;
+ * then totals. */
+clast_status cl_plan_describe(const cl_plan *plan, clast_text_fn *write, void *arg);
+
+#endif

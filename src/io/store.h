@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where blocks live: sources that boxes are read from, sinks that chunks are written
+ * to.
+ *
+ * A source is {facts, read a box}, a sink {begin, put a unit, commit or abort}. HDF5 is
+ * one kind, memory another. Reading is in two steps, so that waiting and computing go
+ * to different threads: fetch (I/O thread: stored bytes into staging, or straight into
+ * place) and decode (worker: filters, byte order, CF). All functions here may be called
+ * from any thread; those of libhdf5 take the one process-wide lock inside.
+ */
+#ifndef CL_IO_STORE_H
+#define CL_IO_STORE_H
+
+#include "base/log.h"
+#include "base/shape.h"
+#include "base/status.h"
+#include "clast/sink.h"
+
+typedef struct cl_source cl_source;
+
+/* What a source is. */
+typedef struct {
+    clast_dtype dtype; /* of the elements as they are handed out */
+    cl_shape shape;
+    bool is_memory;
+    void *data;                /* memory: element (0, ..., 0) */
+    int64_t stride[CL_MAXDIM]; /* memory: bytes */
+    bool has_chunks;
+    int64_t chunk[CL_MAXDIM];
+    bool is_filtered; /* whole chunks only are cheap to read */
+    bool is_slow;     /* through H5Dread */
+    uint64_t staging_per_chunk, staging_fixed;
+    int gzip; /* deflate level of the storage, 0: none; what outputs inherit */
+    bool shuffle;
+    const char *file, *path; /* NULL for memory */
+} cl_source_info;
+
+/* Opens a dataset; several sources of one file share the open file. */
+clast_status cl_source_open_hdf5(cl_source **source, const char *file, const char *path,
+                                 bool raw, const cl_log *log, cl_error *err);
+/* Memory of the caller (borrowed), or of ours: free_data is then called with data at
+ * the end. */
+clast_status cl_source_open_memory(cl_source **source, const clast_buffer *buffer,
+                                   void (*free_data)(void *data), cl_error *err);
+void cl_source_close(cl_source *source); /* NULL is legal */
+const cl_source_info *cl_source_get_info(const cl_source *source);
+/* A number that is the same only for the same dataset of the same unchanged file
+ * (device, inode, size, mtime). */
+uint64_t cl_source_identity(const cl_source *source);
+
+/* Bytes of staging that fetch and decode of this box need. */
+uint64_t cl_source_staging(const cl_source *source, const cl_box *box);
+/* staging: 64-byte aligned, what cl_source_staging() said. dst: C-contiguous over the
+ * box, likewise aligned; it need not hold its values before decode returned. *stored
+ * gets the bytes that were read from the file. */
+clast_status cl_source_fetch(cl_source *source, const cl_box *box, void *dst,
+                             void *staging, uint64_t *stored, cl_error *err);
+clast_status cl_source_decode(cl_source *source, const cl_box *box, void *dst,
+                              void *staging, cl_error *err);
+
+/*
+ * Outputs: all files of one run. begin opens temporary files
+ * (".name.host.pid.random.clast-tmp" beside the target) and makes the datasets; put
+ * writes units; commit publishes every file by rename, one after another; abort removes
+ * what was made. Existing files stay as they were until commit.
+ */
+typedef struct cl_outputs cl_outputs;
+
+typedef struct {
+    const char *file, *path;
+    clast_dtype dtype;
+    cl_shape shape;
+    int64_t chunk[CL_MAXDIM]; /* settled: > 0 and <= the extent where that is > 0;
+                                 ignored for rank 0 and empty shapes */
+    int gzip;                 /* settled: 0 none */
+    bool shuffle;
+    bool overwrite, no_sync;
+} cl_output_spec;
+
+/* Everything that can be wrong is checked here, before anything is read: folder
+ * missing, no permission, dataset exists, path through a non-group, same dataset twice.
+ */
+clast_status cl_outputs_check(size_t n, const cl_output_spec *specs, cl_error *err);
+clast_status cl_outputs_begin(cl_outputs **outputs, size_t n,
+                              const cl_output_spec *specs, const cl_log *log,
+                              cl_error *err);
+/* Bytes of workspace that one put of a unit of `chunks` storage chunks needs. */
+uint64_t cl_output_staging_per_chunk(const cl_output_spec *spec);
+/* data: C-contiguous over the box; the box is whole chunks (clipped at the array's
+ * end). From any thread. */
+clast_status cl_output_put(cl_outputs *outputs, size_t index, const cl_box *box,
+                           const void *data, void *staging, uint64_t *stored,
+                           cl_error *err);
+/* Frees in every case; on failure nothing that existed is changed (of several files the
+ * earlier ones may be there, as the message says). Inputs' own file may be the target.
+ */
+clast_status cl_outputs_commit(cl_outputs *outputs, cl_error *err);
+void cl_outputs_abort(cl_outputs *outputs); /* NULL is legal */
+
+/* Text for `clast info`. */
+clast_status cl_hdf5_info(const char *file, const char *path, clast_text_fn *write,
+                          void *arg, cl_error *err);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Reductions: a program's values folded into partials, partials joined, final values
+ * (layout: base/op.h). */
+#ifndef CL_KERNEL_FOLD_H
+#define CL_KERNEL_FOLD_H
+
+#include "kernel/map.h"
+
+typedef struct {
+    clast_reduction reduction;
+    clast_dtype dtype; /* of the program's values */
+    uint32_t axes;     /* bit a: axis a of the program's space is reduced */
+    double ddof;
+    int64_t flat_stride[CL_MAXDIM]; /* ARG*: index = sum over reduced axes of
+                                       flat_stride[a] * i[a], i global */
+} cl_fold;
+
+/* Folds the program's values over `box` into `partial` (one record for each element of
+ * the box's kept axes, C order). first: partial is fresh memory; otherwise it holds a
+ * chain's partial and is added to, the new leaf being the right operand. Within a leaf
+ * sums are pairwise in a fixed layout that does not depend on how spans cut the box. */
+clast_status cl_fold_run(const cl_fold *fold, const cl_loop *loop, const cl_box *box,
+                         const cl_input *inputs, void *partial, bool first,
+                         void *workspace, const cl_poll *poll);
+size_t cl_fold_workspace(const cl_fold *fold, const cl_loop *loop,
+                         const cl_box *largest);
+
+/* out = the partials joined from left to right; out may be the first of them. */
+void cl_fold_join(const cl_fold *fold, int64_t elements, size_t n,
+                  const void *const *partial, void *out);
+
+/* Final values of one partial into out (dtype cl_reduction_dtype). */
+void cl_fold_finish(const cl_fold *fold, int64_t elements, const void *partial,
+                    void *out);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The scheduler core: what may run, what is loaded, what is evicted. One pure state
+ * machine: events in, actions out; no threads, clocks, pointers to data or I/O. OpenMP
+ * and pthread workers drive it (driver.c), so does the simulator.
+ *
+ * INVARIANTS (the simulator checks all of them after every event)
+ *   - reserved pages (resident + loading + spilling blocks, outputs and workspaces of
+ * running tasks) <= budget, per place
+ *   - a task starts once per arming, after all its operands are resident, which stay
+ * pinned until it is done; outputs and workspace are reserved in the same step
+ *   - while the lowest-ranked ready task lacks memory nobody else starts and nothing is
+ * prefetched, so that an admitted run always finishes
+ *   - a block is freed exactly once per arming, after its last consumer; a KEEP block
+ * never before it is released
+ *   - no eviction of a pinned block; victims are dead blocks first, then the farthest
+ * next use weighed by the cost of getting the block back (SOURCE: load; others: spill
+ * and load; RECOMPUTE: run again); never one needed sooner than what it makes room for
+ *   - after FAILED or CANCEL nothing starts; what runs is awaited; the failure of
+ * lowest rank is reported
+ *   - an event of an old epoch changes nothing
+ *
+ * LOST(place) voids what that place held: blocks without another copy or home are
+ * recomputed by re-arming producers.
+ */
+#ifndef CL_SCHED_CORE_H
+#define CL_SCHED_CORE_H
+
+#include "graph/plan.h"
+
+typedef enum {
+    CL_EVENT_DONE,    /* task finished on place; block outputs are resident there */
+    CL_EVENT_LOADED,  /* block arrived (from its source, from scratch, or by COPY) */
+    CL_EVENT_SPILLED, /* block is in scratch; its memory may go */
+    CL_EVENT_FAILED,  /* task, or load or spill of block (the other is CL_NONE) */
+    CL_EVENT_LOST     /* place is gone; its epoch is over */
+} cl_event_kind;
+
+typedef struct {
+    cl_event_kind kind;
+    uint16_t place;
+    uint32_t epoch;
+    uint32_t task, block;
+    clast_status status; /* FAILED */
+} cl_event;
+
+typedef enum {
+    CL_ACTION_LOAD,    /* read block into memory at place; `from_scratch` or from its
+                          source */
+    CL_ACTION_SPILL,   /* write block to scratch; answered by SPILLED */
+    CL_ACTION_FREE,    /* give block's memory back; not answered */
+    CL_ACTION_DISCARD, /* give block's place in scratch back; not answered */
+    CL_ACTION_COPY     /* block from place `from` to `place`; answered by LOADED */
+} cl_action_kind;
+
+typedef struct {
+    cl_action_kind kind;
+    uint16_t place, from;
+    uint32_t epoch;
+    uint32_t block;
+    bool from_scratch;
+} cl_action;
+
+/* A task handed out. copy_mask bit i: the i-th RW or ACC operand must be copied into
+ * fresh memory (its old version is still wanted); otherwise the W operand after it
+ * takes over the buffer. */
+typedef struct {
+    uint32_t task, epoch;
+    uint32_t copy_mask;
+} cl_start;
+
+typedef struct {
+    uint64_t budget_pages;  /* per place */
+    uint64_t scratch_pages; /* per place; 0 forbids spilling */
+    uint32_t nplace;
+    uint32_t prefetch; /* how many tasks ahead to load for; 0: none */
+} cl_core_limits;
+
+typedef struct {
+    uint64_t done, started, rearmed;
+    uint64_t loaded_pages, spilled_pages, reloaded_pages; /* reloaded: from scratch */
+    uint64_t peak_pages, peak_scratch_pages;
+} cl_core_counts;
+
+typedef struct cl_core cl_core;
+
+clast_status cl_core_new(cl_core **core, const cl_plan *plan,
+                         const cl_core_limits *limits, cl_error *err);
+void cl_core_free(cl_core *core);
+uint64_t cl_core_bytes(
+    const cl_core *core); /* its own memory: charged to the budget by the caller */
+
+/* Adds the plan's next segment, which must continue the numbering. */
+clast_status cl_core_append(cl_core *core, const cl_segment *segment, cl_error *err);
+/* A KEEP block is no longer wanted. */
+void cl_core_release(cl_core *core, uint32_t block);
+/* A KEEP block of an earlier run is here: in memory at place 0, or in scratch. Before
+ * the first take. */
+void cl_core_adopt(cl_core *core, uint32_t block, bool in_scratch);
+
+void cl_core_post(cl_core *core, const cl_event *event);
+void cl_core_cancel(cl_core *core);
+/* Hands out up to `max` tasks for a worker of `place`; 0: none now (idle, or nothing
+ * left). */
+size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max);
+/* Takes the next action, oldest first; false: none. To be drained after post and take.
+ */
+bool cl_core_next_action(cl_core *core, cl_action *action);
+
+bool cl_core_is_finished(
+    const cl_core *core); /* all done, or failed/cancelled and nothing under way */
+clast_status cl_core_failure(const cl_core *core, uint32_t *task,
+                             uint32_t *block); /* CLAST_OK: none */
+/* Something could run if memory allowed (for statistics of waiting). */
+bool cl_core_wants_memory(const cl_core *core);
+cl_core_counts cl_core_get_counts(const cl_core *core);
+/* Where a block is at the end of a run, for persisted ones. */
+typedef enum { CL_AT_NOWHERE, CL_AT_MEMORY, CL_AT_SCRATCH } cl_at;
+cl_at cl_core_where(const cl_core *core, uint32_t block);
+
+#endif

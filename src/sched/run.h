@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Runs: the engine that a context owns (memory manager, scratch, persisted blocks) and
+ * the execution of plans on it.
+ */
+#ifndef CL_SCHED_RUN_H
+#define CL_SCHED_RUN_H
+
+#include "base/log.h"
+#include "base/thread.h"
+#include "clast/context.h"
+#include "graph/plan.h"
+#include "io/store.h"
+
+typedef struct cl_engine cl_engine;
+
+typedef struct {
+    uint64_t memory; /* the budget, bytes */
+    int workers;
+    cl_team_kind team;
+    const cl_log *log;
+} cl_engine_options;
+
+clast_status cl_engine_new(cl_engine **engine, const cl_engine_options *options,
+                           cl_error *err);
+void cl_engine_free(cl_engine *engine);
+
+/* Charges memory that others hold for the context (copied-in arrays, tables) to the
+ * budget. */
+clast_status cl_engine_charge(cl_engine *engine, uint64_t bytes, cl_error *err);
+void cl_engine_uncharge(cl_engine *engine, uint64_t bytes);
+uint64_t cl_engine_free_bytes(
+    const cl_engine *engine); /* budget less charges: what a run may have */
+
+/* Persisted arrays: kept blocks of one tensor. A source whose blocks the engine holds.
+ */
+typedef struct cl_kept cl_kept;
+void cl_kept_free(cl_engine *engine, cl_kept *kept);
+const cl_grid *cl_kept_grid(const cl_kept *kept);
+
+/* A source of the run, by the index that plan sources use: exactly one of the two is
+ * set. */
+typedef struct {
+    cl_source *source;
+    cl_kept *kept;
+} cl_run_source;
+
+/* Where a plan's sink goes: an output (index into outputs), caller's memory, or kept
+ * blocks. */
+typedef struct {
+    size_t output; /* valid where into and keep are NULL */
+    const clast_buffer *into;
+    cl_kept **keep; /* filled when the run succeeds */
+} cl_run_sink;
+
+typedef struct {
+    const cl_run_source *sources;
+    const cl_run_sink *sinks;
+    cl_outputs *outputs; /* not committed or aborted here */
+    const char *scratch_folder;
+    clast_stats *stats; /* filled, also on failure */
+} cl_run;
+
+/* What a run of the plan would need, without touching anything: peak, bytes read,
+ * spilled with one worker, from a dry run of the core. CLAST_EBUDGET with the numbers
+ * that would fit where it cannot run. */
+clast_status cl_engine_predict(cl_engine *engine, const cl_plan *plan,
+                               const cl_run *run, clast_stats *stats, cl_error *err);
+clast_status cl_engine_run(cl_engine *engine, const cl_plan *plan, const cl_run *run,
+                           cl_error *err);
+void cl_engine_cancel(cl_engine *engine); /* async-signal-safe */
+
+#endif
