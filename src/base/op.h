@@ -140,6 +140,9 @@ cl_accumulator(clast_reduction r,
 clast_dtype cl_reduction_dtype(clast_reduction r,
                                clast_dtype input); /* of the final result */
 int64_t cl_partial_bytes(clast_reduction r, clast_dtype input, int64_t elements);
+/* Where the second component begins. Each component begins at a multiple of 64 bytes,
+ * the first at CL_PARTIAL_HEADER. INT64_MAX where a size overflows. */
+int64_t cl_partial_second(clast_reduction r, clast_dtype input, int64_t elements);
 const char *cl_reduction_name(clast_reduction r); /* "sum", ..., "all" */
 
 /* Compact WY factors of a rows x n block: the reflectors and, below them, CL_QR_NB x n
