@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# A thin front for newcomers; Meson does the work. `make help` lists the targets.
+
+BUILD ?= build
+
+.PHONY: all help demo check bench soak install format clean
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	scripts/packages.sh build
+	meson setup $(BUILD)
+
+help:
+	@echo "make            build the library and the command"
+	@echo "make demo       install what is missing, build, run three demos on 1 GiB of data within 256 MiB"
+	@echo "make check      install what is missing, build, pass every test (at most 10 minutes on 2 cores)"
+	@echo "make bench      the reference workloads beside Dask, with the machine's limits"
+	@echo "make soak       the long suites: many simulator seeds, many random programs"
+	@echo "make install    into the prefix of Meson (DESTDIR is honoured)"
+	@echo "make format     clang-format over the sources"
+	@echo "make clean      removes build directories"
+
+demo: all
+	scripts/demo.sh $(BUILD)
+
+check:
+	scripts/packages.sh check
+	scripts/check.sh
+
+bench:
+	scripts/packages.sh bench
+	scripts/bench.sh
+
+soak: all
+	meson test -C $(BUILD) --suite soak --timeout-multiplier 0 --print-errorlogs
+
+install: all
+	meson install -C $(BUILD)
+
+format:
+	git ls-files '*.c' '*.h' '*.inc' | xargs clang-format -i
+
+clean:
+	rm -rf build build-*

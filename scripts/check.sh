@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Everything that `make check` promises: the suites on the plain build, the unit tests under AddressSanitizer and
+# UndefinedBehaviorSanitizer, the driver's under ThreadSanitizer, and a build with clang. Ends with one line of totals.
+set -eu
+cd "$(dirname "$0")/.."
+
+setup() { # directory, then options of meson setup
+    directory=$1
+    shift
+    [ -f "$directory/build.ninja" ] || meson setup "$directory" "$@" >"$directory.log" 2>&1 || {
+        cat "$directory.log" >&2
+        exit 1
+    }
+    rm -f "$directory.log"
+    ninja -C "$directory" | tail -n 1
+}
+
+status=0
+run() { # directory, then options of meson test
+    directory=$1
+    shift
+    meson test -C "$directory" --no-rebuild --print-errorlogs "$@" || status=1
+    python3 scripts/tally.py "$directory/meson-logs/testlog.json" >>"$totals"
+}
+
+totals=$(mktemp)
+trap 'rm -f "$totals"' EXIT
+
+setup build
+run build --no-suite soak --no-suite bench
+setup build-asan -Db_sanitize=address,undefined -Db_lundef=false -Ddefault_library=static --buildtype=debug -Doptimization=1
+ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 run build-asan --suite unit
+setup build-tsan -Db_sanitize=thread -Db_lundef=false -Dopenmp=disabled -Ddefault_library=static --buildtype=debug -Doptimization=1
+run build-tsan --suite threads
+CC=clang setup build-clang -Ddefault_library=static
+run build-clang --suite threads
+
+awk '{ passed += $1; failed += $2 } END { printf "%d passed, %d failed\n", passed, failed; exit failed > 0 }' "$totals" || status=1
+exit $status
