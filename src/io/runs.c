@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Row runs of boxes, and their batching.
+ *
+ * A part of two C-contiguous boxes falls into rows: the trailing axes that the part
+ * covers wholly in both boxes, times the last axis that it does not. All outer axes
+ * are counted through by an odometer, so each row is contiguous on both sides and the
+ * number of rows is the least possible. Cost: O(rows), no allocation.
+ *
+ * Invariant of a batch: the pieces in iov cover the file bytes [begin, end) without
+ * holes.
+ */
+#include "io/runs.h"
+
+#include <string.h>
+
+#define LARGEST_CALL ((uint64_t)1 << 30) /* Linux moves at most 2 GiB - 4 KiB a call */
+
+void cl_runs_init(cl_runs *runs, int fd, bool is_write, uint64_t limit)
+{
+    runs->fd = fd;
+    runs->is_write = is_write;
+    runs->limit = limit;
+    runs->begin = runs->end = runs->moved = 0;
+    runs->n = 0;
+    if (is_write)
+        memset(runs->gap, 0, sizeof runs->gap);
+}
+
+int cl_runs_flush(cl_runs *runs)
+{
+    const int n = runs->n;
+    if (n == 0)
+        return 0;
+    runs->n = 0;
+    runs->moved += runs->end - runs->begin;
+    const off_t at = (off_t)runs->begin;
+    return runs->is_write ? cl_sys_write_all(runs->fd, runs->iov, n, at)
+                          : cl_sys_read_all(runs->fd, runs->iov, n, at);
+}
+
+static bool is_bridged(const cl_runs *runs, uint64_t at, uint64_t bytes)
+{
+    return runs->n > 0 && runs->n <= CL_SYS_IOV - 2 && at >= runs->end &&
+           at - runs->end <= CL_RUNS_GAP && at + bytes - runs->begin <= LARGEST_CALL;
+}
+
+static void append(cl_runs *runs, void *memory, uint64_t bytes)
+{
+    struct iovec *last = &runs->iov[runs->n - 1];
+    if (runs->n > 0 && (char *)last->iov_base + last->iov_len == memory)
+        last->iov_len += bytes;
+    else
+        runs->iov[runs->n++] = (struct iovec){memory, bytes};
+    runs->end += bytes;
+}
+
+int cl_runs_add(cl_runs *runs, uint64_t at, void *memory, uint64_t bytes)
+{
+    if (bytes == 0)
+        return 0;
+    if (at > runs->limit || bytes > runs->limit - at)
+        return -1;
+    while (bytes > 0) {
+        const uint64_t piece = bytes < LARGEST_CALL ? bytes : LARGEST_CALL;
+        if (!is_bridged(runs, at, piece)) {
+            const int error = cl_runs_flush(runs);
+            if (error != 0)
+                return error;
+            runs->begin = runs->end = at;
+        }
+        if (at > runs->end) {
+            runs->iov[runs->n++] = (struct iovec){runs->gap, at - runs->end};
+            runs->end = at;
+        }
+        append(runs, memory, piece);
+        memory = (char *)memory + piece;
+        at += piece;
+        bytes -= piece;
+    }
+    return 0;
+}
+
+/* How a part falls into rows: axes [0, outer) are counted, the rest is one row. */
+typedef struct {
+    int outer;
+    int64_t row;
+} rows;
+
+static rows rows_of(const cl_box *part, const cl_box *a, const cl_box *b)
+{
+    rows r = {part->ndim, 1};
+    while (r.outer > 0) {
+        const int axis = --r.outer;
+        r.row *= part->n[axis];
+        if (part->n[axis] != a->n[axis] || part->n[axis] != b->n[axis])
+            break;
+    }
+    return r;
+}
+
+int64_t cl_box_position(const cl_box *part, const cl_box *box)
+{
+    int64_t position = 0;
+    for (int a = 0; a < box->ndim; a++)
+        position = position * box->n[a] + (part->lo[a] - box->lo[a]);
+    return position;
+}
+
+bool cl_box_is_run(const cl_box *part, const cl_box *box)
+{
+    int axis = 0;
+    while (axis < part->ndim && part->n[axis] == 1)
+        axis++;
+    for (axis++; axis < part->ndim; axis++)
+        if (part->n[axis] != box->n[axis])
+            return false;
+    return true;
+}
+
+/* The next row in C order; false after the last. `at` is a box of one row. */
+static bool next_row(const cl_box *part, int outer, cl_box *at)
+{
+    for (int a = outer - 1; a >= 0; a--) {
+        if (++at->lo[a] < part->lo[a] + part->n[a])
+            return true;
+        at->lo[a] = part->lo[a];
+    }
+    return false;
+}
+
+int cl_runs_box(cl_runs *runs, uint64_t at, const cl_box *file_box, void *memory,
+                const cl_box *memory_box, const cl_box *part, uint64_t item)
+{
+    if (cl_box_count(part) == 0)
+        return 0;
+    const rows r = rows_of(part, file_box, memory_box);
+    cl_box row = *part;
+    do {
+        const uint64_t there = (uint64_t)cl_box_position(&row, file_box) * item;
+        const uint64_t here = (uint64_t)cl_box_position(&row, memory_box) * item;
+        const int error = cl_runs_add(runs, at + there, (char *)memory + here,
+                                      (uint64_t)r.row * item);
+        if (error != 0)
+            return error;
+    } while (next_row(part, r.outer, &row));
+    return 0;
+}
+
+void cl_rows_copy(void *dst, const cl_box *dst_box, uint64_t dst_item, const void *src,
+                  const cl_box *src_box, uint64_t src_item, const cl_box *part,
+                  cl_row_fn *fn, void *arg)
+{
+    if (cl_box_count(part) == 0)
+        return;
+    const rows r = rows_of(part, dst_box, src_box);
+    cl_box row = *part;
+    do {
+        const uint64_t to = (uint64_t)cl_box_position(&row, dst_box) * dst_item;
+        const uint64_t from = (uint64_t)cl_box_position(&row, src_box) * src_item;
+        fn(arg, (char *)dst + to, (const char *)src + from, r.row);
+    } while (next_row(part, r.outer, &row));
+}

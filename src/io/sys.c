@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The table of system calls and the loops around them.
+ *
+ * A short transfer is not an error on Linux (signals, quota boundaries, network file
+ * systems), so every transfer is a loop that advances its pieces. fsync is never
+ * repeated: after EIO the kernel has dropped the dirty pages and a second fsync would
+ * report success for lost data.
+ */
+#include "io/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+cl_sys_table cl_sys = {preadv, pwritev, fallocate, fsync, rename};
+
+typedef ssize_t transfer_fn(int fd, const struct iovec *iov, int n, off_t at);
+
+/* Drops `bytes` from the front of the pieces; returns how many pieces are used up. */
+static int advance(struct iovec *iov, int n, size_t bytes)
+{
+    int used = 0;
+    while (used < n && bytes >= iov[used].iov_len)
+        bytes -= iov[used++].iov_len;
+    if (used < n) {
+        iov[used].iov_base = (char *)iov[used].iov_base + bytes;
+        iov[used].iov_len -= bytes;
+    }
+    return used;
+}
+
+static int transfer(transfer_fn *fn, int fd, struct iovec *iov, int n, off_t at)
+{
+    int first = advance(iov, n, 0);
+    while (first < n) {
+        const ssize_t done = fn(fd, iov + first, n - first, at);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return errno;
+        if (done == 0)
+            return -1;
+        at += done;
+        first += advance(iov + first, n - first, (size_t)done);
+    }
+    return 0;
+}
+
+int cl_sys_read_all(int fd, struct iovec *iov, int n, off_t at)
+{
+    return transfer(cl_sys.preadv, fd, iov, n, at);
+}
+
+int cl_sys_write_all(int fd, struct iovec *iov, int n, off_t at)
+{
+    const int error = transfer(cl_sys.pwritev, fd, iov, n, at);
+    return error < 0 ? EIO : error;
+}
+
+static int compare_room(int fd, off_t bytes)
+{
+    struct statvfs fs;
+    if (fstatvfs(fd, &fs) != 0)
+        return 0; /* nothing is known; the writes will tell */
+    const unsigned long long room = (unsigned long long)fs.f_bavail * fs.f_frsize;
+    return room < (unsigned long long)bytes ? ENOSPC : 0;
+}
+
+int cl_sys_reserve(int fd, off_t at, off_t bytes)
+{
+    int result;
+    do
+        result = cl_sys.fallocate(fd, 0, at, bytes);
+    while (result != 0 && errno == EINTR);
+    if (result == 0)
+        return 0;
+    if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)
+        return compare_room(fd, bytes);
+    return errno;
+}
+
+int cl_sys_sync(int fd) { return cl_sys.fsync(fd) == 0 ? 0 : errno; }
+
+int cl_sys_rename(const char *from, const char *to)
+{
+    return cl_sys.rename(from, to) == 0 ? 0 : errno;
+}

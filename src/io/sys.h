@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The system calls that move or publish data, as a table, so that tests can make each
+ * of them fail in turn.
+ *
+ * The functions below finish what they began: they go on after EINTR and after short
+ * transfers, so a caller sees everything done or an errno. The table is written by
+ * tests only, before threads exist.
+ */
+#ifndef CL_IO_SYS_H
+#define CL_IO_SYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+typedef struct {
+    ssize_t (*preadv)(int fd, const struct iovec *iov, int n, off_t at);
+    ssize_t (*pwritev)(int fd, const struct iovec *iov, int n, off_t at);
+    int (*fallocate)(int fd, int mode, off_t at, off_t bytes);
+    int (*fsync)(int fd);
+    int (*rename)(const char *from, const char *to);
+} cl_sys_table;
+
+extern cl_sys_table cl_sys;
+
+#define CL_SYS_IOV 256 /* pieces of one call at most */
+
+/* Reads all pieces from consecutive bytes of the file at `at`. The pieces are used up.
+ * 0, or an errno; -1 where the file ended before that. */
+int cl_sys_read_all(int fd, struct iovec *iov, int n, off_t at);
+/* Likewise; 0 or an errno. */
+int cl_sys_write_all(int fd, struct iovec *iov, int n, off_t at);
+/* Makes the bytes of the file exist on the disk. Where the file system cannot, the
+ * space that is free is compared instead: 0 or an errno. */
+int cl_sys_reserve(int fd, off_t at, off_t bytes);
+int cl_sys_sync(int fd);
+int cl_sys_rename(const char *from, const char *to);
+
+#endif
