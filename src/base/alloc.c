@@ -150,8 +150,8 @@ static cl_arena_page *add_page(cl_arena *arena, size_t need)
 {
     size_t size = SMALLEST_PAGE, total;
     if (arena->page)
-        size = arena->page->size < LARGEST_PAGE / 2 ? 2 * arena->page->size
-                                                    : LARGEST_PAGE;
+        size =
+            arena->page->size < LARGEST_PAGE / 2 ? 2 * arena->page->size : LARGEST_PAGE;
     if (size < need)
         size = need;
     if (__builtin_add_overflow(size, sizeof(cl_arena_page), &total))

@@ -150,7 +150,8 @@ static uint64_t truncate_unsigned(double v)
     return (uint64_t)truncate64(v);
 }
 
-/* An element in the widest type of its kind; kind UINT is held in u, INT and BOOL in i. */
+/* An element in the widest type of its kind; kind UINT is held in u, INT and BOOL in i.
+ */
 typedef struct {
     cl_kind kind;
     int64_t i;
@@ -162,20 +163,47 @@ static wide widen(cl_scalar v, clast_dtype from)
 {
     wide w = {.kind = cl_dtype_kind(from)};
     switch (from) {
-    case CLAST_BOOL: w.i = v.u8 != 0; break;
-    case CLAST_INT8: w.i = v.i8; break;
-    case CLAST_INT16: w.i = v.i16; break;
-    case CLAST_INT32: w.i = v.i32; break;
-    case CLAST_INT64: w.i = v.i64; break;
-    case CLAST_UINT8: w.u = v.u8; break;
-    case CLAST_UINT16: w.u = v.u16; break;
-    case CLAST_UINT32: w.u = v.u32; break;
-    case CLAST_UINT64: w.u = v.u64; break;
-    case CLAST_FLOAT32: w.re = (double)v.f32; break;
-    case CLAST_FLOAT64: w.re = v.f64; break;
-    case CLAST_COMPLEX64: w.re = (double)v.c64[0], w.im = (double)v.c64[1]; break;
-    case CLAST_COMPLEX128: w.re = v.c128[0], w.im = v.c128[1]; break;
-    case CLAST_NDTYPE: break;
+    case CLAST_BOOL:
+        w.i = v.u8 != 0;
+        break;
+    case CLAST_INT8:
+        w.i = v.i8;
+        break;
+    case CLAST_INT16:
+        w.i = v.i16;
+        break;
+    case CLAST_INT32:
+        w.i = v.i32;
+        break;
+    case CLAST_INT64:
+        w.i = v.i64;
+        break;
+    case CLAST_UINT8:
+        w.u = v.u8;
+        break;
+    case CLAST_UINT16:
+        w.u = v.u16;
+        break;
+    case CLAST_UINT32:
+        w.u = v.u32;
+        break;
+    case CLAST_UINT64:
+        w.u = v.u64;
+        break;
+    case CLAST_FLOAT32:
+        w.re = (double)v.f32;
+        break;
+    case CLAST_FLOAT64:
+        w.re = v.f64;
+        break;
+    case CLAST_COMPLEX64:
+        w.re = (double)v.c64[0], w.im = (double)v.c64[1];
+        break;
+    case CLAST_COMPLEX128:
+        w.re = v.c128[0], w.im = v.c128[1];
+        break;
+    case CLAST_NDTYPE:
+        break;
     }
     return w;
 }
@@ -225,22 +253,39 @@ cl_scalar cl_scalar_cast(cl_scalar v, clast_dtype from, clast_dtype to)
     cl_scalar out;
     memset(&out, 0, sizeof out);
     switch (to) {
-    case CLAST_BOOL: out.u8 = to_bool(&w); break;
+    case CLAST_BOOL:
+        out.u8 = to_bool(&w);
+        break;
     case CLAST_INT8:
-    case CLAST_UINT8: out.u8 = (uint8_t)to_bits(&w, to); break;
+    case CLAST_UINT8:
+        out.u8 = (uint8_t)to_bits(&w, to);
+        break;
     case CLAST_INT16:
-    case CLAST_UINT16: out.u16 = (uint16_t)to_bits(&w, to); break;
+    case CLAST_UINT16:
+        out.u16 = (uint16_t)to_bits(&w, to);
+        break;
     case CLAST_INT32:
-    case CLAST_UINT32: out.u32 = (uint32_t)to_bits(&w, to); break;
+    case CLAST_UINT32:
+        out.u32 = (uint32_t)to_bits(&w, to);
+        break;
     case CLAST_INT64:
-    case CLAST_UINT64: out.u64 = to_bits(&w, to); break;
-    case CLAST_FLOAT32: out.f32 = to_float(&w); break;
-    case CLAST_FLOAT64: out.f64 = to_double(&w); break;
+    case CLAST_UINT64:
+        out.u64 = to_bits(&w, to);
+        break;
+    case CLAST_FLOAT32:
+        out.f32 = to_float(&w);
+        break;
+    case CLAST_FLOAT64:
+        out.f64 = to_double(&w);
+        break;
     case CLAST_COMPLEX64:
         out.c64[0] = to_float(&w), out.c64[1] = (float)w.im;
         break;
-    case CLAST_COMPLEX128: out.c128[0] = to_double(&w), out.c128[1] = w.im; break;
-    case CLAST_NDTYPE: break;
+    case CLAST_COMPLEX128:
+        out.c128[0] = to_double(&w), out.c128[1] = w.im;
+        break;
+    case CLAST_NDTYPE:
+        break;
     }
     return out;
 }

@@ -13,8 +13,8 @@
 #define ROW_STRUCTURE(NAME, name, class_)                                              \
     [CL_OP_##NAME] = {#name, 0, CL_RULE_OTHER, CL_CLASS_##class_, 0},
 
-const cl_op_info cl_ops[CL_NOP] = {
-    CL_ELEMENTWISE_MAP(ROW_ELEMENTWISE) CL_STRUCTURE_MAP(ROW_STRUCTURE)};
+const cl_op_info cl_ops[CL_NOP] = {CL_ELEMENTWISE_MAP(ROW_ELEMENTWISE)
+                                       CL_STRUCTURE_MAP(ROW_STRUCTURE)};
 
 const char *cl_reduction_name(clast_reduction r)
 {
@@ -45,28 +45,38 @@ static clast_dtype inexact(clast_dtype t, clast_dtype otherwise)
 clast_dtype cl_accumulator(clast_reduction r, clast_dtype input)
 {
     switch (r) {
-    case CLAST_SUM: return widest(input);
+    case CLAST_SUM:
+        return widest(input);
     case CLAST_MEAN:
     case CLAST_VAR:
-    case CLAST_STD: return inexact(input, widest(input));
+    case CLAST_STD:
+        return inexact(input, widest(input));
     case CLAST_ANY:
-    case CLAST_EVERY: return CLAST_BOOL;
-    default: return input;
+    case CLAST_EVERY:
+        return CLAST_BOOL;
+    default:
+        return input;
     }
 }
 
 clast_dtype cl_reduction_dtype(clast_reduction r, clast_dtype input)
 {
     switch (r) {
-    case CLAST_SUM: return cl_dtype_kind(input) < CL_KIND_FLOAT ? widest(input) : input;
-    case CLAST_MEAN: return inexact(input, input);
+    case CLAST_SUM:
+        return cl_dtype_kind(input) < CL_KIND_FLOAT ? widest(input) : input;
+    case CLAST_MEAN:
+        return inexact(input, input);
     case CLAST_VAR:
-    case CLAST_STD: return inexact(input, cl_dtype_real(input));
+    case CLAST_STD:
+        return inexact(input, cl_dtype_real(input));
     case CLAST_ARGMIN:
-    case CLAST_ARGMAX: return CLAST_INT64;
+    case CLAST_ARGMAX:
+        return CLAST_INT64;
     case CLAST_ANY:
-    case CLAST_EVERY: return CLAST_BOOL;
-    default: return input;
+    case CLAST_EVERY:
+        return CLAST_BOOL;
+    default:
+        return input;
     }
 }
 
@@ -75,10 +85,13 @@ static clast_dtype second_component(clast_reduction r)
 {
     switch (r) {
     case CLAST_VAR:
-    case CLAST_STD: return CLAST_FLOAT64;
+    case CLAST_STD:
+        return CLAST_FLOAT64;
     case CLAST_ARGMIN:
-    case CLAST_ARGMAX: return CLAST_INT64;
-    default: return CLAST_NDTYPE;
+    case CLAST_ARGMAX:
+        return CLAST_INT64;
+    default:
+        return CLAST_NDTYPE;
     }
 }
 

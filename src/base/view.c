@@ -63,8 +63,8 @@ static int64_t value_at(const form *f, int ndim, const int64_t *x)
 
 /* ---- cutting a box into cells ---- */
 
-/* What a form is cut by: the parts of an axis, or (axis NULL) the digits of its value in
- * a mixed radix, the last being the fastest. */
+/* What a form is cut by: the parts of an axis, or (axis NULL) the digits of its value
+ * in a mixed radix, the last being the fastest. */
 typedef struct {
     const cl_axis *axis;
     int ndigit;
@@ -72,8 +72,8 @@ typedef struct {
 } ruler;
 
 typedef struct {
-    int64_t value; /* of the form at the corner */
-    int64_t part;  /* axis: which one */
+    int64_t value;                              /* of the form at the corner */
+    int64_t part;                               /* axis: which one */
     int64_t below[CL_MAXDIM], above[CL_MAXDIM]; /* room of each quantity */
 } cell;
 
@@ -285,8 +285,8 @@ static clast_status visit_concat(const walk *w, const cl_view *v, const form *at
 typedef struct {
     const cl_view *view;
     const cl_shape *in;
-    const form *at;     /* coordinates in the reshaped array */
-    form *below;        /* coordinates in the child, as far as settled */
+    const form *at;        /* coordinates in the reshaped array */
+    form *below;           /* coordinates in the child, as far as settled */
     int out_axis, in_axis; /* where the next group begins */
 } reshape_state;
 
@@ -298,8 +298,8 @@ typedef struct {
     int8_t axes[CL_MAXDIM]; /* the child's axes, one a digit */
 } group;
 
-/* The shortest runs of axes from *out and *in on that have equal products; both at least
- * one axis long where there are axes left. Extents are not 0 here. */
+/* The shortest runs of axes from *out and *in on that have equal products; both at
+ * least one axis long where there are axes left. Extents are not 0 here. */
 static void find_group(const cl_shape *out, const cl_shape *in, int *o, int *i)
 {
     int64_t a = 1, b = 1;
@@ -402,10 +402,14 @@ static clast_status visit(const walk *w, uint32_t node, const form *at,
 {
     const cl_view *v = &w->views[node];
     switch (v->kind) {
-    case CL_VIEW_MAP: return visit_map(w, v, at, box);
-    case CL_VIEW_CONCAT: return visit_concat(w, v, at, box);
-    case CL_VIEW_RESHAPE: return visit_reshape(w, v, at, box);
-    case CL_VIEW_TENSOR: break;
+    case CL_VIEW_MAP:
+        return visit_map(w, v, at, box);
+    case CL_VIEW_CONCAT:
+        return visit_concat(w, v, at, box);
+    case CL_VIEW_RESHAPE:
+        return visit_reshape(w, v, at, box);
+    case CL_VIEW_TENSOR:
+        break;
     }
     const tensor_state st = {.tensor = v->tensor, .at = at};
     return cut_tensor(w, &st, box);
