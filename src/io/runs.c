@@ -47,8 +47,8 @@ static bool is_bridged(const cl_runs *runs, uint64_t at, uint64_t bytes)
 
 static void append(cl_runs *runs, void *memory, uint64_t bytes)
 {
-    struct iovec *last = &runs->iov[runs->n - 1];
-    if (runs->n > 0 && (char *)last->iov_base + last->iov_len == memory)
+    struct iovec *last = runs->n > 0 ? &runs->iov[runs->n - 1] : NULL;
+    if (last && (char *)last->iov_base + last->iov_len == memory)
         last->iov_len += bytes;
     else
         runs->iov[runs->n++] = (struct iovec){memory, bytes};

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Dispatch of the source interface, and identities.
+ *
+ * An identity is 63 bits of a hash over what names the stored bytes, or, with the
+ * highest bit set, a serial number where nothing outside the process names them.
+ */
+#include "io/source_class.h"
+
+#include <stdatomic.h>
+
+uint64_t cl_identity_unique(void)
+{
+    static _Atomic uint64_t next;
+    return atomic_fetch_add(&next, 1) | (uint64_t)1 << 63;
+}
+
+/* The finaliser of splitmix64 (Steele, Lea, Flood 2014), chained. */
+uint64_t cl_identity_hash(const uint64_t *number, int n)
+{
+    uint64_t h = 0;
+    for (int i = 0; i < n; i++) {
+        h = (h ^ number[i]) + 0x9e3779b97f4a7c15u;
+        h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9u;
+        h = (h ^ h >> 27) * 0x94d049bb133111ebu;
+        h ^= h >> 31;
+    }
+    return h >> 1;
+}
+
+void cl_source_close(cl_source *source)
+{
+    if (source)
+        source->class->close(source);
+}
+
+const cl_source_info *cl_source_get_info(const cl_source *source)
+{
+    return &source->info;
+}
+
+uint64_t cl_source_identity(const cl_source *source) { return source->identity; }
+
+uint64_t cl_source_staging(const cl_source *source, const cl_box *box)
+{
+    return source->class->staging(source, box);
+}
+
+clast_status cl_source_fetch(cl_source *source, const cl_box *box, void *dst,
+                             void *staging, uint64_t *stored, cl_error *err)
+{
+    *stored = 0;
+    if (cl_box_count(box) == 0)
+        return CLAST_OK;
+    return source->class->fetch(source, box, dst, staging, stored, err);
+}
+
+clast_status cl_source_decode(cl_source *source, const cl_box *box, void *dst,
+                              void *staging, cl_error *err)
+{
+    if (cl_box_count(box) == 0)
+        return CLAST_OK;
+    return source->class->decode(source, box, dst, staging, err);
+}
