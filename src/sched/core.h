@@ -21,7 +21,19 @@
  *   - an event of an old epoch changes nothing
  *
  * LOST(place) voids what that place held: blocks without another copy or home are
- * recomputed by re-arming producers.
+ * recomputed by re-arming producers. In its next epoch the place may go on, empty.
+ *
+ * WHAT A DRIVER PROMISES
+ *   - actions are drained after post() and take(), and FREE and DISCARD carried out
+ * before the starts of that take(): these may count on the pages
+ *   - a place that takes part goes on calling take() when something happened, or is
+ * LOST
+ *   - every LOAD, COPY and SPILL is answered once; memory goes only by FREE, or with
+ * the take-over of a buffer: a spilled block gets its FREE after SPILLED, a failed
+ * load's block and a failed task's outputs get theirs after FAILED (the driver may have
+ * given them back already). After a failure what else remains is the driver's to sweep.
+ * RESIDENT blocks can be read at every place, at no charge. The plan's segments and
+ * stages stay where they are while the core lives. See docs/task-model.md.
  */
 #ifndef CL_SCHED_CORE_H
 #define CL_SCHED_CORE_H
@@ -84,13 +96,15 @@ typedef struct {
 
 typedef struct cl_core cl_core;
 
+/* With the segments that the plan has; further ones are appended. */
 clast_status cl_core_new(cl_core **core, const cl_plan *plan,
                          const cl_core_limits *limits, cl_error *err);
 void cl_core_free(cl_core *core);
 uint64_t cl_core_bytes(
     const cl_core *core); /* its own memory: charged to the budget by the caller */
 
-/* Adds the plan's next segment, which must continue the numbering. */
+/* Adds the plan's next segment, which must continue the numbering. On an error the core
+ * is as before. */
 clast_status cl_core_append(cl_core *core, const cl_segment *segment, cl_error *err);
 /* A KEEP block is no longer wanted. */
 void cl_core_release(cl_core *core, uint32_t block);
@@ -109,8 +123,10 @@ bool cl_core_next_action(cl_core *core, cl_action *action);
 
 bool cl_core_is_finished(
     const cl_core *core); /* all done, or failed/cancelled and nothing under way */
-clast_status cl_core_failure(const cl_core *core, uint32_t *task,
-                             uint32_t *block); /* CLAST_OK: none */
+/* CLAST_OK: none. Otherwise the task or the block that failed, or neither (cancelled).
+ * A block counts with the rank of its next consumer; EBUDGET and ENOSPACE name the task
+ * that can never start. */
+clast_status cl_core_failure(const cl_core *core, uint32_t *task, uint32_t *block);
 /* Something could run if memory allowed (for statistics of waiting). */
 bool cl_core_wants_memory(const cl_core *core);
 cl_core_counts cl_core_get_counts(const cl_core *core);

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The scheduler core (core.h): events in, tasks out.
+ *
+ * Candidates are tasks whose read versions are all made: the set `ready` and the
+ * claims. A worker gets the lowest of them that can start at its place; on the way
+ * operands of those that cannot are asked for, and the first that lacks memory ends the
+ * walk. Room that earlier candidates will need at their start is kept free of later
+ * ones (`slack`), so that prefetched blocks do not have to be thrown out again.
+ *
+ * Between takes, when the queue of actions runs dry, think() looks ahead: it fetches
+ * for the lowest task and then for the next `prefetch` in rank order, started or not.
+ *
+ * Where the budget cannot bind (all blocks fit, with the largest workspace or load) no
+ * order of uses is kept: a task then costs one bit operation and a walk over operands
+ * and consumers at its start and end.
+ */
+#include "sched/core_internal.h"
+
+/* How many candidates are passed over in one take that cannot start. */
+#define PATIENCE 32
+
+void cl_core_fail(cl_core *core, clast_status status, uint32_t rank, uint32_t task,
+                  uint32_t block)
+{
+    if (core->failure == CLAST_OK || rank < core->failed_rank) {
+        core->failure = status;
+        core->failed_rank = rank;
+        core->failed_task = task;
+        core->failed_block = block;
+    }
+    if (core->stopped)
+        return;
+    core->stopped = true;
+    core->starved = false;
+    cl_action_revoke_work(core);
+}
+
+void cl_core_cancel(cl_core *core)
+{
+    cl_core_fail(core, CLAST_ECANCELED, CL_NONE, CL_NONE, CL_NONE);
+}
+
+void cl_core_free(cl_core *core)
+{
+    if (core == NULL)
+        return;
+    cl_core_free_arrays(core);
+    cl_free(core);
+}
+
+static clast_status append_all(cl_core *core, const cl_plan *plan, cl_error *err)
+{
+    for (uint32_t i = 0; i < plan->nsegment; i++)
+        CL_TRY(cl_core_append(core, &plan->segment[i], err));
+    return CLAST_OK;
+}
+
+clast_status cl_core_new(cl_core **result, const cl_plan *plan,
+                         const cl_core_limits *limits, cl_error *err)
+{
+    *result = NULL;
+    if (limits->nplace == 0 || limits->nplace >= UINT16_MAX)
+        return cl_error_set(err, CLAST_EVALUE, "%u places, expected 1 to %d",
+                            limits->nplace, UINT16_MAX - 1);
+    cl_core *core = cl_calloc(1, sizeof *core);
+    if (core == NULL)
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for the scheduler");
+    core->plan = plan;
+    core->limits = *limits;
+    core->place = cl_calloc(limits->nplace, sizeof *core->place);
+    core->claim = cl_calloc((size_t)limits->prefetch + 1, sizeof *core->claim);
+    const clast_status status =
+        core->place == NULL || core->claim == NULL
+            ? cl_error_set(err, CLAST_ENOMEM, "no memory for %u places", limits->nplace)
+            : append_all(core, plan, err);
+    if (status != CLAST_OK)
+        cl_core_free(core);
+    else
+        *result = core;
+    return status;
+}
+
+void cl_core_release(cl_core *core, uint32_t block)
+{
+    core->flags[block] &= (uint8_t)~CL_BLOCK_KEEP;
+    cl_block_settle_all(core, block);
+    core->stirred = true;
+}
+
+void cl_core_adopt(cl_core *core, uint32_t block, bool in_scratch)
+{
+    cl_place *place = &core->place[0];
+    const uint64_t pages = cl_core_block(core, block)->pages;
+    if (in_scratch) {
+        place->hold[block] |= CL_HOLD_SCRATCH;
+        place->scratch += pages;
+        if (place->scratch > core->counts.peak_scratch_pages)
+            core->counts.peak_scratch_pages = place->scratch;
+        if (!core->loads)
+            for (uint32_t t = 0; t < core->ntask; t++)
+                cl_ready_set(&core->pending, t);
+        core->loads = true;
+    } else {
+        cl_hold_become(&place->hold[block], CL_HOLD_RESIDENT);
+        cl_place_reserve(core, 0, pages);
+        cl_evict_add(core, block, 0);
+    }
+    cl_task_notify(core, block);
+}
+
+static bool is_idle(const cl_core *core)
+{
+    uint32_t busy = 0;
+    for (uint32_t p = 0; p < core->limits.nplace; p++)
+        busy |= core->place[p].running | core->place[p].inflight;
+    return busy == 0;
+}
+
+/* The lowest candidate >= rank and, if it is claimed, its place. */
+static uint32_t next_candidate(const cl_core *core, uint32_t rank, int *place)
+{
+    const uint32_t ready = cl_ready_next(&core->ready, rank);
+    *place = -1;
+    for (uint32_t i = 0; i < core->nclaim; i++) {
+        if (core->claim[i].task < rank)
+            continue;
+        if (core->claim[i].task >= ready)
+            break;
+        *place = core->claim[i].place;
+        return core->claim[i].task;
+    }
+    return ready;
+}
+
+/* The lowest candidate lacks memory: if nothing under way can bring any, say so now
+ * rather than wait for ever. */
+static void starve(cl_core *core, uint32_t head)
+{
+    core->starved = true;
+    if (!is_idle(core))
+        return;
+    const bool scratch = core->scratch_short && core->limits.scratch_pages > 0;
+    cl_core_fail(core, scratch ? CLAST_ENOSPACE : CLAST_EBUDGET, head, head, CL_NONE);
+}
+
+/* No candidate, nothing under way, tasks left: the plan waits for what nobody makes. */
+static void check_stuck(cl_core *core)
+{
+    if (core->remaining > 0 && is_idle(core))
+        cl_core_fail(core, CLAST_EINTERNAL, CL_NONE, CL_NONE, CL_NONE);
+}
+
+/* May operands be fetched for this task, which is not claimed? */
+static bool may_claim(const cl_core *core, uint32_t task)
+{
+    return core->nclaim <= core->limits.prefetch ||
+           core->claim[core->nclaim - 1].task > task;
+}
+
+size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
+{
+    size_t n = 0;
+    uint32_t rank = 0, patience = PATIENCE;
+    uint64_t slack = 0;
+    bool first = true;
+    core->starved = false;
+    while (n < max && patience > 0 && !core->stopped) {
+        int claimed;
+        const uint32_t task = next_candidate(core, rank, &claimed);
+        if (task == CL_NONE)
+            break;
+        const uint16_t at = claimed < 0 ? place : (uint16_t)claimed;
+        rank = task + 1;
+        if (claimed < 0 && !cl_task_operands_here(core, task, at) &&
+            !may_claim(core, task)) {
+            patience--;
+            continue;
+        }
+        const cl_verdict v = cl_task_prepare(core, task, at, at == place ? slack : 0);
+        if (v == CL_GO && at == place) {
+            cl_task_start(core, task, place, &starts[n++]);
+            first = false;
+            continue;
+        }
+        if (v == CL_MISSING) { /* its producers come first now */
+            rank = 0;
+            slack = 0;
+            first = n == 0;
+            continue;
+        }
+        if (claimed < 0)
+            cl_claim_add(core, task, place);
+        if (v == CL_LACKS) {
+            core->starved = true;
+            if (first)
+                starve(core, task);
+            break;
+        }
+        slack += at == place ? cl_task_output_pages(core, task) : 0;
+        first = false;
+        patience--;
+    }
+    if (n == 0 && !core->stopped && core->ready.low >= core->ready.words[2] &&
+        core->nclaim == 0)
+        check_stuck(core);
+    core->stirred = true;
+    return n;
+}
+
+/* Fetches ahead for one task, whatever it still waits for. false: no memory. */
+static bool fetch_ahead(cl_core *core, uint32_t task, uint64_t slack)
+{
+    const cl_segment *s = cl_task_segment(core, task);
+    const uint32_t i = task - s->task_base;
+    for (uint32_t o = s->operand_start[i]; o < s->operand_start[i + 1]; o++)
+        if (cl_mode_reads(s->operand[o]) &&
+            cl_block_obtain(core, cl_operand_block(s->operand[o]), 0, task, 0, slack) ==
+                CL_LACKS)
+            return false;
+    return true;
+}
+
+static void prefetch(cl_core *core, uint32_t head, uint64_t slack)
+{
+    uint32_t t = head;
+    for (uint32_t i = 0; i < core->limits.prefetch && !core->stopped; i++) {
+        t = cl_ready_next(&core->pending, t + 1);
+        if (t == CL_NONE || !fetch_ahead(core, t, slack))
+            return;
+        slack += cl_task_output_pages(core, t);
+    }
+}
+
+/* Goes on with what was claimed at several places. */
+static void serve_claims(cl_core *core, uint32_t head)
+{
+    for (uint32_t i = 0; i < core->nclaim && !core->stopped; i++) {
+        const cl_claim c = core->claim[i];
+        if (c.task == head)
+            continue;
+        const cl_verdict v = cl_task_prepare(core, c.task, c.place, 0);
+        if (v == CL_LACKS || v == CL_MISSING)
+            return;
+    }
+}
+
+static void think(cl_core *core)
+{
+    int claimed;
+    uint32_t head;
+    cl_verdict v;
+    core->stirred = false;
+    if (core->stopped || !(core->loads || core->bounded || core->limits.nplace > 1))
+        return;
+    do {
+        head = next_candidate(core, 0, &claimed);
+        if (head == CL_NONE)
+            return;
+        if (claimed < 0 && core->limits.nplace > 1)
+            return; /* whoever takes it decides where */
+        v = cl_task_prepare(core, head, claimed < 0 ? 0 : (uint16_t)claimed, 0);
+    } while (v == CL_MISSING && !core->stopped);
+    core->starved = v == CL_LACKS;
+    if (v == CL_LACKS)
+        starve(core, head);
+    else if (core->limits.nplace == 1)
+        prefetch(core, head, cl_task_output_pages(core, head));
+    else
+        serve_claims(core, head);
+}
+
+bool cl_core_next_action(cl_core *core, cl_action *action)
+{
+    if (core->queue_n == 0 && core->stirred)
+        think(core);
+    return cl_action_pop(core, action);
+}
+
+static bool runs_at(const cl_core *core, uint32_t task, uint16_t place)
+{
+    return core->state[task] == CL_TASK_RUNNING &&
+           (core->task_place == NULL || core->task_place[task] == place);
+}
+
+static void post_failed(cl_core *core, const cl_event *event)
+{
+    if (event->task == CL_NONE) {
+        cl_block_failed(core, event);
+        return;
+    }
+    if (!runs_at(core, event->task, event->place))
+        return;
+    cl_task_abort(core, event->task, event->place);
+    cl_core_fail(core, event->status, event->task, event->task, CL_NONE);
+}
+
+void cl_core_post(cl_core *core, const cl_event *event)
+{
+    if (event->place >= core->limits.nplace ||
+        event->epoch != core->place[event->place].epoch)
+        return;
+    core->stirred = true;
+    switch (event->kind) {
+    case CL_EVENT_DONE:
+        if (runs_at(core, event->task, event->place))
+            cl_task_finish(core, event->task, event->place);
+        break;
+    case CL_EVENT_LOADED:
+        cl_block_loaded(core, event->block, event->place);
+        break;
+    case CL_EVENT_SPILLED:
+        cl_block_spilled(core, event->block, event->place);
+        break;
+    case CL_EVENT_FAILED:
+        post_failed(core, event);
+        break;
+    case CL_EVENT_LOST:
+        cl_place_lost(core, event->place);
+        break;
+    }
+}
+
+bool cl_core_is_finished(const cl_core *core)
+{
+    return (core->remaining == 0 || core->stopped) && core->queue_n == 0 &&
+           is_idle(core);
+}
+
+clast_status cl_core_failure(const cl_core *core, uint32_t *task, uint32_t *block)
+{
+    *task = core->failure == CLAST_OK ? CL_NONE : core->failed_task;
+    *block = core->failure == CLAST_OK ? CL_NONE : core->failed_block;
+    return core->failure;
+}
+
+bool cl_core_wants_memory(const cl_core *core)
+{
+    return core->starved;
+}
+
+cl_core_counts cl_core_get_counts(const cl_core *core)
+{
+    return core->counts;
+}
+
+cl_at cl_core_where(const cl_core *core, uint32_t block)
+{
+    cl_at at = core->flags[block] & CL_BLOCK_RESIDENT ? CL_AT_MEMORY : CL_AT_NOWHERE;
+    for (uint32_t p = 0; p < core->limits.nplace; p++) {
+        const uint32_t hold = core->place[p].hold[block];
+        const uint32_t state = cl_hold_state(hold);
+        if (state == CL_HOLD_RESIDENT || state == CL_HOLD_SPILLING)
+            at = CL_AT_MEMORY;
+        else if ((hold & CL_HOLD_SCRATCH) && at == CL_AT_NOWHERE)
+            at = CL_AT_SCRATCH;
+    }
+    return at;
+}
