@@ -25,7 +25,8 @@ size_t cl_convert_stored_size(const cl_convert *c)
 
 bool cl_convert_is_identity(const cl_convert *c)
 {
-    return !c->is_swapped && !c->is_half && !c->has_cf && c->stored == c->dtype;
+    return !c->is_swapped && !c->is_half && !c->has_cf && c->stored == c->dtype &&
+           c->stored != CLAST_BOOL;
 }
 
 static void swap2(void *p, int64_t n)
@@ -60,6 +61,13 @@ static void swap(void *p, const cl_convert *c, int64_t n)
         swap4(p, n * parts);
     else if (size == 8)
         swap8(p, n * parts);
+}
+
+/* A file may hold any byte where a bool should be. */
+static void normalise_bools(unsigned char *v, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        v[i] = v[i] != 0;
 }
 
 /* IEEE half to float: exact; a NaN keeps its payload and is made quiet. */
@@ -165,6 +173,8 @@ void cl_convert_run(void *arg, void *dst, const void *src, int64_t n)
         memcpy(strip, src, (size_t)now * from);
         if (c->is_swapped)
             swap(strip, c, now);
+        if (c->stored == CLAST_BOOL)
+            normalise_bools(strip, now);
         if (c->is_half) {
             const void *raw = strip;
             widen_halves(halves, raw, now);

@@ -22,16 +22,28 @@
 #include <emmintrin.h>
 #endif
 
-cl_packer *cl_packer_new(int level) { return libdeflate_alloc_compressor(level); }
-void cl_packer_free(cl_packer *packer) { libdeflate_free_compressor(packer); }
-cl_unpacker *cl_unpacker_new(void) { return libdeflate_alloc_decompressor(); }
+cl_packer *cl_packer_new(int level)
+{
+    return libdeflate_alloc_compressor(level);
+}
+void cl_packer_free(cl_packer *packer)
+{
+    libdeflate_free_compressor(packer);
+}
+cl_unpacker *cl_unpacker_new(void)
+{
+    return libdeflate_alloc_decompressor();
+}
 void cl_unpacker_free(cl_unpacker *unpacker)
 {
     libdeflate_free_decompressor(unpacker);
 }
 
 /* zlib's own bound is bytes * 1.001 + 12; libdeflate's is 5 bytes for every 10000. */
-uint64_t cl_filters_bound(uint64_t bytes) { return bytes + bytes / 512 + 256; }
+uint64_t cl_filters_bound(uint64_t bytes)
+{
+    return bytes + bytes / 512 + 256;
+}
 
 static void shuffle_bytes(uint8_t *dst, const uint8_t *src, uint64_t first, uint64_t n,
                           uint32_t item)
@@ -162,7 +174,10 @@ void cl_unshuffle(void *dst, const void *src, uint64_t bytes, uint32_t item)
     memcpy((char *)dst + whole, (const char *)src + whole, bytes - whole);
 }
 
-static uint32_t fold(uint32_t sum) { return (sum & 0xffff) + (sum >> 16); }
+static uint32_t fold(uint32_t sum)
+{
+    return (sum & 0xffff) + (sum >> 16);
+}
 
 uint32_t cl_fletcher32(const void *data, uint64_t bytes)
 {
@@ -191,10 +206,9 @@ uint32_t cl_fletcher32(const void *data, uint64_t bytes)
 static bool check_fletcher(const uint8_t *data, uint64_t bytes)
 {
     const uint8_t *s = data + bytes;
-    const uint32_t stored = (uint32_t)s[0] | (uint32_t)s[1] << 8 | (uint32_t)s[2] << 16 |
-                            (uint32_t)s[3] << 24;
-    const uint32_t swapped =
-        (stored & 0x00ff00ffu) << 8 | (stored & 0xff00ff00u) >> 8;
+    const uint32_t stored = (uint32_t)s[0] | (uint32_t)s[1] << 8 |
+                            (uint32_t)s[2] << 16 | (uint32_t)s[3] << 24;
+    const uint32_t swapped = (stored & 0x00ff00ffu) << 8 | (stored & 0xff00ff00u) >> 8;
     const uint32_t sum = cl_fletcher32(data, bytes);
     return sum == stored || sum == swapped;
 }

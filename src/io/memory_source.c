@@ -26,7 +26,10 @@ static void close_memory(cl_source *source)
     cl_free(m);
 }
 
-static uint64_t staging_memory(const cl_source *source, const cl_box *box) { return 0; }
+static uint64_t staging_memory(const cl_source *source, const cl_box *box)
+{
+    return 0;
+}
 
 static clast_status fetch_memory(cl_source *source, const cl_box *box, void *dst,
                                  void *staging, uint64_t *stored, cl_error *err)

@@ -39,7 +39,10 @@ const cl_source_info *cl_source_get_info(const cl_source *source)
     return &source->info;
 }
 
-uint64_t cl_source_identity(const cl_source *source) { return source->identity; }
+uint64_t cl_source_identity(const cl_source *source)
+{
+    return source->identity;
+}
 
 uint64_t cl_source_staging(const cl_source *source, const cl_box *box)
 {

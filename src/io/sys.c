@@ -82,7 +82,10 @@ int cl_sys_reserve(int fd, off_t at, off_t bytes)
     return errno;
 }
 
-int cl_sys_sync(int fd) { return cl_sys.fsync(fd) == 0 ? 0 : errno; }
+int cl_sys_sync(int fd)
+{
+    return cl_sys.fsync(fd) == 0 ? 0 : errno;
+}
 
 int cl_sys_rename(const char *from, const char *to)
 {

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The CF attributes of a dataset. Called under the lock of hdf5_lib.h. */
+#ifndef CL_IO_HDF5_CF_H
+#define CL_IO_HDF5_CF_H
+
+#include <hdf5.h>
+
+#include "io/convert.h"
+
+/* Reads _FillValue, missing_value, scale_factor, add_offset and _Unsigned, and settles
+ * has_cf, cf and dtype of a conversion whose `stored` is known. Attributes that are no
+ * numbers are passed over. */
+void cl_hdf5_cf_read(hid_t dataset, cl_convert *convert);
+
+/* The numbers of an attribute, at most n of them; *is_float32 tells their type. Returns
+ * how many, 0 where there is none or it is not numeric. */
+int cl_hdf5_attribute(hid_t object, const char *name, double *value, int n,
+                      bool *is_float32);
+
+#endif

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Reading boxes of a dataset.
+ *
+ * Fetch looks up where the box's chunks are stored (the only step under the lock, a
+ * fraction of a microsecond a chunk) and reads with as few positioned reads as
+ * possible. Decode undoes filters and converts, without any lock, so both scale with
+ * threads.
+ *
+ *   unfiltered  stored elements go straight to the end of dst, C-contiguous over the
+ *               box; decode converts them in place, front to back
+ *   filtered    staging = [table of chunks][their stored bytes, back to back][two
+ *               chunks of work]; decode inflates straight into dst where the chunk is
+ *               one run of the box, else row by row
+ *   library     H5Dread to the end of dst
+ *
+ * Chunks that were never written hold the fill value, in stored representation. Every
+ * read is bounded by the size of the file, every stored chunk by cl_filters_bound().
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "io/hdf5_capture.h"
+#include "io/hdf5_lib.h"
+#include "io/hdf5_source.h"
+#include "io/runs.h"
+
+#define ALIGN 64
+
+/* A chunk of the box, in staging between fetch and decode. */
+typedef struct {
+    uint64_t at, bytes, slot;
+    uint32_t mask, state; /* cl_chunk_state */
+} chunk_entry;
+
+/* The chunks that a box touches, in C order. */
+typedef struct {
+    const cl_source_info *info;
+    const cl_box *box;
+    int64_t first[CL_MAXDIM], count[CL_MAXDIM], at[CL_MAXDIM];
+    int64_t n;
+} chunk_walk;
+
+static uint64_t align(uint64_t bytes)
+{
+    return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+static chunk_walk walk_begin(const cl_hdf5_source *s, const cl_box *box)
+{
+    chunk_walk w = {.info = &s->base.info, .box = box, .n = 1};
+    for (int a = 0; a < box->ndim; a++) {
+        const int64_t chunk = w.info->chunk[a];
+        w.first[a] = box->lo[a] / chunk;
+        w.count[a] = (box->lo[a] + box->n[a] - 1) / chunk - w.first[a] + 1;
+        w.n *= w.count[a];
+    }
+    return w;
+}
+
+static void walk_next(chunk_walk *w)
+{
+    for (int a = w->box->ndim - 1; a >= 0; a--) {
+        if (++w->at[a] < w->count[a])
+            return;
+        w->at[a] = 0;
+    }
+}
+
+/* The whole chunk, also where it reaches over the array's end, and its part that is in
+ * the box. */
+static cl_box chunk_box(const chunk_walk *w, cl_box *part)
+{
+    cl_box chunk = {.ndim = w->box->ndim};
+    for (int a = 0; a < chunk.ndim; a++) {
+        chunk.lo[a] = (w->first[a] + w->at[a]) * w->info->chunk[a];
+        chunk.n[a] = w->info->chunk[a];
+    }
+    cl_box_intersect(&chunk, w->box, part);
+    return chunk;
+}
+
+static bool is_partial(const chunk_walk *w, const cl_box *chunk)
+{
+    for (int a = 0; a < chunk->ndim; a++)
+        if (chunk->n[a] > w->info->shape.dim[a] - chunk->lo[a])
+            return true;
+    return false;
+}
+
+static clast_status fail_chunk(const cl_hdf5_source *s, const chunk_walk *w,
+                               clast_status status, const char *what, cl_error *err)
+{
+    char text[200] = "(";
+    size_t used = 1;
+    for (int a = 0; a < w->box->ndim && used < sizeof text - 1; a++)
+        used +=
+            (size_t)snprintf(text + used, sizeof text - used, "%s%lld",
+                             a > 0 ? ", " : "", (long long)(w->first[a] + w->at[a]));
+    return cl_error_set(err, status, "%s: chunk %s%s: %s", s->where, text,
+                        w->box->ndim == 1 ? ",)" : ")", what);
+}
+
+void cl_hdf5_settle_staging(cl_hdf5_source *s)
+{
+    cl_source_info *info = &s->base.info;
+    const uint64_t chunk = align(s->chunk_bytes);
+    switch (s->access) {
+    case CL_ACCESS_FILTERED:
+        info->staging_per_chunk =
+            align(sizeof(chunk_entry)) + align(cl_filters_bound(s->chunk_bytes));
+        info->staging_fixed = 2 * chunk;
+        break;
+    case CL_ACCESS_CHUNKED:
+        info->staging_per_chunk = align(sizeof(chunk_entry));
+        break;
+    case CL_ACCESS_LIBRARY: /* what libhdf5 allocates: a stored and a decoded chunk */
+        info->staging_fixed = info->is_filtered ? 2 * chunk : chunk;
+        break;
+    default:
+        break;
+    }
+}
+
+uint64_t cl_hdf5_staging(const cl_source *source, const cl_box *box)
+{
+    const cl_hdf5_source *s = (const cl_hdf5_source *)source;
+    uint64_t bytes = source->info.staging_fixed;
+    if (source->info.staging_per_chunk > 0 && cl_box_count(box) > 0)
+        bytes += (uint64_t)walk_begin(s, box).n * source->info.staging_per_chunk;
+    return bytes;
+}
+
+/* Where the stored elements of an unfiltered box go: the end of dst. */
+static void *tail_of(const cl_hdf5_source *s, const cl_box *box, void *dst)
+{
+    const size_t more =
+        clast_dtype_size(s->convert.dtype) - cl_convert_stored_size(&s->convert);
+    return (char *)dst + (size_t)cl_box_count(box) * more;
+}
+
+/* A cl_row_fn that ignores src. */
+static void fill_row(void *arg, void *dst, const void *src, int64_t n)
+{
+    const cl_hdf5_source *s = arg;
+    const size_t item = cl_convert_stored_size(&s->convert);
+    for (int64_t i = 0; i < n; i++)
+        memcpy((char *)dst + (size_t)i * item, s->fill, item);
+}
+
+static void fill_part(cl_hdf5_source *s, void *raw, const cl_box *box,
+                      const cl_box *part)
+{
+    const uint64_t item = cl_convert_stored_size(&s->convert);
+    cl_rows_copy(raw, box, item, raw, box, item, part, fill_row, s);
+}
+
+static clast_status check_moved(const cl_hdf5_source *s, int error, cl_error *err)
+{
+    if (error == 0)
+        return CLAST_OK;
+    if (error < 0)
+        return cl_error_set(
+            err, CLAST_EFORMAT,
+            "%s: data lies behind the end of the file (%lld bytes): the "
+            "file is cut off or damaged",
+            s->where, (long long)s->file->at_open.st_size);
+    return cl_error_set(err, cl_status_from_errno(error), "%s: reading failed: %s",
+                        s->where, strerror(error));
+}
+
+static hid_t select_box(const hsize_t *dim, const int64_t *origin, const cl_box *part)
+{
+    hsize_t lo[CL_MAXDIM], n[CL_MAXDIM];
+    if (part->ndim == 0)
+        return H5Screate(H5S_SCALAR);
+    for (int a = 0; a < part->ndim; a++) {
+        lo[a] = (hsize_t)(part->lo[a] - origin[a]);
+        n[a] = (hsize_t)part->n[a];
+    }
+    const hid_t space = H5Screate_simple(part->ndim, dim, NULL);
+    if (space >= 0 &&
+        H5Sselect_hyperslab(space, H5S_SELECT_SET, lo, NULL, n, NULL) >= 0)
+        return space;
+    if (space >= 0)
+        H5Sclose(space);
+    return H5I_INVALID_HID;
+}
+
+/* The part of a box through H5Dread; raw is C-contiguous over the box. Under the lock.
+ */
+static clast_status read_by_library(const cl_hdf5_source *s, const cl_box *box,
+                                    const cl_box *part, void *raw, cl_error *err)
+{
+    hsize_t memory_dim[CL_MAXDIM], file_dim[CL_MAXDIM];
+    const int64_t zero[CL_MAXDIM] = {0};
+    for (int a = 0; a < box->ndim; a++) {
+        memory_dim[a] = (hsize_t)box->n[a];
+        file_dim[a] = (hsize_t)s->base.info.shape.dim[a];
+    }
+    const hid_t memory = select_box(memory_dim, box->lo, part);
+    const hid_t file = select_box(file_dim, zero, part);
+    clast_status status = CLAST_OK;
+    if (memory < 0 || file < 0 ||
+        H5Dread(s->dataset, s->memory_type, memory, file, H5P_DEFAULT, raw) < 0)
+        status = cl_hdf5_fail(err, CLAST_EFORMAT, "%s: reading failed", s->where);
+    if (memory >= 0)
+        H5Sclose(memory);
+    if (file >= 0)
+        H5Sclose(file);
+    return status;
+}
+
+static void look_up(const cl_hdf5_source *s, const cl_box *chunk, chunk_entry *e)
+{
+    hsize_t offset[CL_MAXDIM];
+    for (int a = 0; a < chunk->ndim; a++)
+        offset[a] = (hsize_t)chunk->lo[a];
+    *e = (chunk_entry){0};
+    e->state = cl_hdf5_locate(s->dataset, offset, &e->at, &e->bytes, &e->mask);
+}
+
+/* --- unfiltered ---------------------------------------------------------------- */
+
+static clast_status locate_plain(cl_hdf5_source *s, const cl_box *box, void *raw,
+                                 chunk_entry *table, cl_error *err)
+{
+    clast_status status = CLAST_OK;
+    cl_hdf5_guard guard;
+    cl_hdf5_enter(&guard);
+    chunk_walk w = walk_begin(s, box);
+    for (int64_t i = 0; i < w.n && status == CLAST_OK; i++, walk_next(&w)) {
+        cl_box part;
+        const cl_box chunk = chunk_box(&w, &part);
+        look_up(s, &chunk, &table[i]);
+        if (table[i].state == CL_CHUNK_STORED && table[i].bytes != s->chunk_bytes)
+            status = fail_chunk(s, &w, CLAST_EFORMAT,
+                                "its stored size is not that of a chunk", err);
+        if (table[i].state == CL_CHUNK_UNKNOWN)
+            status = read_by_library(s, box, &part, raw, err);
+    }
+    cl_hdf5_leave(&guard);
+    return status;
+}
+
+static clast_status fetch_chunked(cl_hdf5_source *s, const cl_box *box, void *raw,
+                                  void *staging, uint64_t *stored, cl_error *err)
+{
+    chunk_entry *table = staging;
+    cl_runs runs;
+    int error = 0;
+    const uint64_t item = cl_convert_stored_size(&s->convert);
+    CL_TRY(locate_plain(s, box, raw, table, err));
+    cl_runs_init(&runs, s->file->fd, false, (uint64_t)s->file->at_open.st_size);
+    chunk_walk w = walk_begin(s, box);
+    for (int64_t i = 0; i < w.n && error == 0; i++, walk_next(&w)) {
+        cl_box part;
+        const cl_box chunk = chunk_box(&w, &part);
+        if (table[i].state == CL_CHUNK_STORED)
+            error = cl_runs_box(&runs, table[i].at, &chunk, raw, box, &part, item);
+        else if (table[i].state == CL_CHUNK_ABSENT)
+            fill_part(s, raw, box, &part);
+    }
+    if (error == 0)
+        error = cl_runs_flush(&runs);
+    *stored = runs.moved;
+    return check_moved(s, error, err);
+}
+
+static clast_status fetch_contiguous(cl_hdf5_source *s, const cl_box *box, void *raw,
+                                     uint64_t *stored, cl_error *err)
+{
+    cl_runs runs;
+    const cl_box whole = cl_box_whole(&s->base.info.shape);
+    cl_runs_init(&runs, s->file->fd, false, (uint64_t)s->file->at_open.st_size);
+    int error = cl_runs_box(&runs, s->address, &whole, raw, box, box,
+                            cl_convert_stored_size(&s->convert));
+    if (error == 0)
+        error = cl_runs_flush(&runs);
+    *stored = runs.moved;
+    return check_moved(s, error, err);
+}
+
+static clast_status fetch_by_library(cl_hdf5_source *s, const cl_box *box, void *raw,
+                                     uint64_t *stored, cl_error *err)
+{
+    cl_hdf5_guard guard;
+    cl_hdf5_enter(&guard);
+    const clast_status status = read_by_library(s, box, box, raw, err);
+    cl_hdf5_leave(&guard);
+    *stored = (uint64_t)cl_box_count(box) * cl_convert_stored_size(&s->convert);
+    return status;
+}
+
+/* --- filtered ------------------------------------------------------------------ */
+
+typedef struct {
+    chunk_entry *table;
+    unsigned char *slots, *work, *more_work;
+} staging_layout;
+
+static staging_layout lay_out(const cl_hdf5_source *s, int64_t chunks, void *staging)
+{
+    staging_layout l = {.table = staging};
+    l.work = (unsigned char *)staging + align((uint64_t)chunks * sizeof(chunk_entry));
+    l.more_work = l.work + align(s->chunk_bytes);
+    l.slots = l.more_work + align(s->chunk_bytes);
+    return l;
+}
+
+/* Stored bytes through H5Dread_chunk, where no address was to be had. Under the lock.
+ */
+static clast_status read_stored(const cl_hdf5_source *s, const chunk_walk *w,
+                                const cl_box *chunk, chunk_entry *e, void *slot,
+                                cl_error *err)
+{
+    hsize_t offset[CL_MAXDIM], size = 0;
+    for (int a = 0; a < chunk->ndim; a++)
+        offset[a] = (hsize_t)chunk->lo[a];
+    if (H5Dget_chunk_storage_size(s->dataset, offset, &size) >= 0 &&
+        size <= cl_filters_bound(s->chunk_bytes) &&
+        H5Dread_chunk(s->dataset, H5P_DEFAULT, offset, &e->mask, slot) >= 0) {
+        e->bytes = size;
+        return CLAST_OK;
+    }
+    cl_error inner = {0};
+    cl_hdf5_fail(&inner, CLAST_EFORMAT, "it cannot be read");
+    return fail_chunk(s, w, inner.status, inner.text, err);
+}
+
+static clast_status locate_filtered(cl_hdf5_source *s, const cl_box *box,
+                                    const staging_layout *l, cl_error *err)
+{
+    const uint64_t most = cl_filters_bound(s->chunk_bytes);
+    clast_status status = CLAST_OK;
+    uint64_t used = 0;
+    cl_hdf5_guard guard;
+    cl_hdf5_enter(&guard);
+    chunk_walk w = walk_begin(s, box);
+    for (int64_t i = 0; i < w.n && status == CLAST_OK; i++, walk_next(&w)) {
+        cl_box part;
+        const cl_box chunk = chunk_box(&w, &part);
+        chunk_entry *e = &l->table[i];
+        look_up(s, &chunk, e);
+        if (e->state == CL_CHUNK_UNKNOWN)
+            status = read_stored(s, &w, &chunk, e, l->slots + used, err);
+        else if (e->state == CL_CHUNK_STORED && e->bytes > most)
+            status = fail_chunk(
+                s, &w, CLAST_EFORMAT,
+                "it is stored in more bytes than any filter makes of it", err);
+        if (s->has_raw_edges && is_partial(&w, &chunk))
+            e->mask = UINT32_MAX;
+        e->slot = used;
+        used += e->bytes;
+    }
+    cl_hdf5_leave(&guard);
+    return status;
+}
+
+static clast_status fetch_filtered(cl_hdf5_source *s, const cl_box *box, void *staging,
+                                   uint64_t *stored, cl_error *err)
+{
+    const int64_t n = walk_begin(s, box).n;
+    const staging_layout l = lay_out(s, n, staging);
+    cl_runs runs;
+    int error = 0;
+    CL_TRY(locate_filtered(s, box, &l, err));
+    cl_runs_init(&runs, s->file->fd, false, (uint64_t)s->file->at_open.st_size);
+    for (int64_t i = 0; i < n && error == 0; i++) {
+        const chunk_entry *e = &l.table[i];
+        if (e->state == CL_CHUNK_STORED)
+            error = cl_runs_add(&runs, e->at, l.slots + e->slot, e->bytes);
+        *stored += e->bytes;
+    }
+    if (error == 0)
+        error = cl_runs_flush(&runs);
+    return check_moved(s, error, err);
+}
+
+/* One chunk from its slot to its place in dst. A chunk that is one run of the box is
+ * decoded there and converted in place. */
+static const char *decode_chunk(cl_hdf5_source *s, const chunk_entry *e,
+                                const staging_layout *l, cl_unpacker *unpacker,
+                                const cl_box *box, const cl_box *chunk,
+                                const cl_box *part, void *dst)
+{
+    const char *what = NULL;
+    const uint64_t from = cl_convert_stored_size(&s->convert);
+    const uint64_t to = clast_dtype_size(s->convert.dtype);
+    const bool is_whole = cl_box_count(part) == cl_box_count(chunk);
+    const bool is_direct = from == to && is_whole && cl_box_is_run(part, box);
+    char *place = (char *)dst + (uint64_t)cl_box_position(part, box) * to;
+    void *out = is_direct ? (void *)place : l->work;
+    if (e->state == CL_CHUNK_ABSENT)
+        fill_row(s, out, NULL, cl_box_count(chunk));
+    else if (!cl_filters_undo(&s->filters, e->mask, unpacker, l->slots + e->slot,
+                              e->bytes, out, l->more_work, s->chunk_bytes, &what))
+        return what;
+    if (!is_direct)
+        cl_rows_copy(dst, box, to, l->work, chunk, from, part, cl_convert_run,
+                     &s->convert);
+    else if (!cl_convert_is_identity(&s->convert))
+        cl_convert_run(&s->convert, place, place, cl_box_count(part));
+    return NULL;
+}
+
+static clast_status decode_filtered(cl_hdf5_source *s, const cl_box *box, void *dst,
+                                    void *staging, cl_error *err)
+{
+    cl_unpacker *unpacker = cl_unpacker_new();
+    if (!unpacker)
+        return cl_error_set(err, CLAST_ENOMEM, "%s: no memory to decode", s->where);
+    clast_status status = CLAST_OK;
+    chunk_walk w = walk_begin(s, box);
+    const staging_layout l = lay_out(s, w.n, staging);
+    for (int64_t i = 0; i < w.n && status == CLAST_OK; i++, walk_next(&w)) {
+        cl_box part;
+        const cl_box chunk = chunk_box(&w, &part);
+        const char *what =
+            decode_chunk(s, &l.table[i], &l, unpacker, box, &chunk, &part, dst);
+        if (what)
+            status = fail_chunk(s, &w, CLAST_EFORMAT, what, err);
+    }
+    cl_unpacker_free(unpacker);
+    return status;
+}
+
+/* --- the class functions --------------------------------------------------------- */
+
+static clast_status check_box(const cl_hdf5_source *s, const cl_box *box, cl_error *err)
+{
+    const cl_shape *shape = &s->base.info.shape;
+    bool is_inside = box->ndim == shape->ndim;
+    for (int a = 0; is_inside && a < box->ndim; a++)
+        is_inside = box->lo[a] >= 0 && box->n[a] >= 0 && box->lo[a] <= shape->dim[a] &&
+                    box->n[a] <= shape->dim[a] - box->lo[a];
+    if (is_inside)
+        return CLAST_OK;
+    return cl_error_set(err, CLAST_EINTERNAL, "%s: a box outside of the array",
+                        s->where);
+}
+
+clast_status cl_hdf5_fetch(cl_source *source, const cl_box *box, void *dst,
+                           void *staging, uint64_t *stored, cl_error *err)
+{
+    cl_hdf5_source *s = (cl_hdf5_source *)source;
+    CL_TRY(check_box(s, box, err));
+    CL_TRY(cl_hdf5_file_check(s->file, err));
+    void *raw = tail_of(s, box, dst);
+    switch (s->access) {
+    case CL_ACCESS_NONE:
+        fill_part(s, raw, box, box);
+        return CLAST_OK;
+    case CL_ACCESS_CONTIGUOUS:
+        return fetch_contiguous(s, box, raw, stored, err);
+    case CL_ACCESS_CHUNKED:
+        return fetch_chunked(s, box, raw, staging, stored, err);
+    case CL_ACCESS_FILTERED:
+        return fetch_filtered(s, box, staging, stored, err);
+    default:
+        return fetch_by_library(s, box, raw, stored, err);
+    }
+}
+
+clast_status cl_hdf5_decode(cl_source *source, const cl_box *box, void *dst,
+                            void *staging, cl_error *err)
+{
+    cl_hdf5_source *s = (cl_hdf5_source *)source;
+    if (s->access == CL_ACCESS_FILTERED)
+        return decode_filtered(s, box, dst, staging, err);
+    if (!cl_convert_is_identity(&s->convert))
+        cl_convert_run(&s->convert, dst, tail_of(s, box, dst), cl_box_count(box));
+    return CLAST_OK;
+}

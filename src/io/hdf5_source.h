@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A dataset as a source: what its classification found, shared by open and read.
+ *
+ * Immutable after open. `stored` bytes are elements as they are in the file after its
+ * filters; convert makes of them what is handed out.
+ */
+#ifndef CL_IO_HDF5_SOURCE_H
+#define CL_IO_HDF5_SOURCE_H
+
+#include "io/convert.h"
+#include "io/filters.h"
+#include "io/hdf5_file.h"
+#include "io/source_class.h"
+
+typedef enum {
+    CL_ACCESS_NONE,       /* nothing is stored: fill values */
+    CL_ACCESS_CONTIGUOUS, /* positioned reads at `address` */
+    CL_ACCESS_CHUNKED,    /* positioned reads within unfiltered chunks */
+    CL_ACCESS_FILTERED,   /* whole stored chunks, decoded by us */
+    CL_ACCESS_LIBRARY     /* H5Dread under the lock */
+} cl_access;
+
+typedef struct {
+    cl_source base;
+    cl_hdf5_file *file;
+    hid_t dataset, memory_type; /* of the stored elements, for H5Dread */
+    char *name, *where;         /* path; "file:/path" for messages */
+    cl_convert convert;
+    cl_access access;
+    uint64_t address;     /* CONTIGUOUS */
+    uint64_t chunk_bytes; /* stored, 0 if not chunked */
+    cl_filters filters;
+    bool has_raw_edges;     /* chunks that the array's end cuts are stored unfiltered */
+    unsigned char fill[16]; /* one stored element */
+    char note[300];         /* for the log: which other files are read; or "" */
+} cl_hdf5_source;
+
+/* Fills everything that depends on the dataset, which is open. Under the lock. */
+clast_status cl_hdf5_classify(cl_hdf5_source *s, bool raw, cl_error *err);
+
+/* The class functions (hdf5_read.c); any thread, not under the lock. */
+uint64_t cl_hdf5_staging(const cl_source *source, const cl_box *box);
+clast_status cl_hdf5_fetch(cl_source *source, const cl_box *box, void *dst,
+                           void *staging, uint64_t *stored, cl_error *err);
+clast_status cl_hdf5_decode(cl_source *source, const cl_box *box, void *dst,
+                            void *staging, cl_error *err);
+/* Sets the staging numbers of info. */
+void cl_hdf5_settle_staging(cl_hdf5_source *s);
+
+#endif

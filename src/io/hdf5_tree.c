@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Paths are looked at component by component, because HDF5 has no call that says why
+ * a path does not lead anywhere. Cost: one lookup a component.
+ */
+#include "io/hdf5_tree.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+#define NAMES_MOST 20
+
+static cl_tree_kind kind_of(hid_t file, const char *path)
+{
+    H5O_info_t info;
+    if (H5Oget_info_by_name2(file, path, &info, H5O_INFO_BASIC, H5P_DEFAULT) < 0)
+        return CL_TREE_DANGLING;
+    return info.type == H5O_TYPE_GROUP     ? CL_TREE_GROUP
+           : info.type == H5O_TYPE_DATASET ? CL_TREE_DATASET
+                                           : CL_TREE_OTHER;
+}
+
+static cl_tree_kind look_at_link(hid_t file, const char *path, bool *is_external)
+{
+    H5L_info_t link;
+    if (H5Lexists(file, path, H5P_DEFAULT) <= 0)
+        return CL_TREE_NOTHING;
+    if (H5Lget_info(file, path, &link, H5P_DEFAULT) >= 0 &&
+        link.type == H5L_TYPE_EXTERNAL)
+        *is_external = true;
+    if (H5Oexists_by_name(file, path, H5P_DEFAULT) <= 0)
+        return CL_TREE_DANGLING;
+    return kind_of(file, path);
+}
+
+cl_tree_kind cl_hdf5_tree_look(hid_t file, const char *path, bool *is_external)
+{
+    *is_external = false;
+    cl_tree_kind kind = CL_TREE_GROUP;
+    char *prefix = cl_strdup(path);
+    if (!prefix)
+        return CL_TREE_DANGLING;
+    for (char *end = prefix; *end && kind == CL_TREE_GROUP;) {
+        end += strspn(end, "/");
+        if (!*end)
+            break;
+        end += strcspn(end, "/");
+        const char kept = *end;
+        *end = '\0';
+        kind = look_at_link(file, prefix, is_external);
+        *end = kept;
+        if (kept && kind != CL_TREE_GROUP && kind != CL_TREE_DANGLING)
+            kind = kind == CL_TREE_NOTHING ? kind : CL_TREE_BLOCKED;
+    }
+    cl_free(prefix);
+    return kind;
+}
+
+typedef struct {
+    char *text;
+    size_t size, used;
+    int n;
+} name_list;
+
+static herr_t add_name(hid_t object, const char *name, const H5O_info_t *info,
+                       void *arg)
+{
+    name_list *list = arg;
+    if (info->type != H5O_TYPE_DATASET)
+        return 0;
+    const size_t room = list->size - list->used;
+    if (list->n == NAMES_MOST || strlen(name) + sizeof ", /, ..." > room) {
+        snprintf(list->text + list->used, room, ", ...");
+        return 1;
+    }
+    list->used += (size_t)snprintf(list->text + list->used, room, "%s/%s",
+                                   list->n++ > 0 ? ", " : "", name);
+    return 0;
+}
+
+const char *cl_hdf5_tree_datasets(hid_t file, char *text, size_t size)
+{
+    name_list list = {.text = text, .size = size};
+    snprintf(text, size, "none");
+    H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, add_name, &list, H5O_INFO_BASIC);
+    return text;
+}
