@@ -135,12 +135,22 @@ static void run_pthreads(int workers, cl_team_fn *fn, void *arg)
 
 #ifdef _OPENMP
 
+int cl_fork_width(void)
+{
+    return omp_get_max_threads();
+}
+
+void cl_fork_width_set(int width)
+{
+    omp_set_num_threads(width);
+}
+
 static void run_as_team_of_one(cl_team_fn *fn, void *arg, int worker, int size)
 {
-    const int before = omp_get_max_threads();
-    omp_set_num_threads(1);
+    const int before = cl_fork_width();
+    cl_fork_width_set(1);
     fn(arg, worker, size);
-    omp_set_num_threads(before);
+    cl_fork_width_set(before);
 }
 
 static void run_openmp(int workers, cl_team_fn *fn, void *arg)
@@ -154,6 +164,13 @@ static void run_openmp(int workers, cl_team_fn *fn, void *arg)
 }
 
 #else
+
+int cl_fork_width(void)
+{
+    return 1;
+}
+
+void cl_fork_width_set(int width) {}
 
 static void run_openmp(int workers, cl_team_fn *fn, void *arg)
 {

@@ -18,6 +18,10 @@
 typedef struct {
     pthread_mutex_t m;
 } cl_mutex;
+#define CL_MUTEX_INIT                                                                  \
+    {                                                                                  \
+        PTHREAD_MUTEX_INITIALIZER                                                      \
+    } /* for static ones */
 typedef struct {
     pthread_cond_t c;
 } cl_cond;
@@ -44,6 +48,11 @@ typedef void cl_team_fn(void *arg, int worker, int nworkers);
  * fails: with no thread to be had it runs alone. */
 void cl_team_run(cl_team_kind kind, int workers, cl_team_fn *fn, void *arg);
 cl_team_kind cl_team_default(void);
+
+/* How many threads the calling thread's next OpenMP region would ask for (1 without
+ * OpenMP), and setting it. */
+int cl_fork_width(void);
+void cl_fork_width_set(int width);
 
 double cl_clock(void); /* seconds, monotonic */
 

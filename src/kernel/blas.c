@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How many threads BLAS may use: one while anybody runs, as before afterwards.
+ *
+ * Workers are the parallelism; a BLAS that forks inside them only fights them. The
+ * count of runs is process-wide because BLAS's setting is. An OpenBLAS that is built on
+ * OpenMP also changes the calling thread's OpenMP setting when it is told a number, so
+ * that is put back each time.
+ */
+#include "kernel/linalg.h"
+
+#include <cblas.h>
+
+#include "base/thread.h"
+
+static cl_mutex lock = CL_MUTEX_INIT; /* guards the two below */
+static int runs, threads_before;
+
+static void set_threads(int n)
+{
+    const int width = cl_fork_width();
+    openblas_set_num_threads(n);
+    cl_fork_width_set(width);
+}
+
+void cl_blas_enter(void)
+{
+    cl_mutex_lock(&lock);
+    if (runs++ == 0) {
+        threads_before = openblas_get_num_threads();
+        set_threads(1);
+    }
+    cl_mutex_unlock(&lock);
+}
+
+void cl_blas_leave(void)
+{
+    cl_mutex_lock(&lock);
+    if (--runs == 0)
+        set_threads(threads_before);
+    cl_mutex_unlock(&lock);
+}
