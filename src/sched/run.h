@@ -19,6 +19,7 @@ typedef struct {
     int workers;
     cl_team_kind team;
     const cl_log *log;
+    uint32_t trace_events; /* kept of each thread; 0: no trace */
 } cl_engine_options;
 
 clast_status cl_engine_new(cl_engine **engine, const cl_engine_options *options,
@@ -49,6 +50,8 @@ typedef struct {
  * blocks. */
 typedef struct {
     size_t output; /* valid where into and keep are NULL */
+    const cl_output_spec *spec; /* of that output: how many chunks a unit has, what
+                                   putting them needs */
     const clast_buffer *into;
     cl_kept **keep; /* filled when the run succeeds */
 } cl_run_sink;
@@ -68,6 +71,12 @@ clast_status cl_engine_predict(cl_engine *engine, const cl_plan *plan,
                                const cl_run *run, clast_stats *stats, cl_error *err);
 clast_status cl_engine_run(cl_engine *engine, const cl_plan *plan, const cl_run *run,
                            cl_error *err);
-void cl_engine_cancel(cl_engine *engine); /* async-signal-safe */
+/* Async-signal-safe. The run under way ends at the next task boundary with
+ * CLAST_ECANCELED; without one nothing happens. */
+void cl_engine_cancel(cl_engine *engine);
+
+/* Of the last run; sched/trace.h. */
+struct cl_trace;
+const struct cl_trace *cl_engine_trace(const cl_engine *engine);
 
 #endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Admission: what a plan needs at least and what a run may have.
+ *
+ * The budget is paid first to what is fixed: charges of the context, the plan, the core,
+ * the tables of the driver. The rest is pages for blocks and workspaces. A task needs all
+ * its operands, its outputs and its workspace at once; while its last operand is loaded
+ * it needs no output yet, but the bytes of the load. The neediest task decides whether
+ * the plan can run: every other block can be somewhere else meanwhile. That is known
+ * before anything is read, and so are the numbers of a refusal.
+ *
+ * Cost: O(tasks + operands).
+ */
+#include "sched/engine.h"
+
+#include <stdio.h>
+
+/* What cl_core allocates, a little more than it does; the real figure is used where it
+ * turns out higher. */
+#define CORE_FIXED     (64u << 10)
+#define CORE_PER_TASK  6u
+#define CORE_PER_BLOCK 28u
+#define DRIVER_BLOCK   (sizeof(void *) + sizeof(uint64_t)) /* address, slot */
+#define DRIVER_STAGE   64u
+#define DRIVER_TENSOR  (sizeof(char *) + sizeof(uint32_t))
+
+static uint64_t max(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Whether other tasks read the version that a task takes over: it is copied then. */
+static bool is_shared(const cl_plan *plan, uint32_t block)
+{
+    for (uint32_t i = 0; i < plan->nsegment; i++) {
+        const cl_segment *s = &plan->segment[i];
+        const uint32_t k = block - s->block_base;
+        if (k < s->nblock)
+            return s->consumer_start[k + 1] - s->consumer_start[k] > 1 ||
+                   (s->block[k].flags & CL_BLOCK_KEEP);
+    }
+    return true;
+}
+
+static uint64_t footprint(const cl_plan *plan, uint32_t id)
+{
+    const cl_task task = cl_task_get(plan, id);
+    uint64_t in = 0, out = task.stage->workspace_pages, load = 0;
+    for (uint32_t i = 0; i < task.noperand; i++) {
+        const uint32_t block = cl_operand_block(task.operand[i]);
+        const cl_mode mode = cl_operand_mode(task.operand[i]);
+        const cl_block *b = cl_plan_block(plan, block);
+        if (b->flags & CL_BLOCK_RESIDENT)
+            continue;
+        if (mode == CL_W) {
+            const cl_mode before = i ? cl_operand_mode(task.operand[i - 1]) : CL_R;
+            const bool takes_over = (before == CL_RW || before == CL_ACC) &&
+                                    !is_shared(plan, cl_operand_block(task.operand[i - 1]));
+            out += takes_over ? 0 : b->pages;
+            continue;
+        }
+        in += b->pages;
+        load = max(load, b->load_pages);
+    }
+    return in + max(out, load);
+}
+
+/* Pages of everything at once, as the core adds them up. */
+static uint64_t all_pages(const cl_plan *plan)
+{
+    uint64_t all = 0, extra = 0;
+    for (uint32_t i = 0; i < plan->nsegment; i++) {
+        const cl_segment *s = &plan->segment[i];
+        for (uint32_t k = 0; k < s->nblock; k++) {
+            if (s->block[k].flags & CL_BLOCK_RESIDENT)
+                continue;
+            all += s->block[k].pages;
+            extra = max(extra, s->block[k].load_pages);
+        }
+    }
+    for (uint32_t i = 0; i < plan->nstage; i++)
+        extra = max(extra, plan->stage[i].workspace_pages);
+    return all + extra;
+}
+
+static uint64_t kept_pages(const cl_engine *engine, const cl_plan *plan,
+                           const cl_run *run)
+{
+    uint64_t pages = 0;
+    for (const cl_kept *k = engine->kept; k; k = k->next)
+        if (!cl_kept_is_read(k, plan, run))
+            for (uint64_t i = 0; i < k->count; i++)
+                pages += k->block[i].address ? k->block[i].pages : 0;
+    return pages;
+}
+
+cl_budget cl_budget_of(const cl_engine *engine, const cl_plan *plan, const cl_run *run)
+{
+    cl_budget b = {.neediest = CL_NONE, .others = kept_pages(engine, plan, run)};
+    for (uint32_t i = 0; i < plan->nsegment; i++) {
+        const cl_segment *s = &plan->segment[i];
+        b.tasks += s->ntask;
+        b.blocks += s->nblock;
+        for (uint32_t k = 0; k < s->ntask; k++) {
+            const uint64_t pages = footprint(plan, s->task_base + k);
+            if (pages <= b.least && b.neediest != CL_NONE)
+                continue;
+            b.least = pages;
+            b.neediest = s->task_base + k;
+        }
+    }
+    b.fixed = plan->bytes + CORE_FIXED + b.tasks * CORE_PER_TASK +
+              b.blocks * (CORE_PER_BLOCK + DRIVER_BLOCK) + plan->nstage * DRIVER_STAGE +
+              plan->ntensor * DRIVER_TENSOR;
+    const uint64_t spent = engine->charged + b.fixed + b.others * CL_PAGE;
+    if (spent < engine->options.memory)
+        b.pages = (engine->options.memory - spent) / CL_PAGE;
+    b.binds = all_pages(plan) > b.pages;
+    return b;
+}
+
+uint64_t cl_budget_minimum(const cl_engine *engine, const cl_budget *b)
+{
+    return engine->charged + b->fixed + (b->others + b->least) * CL_PAGE;
+}
+
+static const char *mebibytes(uint64_t bytes, char *text, size_t size)
+{
+    snprintf(text, size, "%.1f MiB", (double)((bytes + 104857) / 104858) / 10);
+    return text;
+}
+
+clast_status cl_budget_check(const cl_engine *engine, const cl_plan *plan,
+                             const cl_budget *b, cl_error *err)
+{
+    if (b->least <= b->pages)
+        return CLAST_OK;
+    char budget[32], task[32], need[32];
+    const char *label =
+        b->neediest == CL_NONE ? NULL : cl_task_get(plan, b->neediest).stage->label;
+    return cl_error_set(
+        err, CLAST_EBUDGET,
+        "a memory budget of %s is too small: a task of %s needs %s at once; %s would do",
+        mebibytes(engine->options.memory, budget, sizeof budget),
+        label ? label : "the plan", mebibytes(b->least * CL_PAGE, task, sizeof task),
+        mebibytes(cl_budget_minimum(engine, b), need, sizeof need));
+}
+
+/* ---- the core of a run ---- */
+
+static uint64_t scratch_pages(const cl_engine *engine, const cl_run *run)
+{
+    uint64_t bytes = 0;
+    if (!run->scratch_folder || cl_scratch_room(run->scratch_folder, &bytes, NULL))
+        return 0;
+    if (engine->spill.scratch)
+        bytes += cl_scratch_bytes(engine->spill.scratch);
+    return bytes / CL_PAGE;
+}
+
+static clast_status fill_core(cl_core *core, const cl_plan *plan, cl_error *err)
+{
+    for (uint32_t i = 0; i < plan->nsegment; i++)
+        CL_TRY(cl_core_append(core, &plan->segment[i], err));
+    return CLAST_OK;
+}
+
+clast_status cl_budget_core(cl_core **out, const cl_engine *engine, const cl_plan *plan,
+                            const cl_run *run, const cl_budget *b, cl_error *err)
+{
+    const cl_core_limits limits = {
+        .budget_pages = b->pages,
+        .scratch_pages = b->binds ? scratch_pages(engine, run) : 0,
+        .nplace = 1,
+        .prefetch = 2 * (uint32_t)engine->options.workers + 2,
+    };
+    cl_core *core = NULL;
+    CL_TRY(cl_core_new(&core, plan, &limits, err));
+    const clast_status status = fill_core(core, plan, err);
+    if (status != CLAST_OK) {
+        cl_core_free(core);
+        return status;
+    }
+    *out = core;
+    return CLAST_OK;
+}

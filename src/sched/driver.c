@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Workers.
+ *
+ * A worker reports what it finished and takes what is next in one short critical section.
+ * In order of urgency: stop where the run is over; decode what was fetched, because
+ * tasks wait for it; take tasks; sleep. While tasks are tiny it takes several at once,
+ * as many as ran in the last 20 us or so, so that the mutex is not what is measured.
+ *
+ * Waking: whoever got all the tasks it asked for wakes one sleeper, for there may be
+ * more; each one that finds work wakes the next. Loads that arrive wake one. Nobody
+ * waits for another worker of the team: a team of one does everything itself, within a
+ * parallel region of the host too.
+ *
+ * Cancelling sets a flag and wakes nobody: a sleeping worker implies a running task or
+ * transfer, whose end looks at the flag.
+ */
+#include "sched/driver.h"
+
+#include "base/alloc.h"
+#include "kernel/linalg.h"
+
+#define BATCH      32
+#define BATCH_TIME 20e-6 /* seconds that a batch should last at most */
+
+typedef struct {
+    cl_start start;
+    void *workspace;
+    uint32_t workspace_pages;
+    clast_status status;
+    cl_error err;
+} run_task;
+
+/* What a worker has in hand. */
+typedef struct {
+    cl_driver *driver;
+    uint32_t lane;
+    size_t want; /* tasks to take at once */
+    size_t count;
+    run_task task[BATCH];
+} hand;
+
+void cl_driver_wake(cl_driver *d)
+{
+    if (d->idle)
+        cl_cond_signal(&d->work);
+}
+
+void cl_driver_fail(cl_driver *d, uint32_t task, uint32_t block, const cl_error *err)
+{
+    if (cl_grow(&d->failure, &d->failure_room, d->nfailure + 1, sizeof *d->failure))
+        d->failure[d->nfailure++] = (cl_failure){task, block, *err};
+}
+
+/* ---- tasks; with the mutex ---- */
+
+/* The old version's buffer becomes the new version's. */
+static void take_over(cl_driver *d, uint32_t from, uint32_t to)
+{
+    d->address[to] = d->address[from];
+    d->address[from] = NULL;
+}
+
+static bool make_block(cl_driver *d, uint32_t block)
+{
+    d->address[block] =
+        cl_memory_take(d->engine->memory, cl_plan_block(d->plan, block)->pages);
+    return d->address[block];
+}
+
+/* Addresses for what the task writes. */
+static bool make_outputs(cl_driver *d, const cl_task *task, uint32_t copy_mask)
+{
+    uint32_t renewed = 0;
+    for (uint32_t i = 0; i < task->noperand; i++) {
+        const uint32_t block = cl_operand_block(task->operand[i]);
+        const cl_mode mode = cl_operand_mode(task->operand[i]);
+        if (mode == CL_R)
+            continue;
+        if (mode == CL_W) {
+            if (!make_block(d, block))
+                return false;
+            continue;
+        }
+        const uint32_t next = cl_operand_block(task->operand[++i]);
+        if (!(copy_mask >> renewed++ & 1u))
+            take_over(d, block, next);
+        else if (!make_block(d, next))
+            return false;
+    }
+    return true;
+}
+
+static void prepare(cl_driver *d, run_task *t)
+{
+    const cl_task task = cl_task_get(d->plan, t->start.task);
+    t->status = CLAST_OK;
+    t->err.status = CLAST_OK;
+    t->workspace_pages = task.stage->workspace_pages;
+    t->workspace = cl_memory_take(d->engine->memory, t->workspace_pages);
+    if (t->workspace && make_outputs(d, &task, t->start.copy_mask))
+        return;
+    t->status = cl_error_set(&t->err, CLAST_ENOMEM,
+                             "%s: no address space for a task's blocks",
+                             task.stage->label ? task.stage->label : "task");
+}
+
+static void finish(cl_driver *d, const run_task *t)
+{
+    if (t->workspace)
+        cl_memory_give(d->engine->memory, t->workspace, t->workspace_pages);
+    if (t->status != CLAST_OK)
+        cl_driver_fail(d, t->start.task, CL_NONE, &t->err);
+    cl_core_post(d->core, &(cl_event){
+                              .kind = t->status ? CL_EVENT_FAILED : CL_EVENT_DONE,
+                              .epoch = t->start.epoch,
+                              .task = t->start.task,
+                              .block = CL_NONE,
+                              .status = t->status,
+                          });
+}
+
+static bool take_tasks(hand *h)
+{
+    cl_driver *d = h->driver;
+    cl_start start[BATCH];
+    h->count = cl_core_take(d->core, 0, start, h->want);
+    cl_driver_drain(d);
+    for (size_t i = 0; i < h->count; i++) {
+        h->task[i].start = start[i];
+        prepare(d, &h->task[i]);
+    }
+    d->running += (uint32_t)h->count;
+    if (h->count == h->want)
+        cl_driver_wake(d);
+    return h->count;
+}
+
+/* Twice as many next time if these took no time, fewer if they did. */
+static void adapt(hand *h, double seconds)
+{
+    if (seconds > BATCH_TIME)
+        h->want = h->want > 4 ? h->want / 4 : 1;
+    else if (h->count == h->want && seconds < BATCH_TIME / 2 && h->want < BATCH)
+        h->want *= 2;
+}
+
+/* Runs what was taken and reports it; lets the mutex go in between. */
+static void run_tasks(hand *h)
+{
+    cl_driver *d = h->driver;
+    cl_mutex_unlock(d->mutex);
+    const double first = cl_clock();
+    double begin = first;
+    for (size_t i = 0; i < h->count; i++) {
+        run_task *t = &h->task[i];
+        if (t->status == CLAST_OK)
+            t->status = cl_exec_task(d->exec, t->start.task, t->start.copy_mask,
+                                     t->workspace, &t->err);
+        if (!d->engine->trace.lanes)
+            continue;
+        const double end = cl_clock();
+        cl_trace_add(&d->engine->trace, h->lane, CL_TRACE_TASK, t->start.task, begin,
+                     end);
+        begin = end;
+    }
+    adapt(h, cl_clock() - first);
+    cl_mutex_lock(d->mutex);
+    for (size_t i = 0; i < h->count; i++)
+        finish(d, &h->task[i]);
+    d->running -= (uint32_t)h->count;
+    cl_driver_drain(d);
+}
+
+/* ---- the loop; with the mutex ---- */
+
+static bool is_over(cl_driver *d)
+{
+    return d->stalled || (cl_core_is_finished(d->core) && !d->transfers && !d->running);
+}
+
+static void look_for_cancel(cl_driver *d)
+{
+    if (d->canceled || atomic_load(&d->engine->state) != CL_ENGINE_CANCELED)
+        return;
+    d->canceled = true;
+    cl_core_cancel(d->core);
+    cl_driver_drain(d);
+}
+
+/* Nothing runs, nothing is under way, nothing can be taken: that must not be. */
+static bool is_stalled(const cl_driver *d)
+{
+    return !d->running && !d->transfers;
+}
+
+static void sleep_until_woken(cl_driver *d)
+{
+    double *wait = d->loads                          ? &d->wait_read
+                   : cl_core_wants_memory(d->core) ? &d->wait_memory
+                                                     : &d->wait_task;
+    const double begin = cl_clock();
+    d->idle++;
+    cl_cond_wait(&d->work, d->mutex);
+    d->idle--;
+    *wait += cl_clock() - begin;
+}
+
+static void work(void *arg, int worker, int nworkers)
+{
+    cl_driver *d = arg;
+    hand h = {.driver = d, .lane = (uint32_t)worker, .want = 1};
+    cl_mutex_lock(d->mutex);
+    d->workers = nworkers;
+    while (!is_over(d)) {
+        look_for_cancel(d);
+        if (cl_transfer_decode(d, h.lane))
+            continue;
+        if (!d->threads && cl_transfer_io(d, h.lane))
+            continue;
+        if (take_tasks(&h)) {
+            run_tasks(&h);
+            continue;
+        }
+        if (is_over(d) || d->to_decode.first || (!d->threads && d->to_io.first))
+            continue;
+        d->stalled = is_stalled(d);
+        if (!d->stalled)
+            sleep_until_woken(d);
+    }
+    cl_cond_broadcast(&d->work);
+    cl_mutex_unlock(d->mutex);
+}
+
+/* ---- a run ---- */
+
+static clast_status make_tables(cl_driver *d, cl_error *err)
+{
+    d->source_of = cl_alloc_array(d->plan->ntensor, sizeof *d->source_of);
+    if (!d->source_of)
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for the run's tables");
+    for (uint32_t i = 0; i < d->plan->ntensor; i++)
+        d->source_of[i] = CL_NONE;
+    for (uint32_t i = 0; i < d->plan->nsource; i++)
+        d->source_of[d->plan->source[i].tensor] = i;
+    return CLAST_OK;
+}
+
+/* The message of the failure that the core names; failures that nobody could write down
+ * have the status' own text. */
+static clast_status report(const cl_driver *d, cl_error *err)
+{
+    uint32_t task, block;
+    const clast_status status = cl_core_failure(d->core, &task, &block);
+    for (size_t i = 0; i < d->nfailure && status != CLAST_ECANCELED; i++)
+        if (d->failure[i].task == task && d->failure[i].block == block)
+            return cl_error_set(err, status, "%s", d->failure[i].err.text);
+    if (status != CLAST_OK || !d->stalled)
+        return cl_error_set(err, status, "%s", clast_status_text(status));
+    const cl_core_counts counts = cl_core_get_counts(d->core);
+    return cl_error_set(err, CLAST_EINTERNAL,
+                        "the scheduler stopped after %llu tasks with nothing under way",
+                        (unsigned long long)counts.done);
+}
+
+clast_status cl_driver_run(cl_driver *d, cl_error *err)
+{
+    CL_TRY(make_tables(d, err));
+    cl_cond_init(&d->work);
+    cl_cond_init(&d->io);
+    const cl_engine_options *o = &d->engine->options;
+    cl_blas_enter();
+    cl_team_run(o->team, o->workers, work, d);
+    cl_blas_leave();
+    cl_transfer_stop(d);
+    cl_cond_fini(&d->work);
+    cl_cond_fini(&d->io);
+    return report(d, err);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The driver of one machine: workers and I/O threads around the scheduler core.
+ *
+ * Lives for one run. `mutex` (the engine's) guards the core, the memory manager and
+ * everything here but `exec`, which is constant while tasks run. An entry of `address`
+ * is written under the mutex, before the task that uses it is taken under the same
+ * mutex, and is read by that task without it.
+ */
+#ifndef CL_SCHED_DRIVER_H
+#define CL_SCHED_DRIVER_H
+
+#include "sched/engine.h"
+
+#define CL_IO_THREADS 2
+
+/* A load or a spill under way. */
+typedef struct cl_transfer {
+    struct cl_transfer *next;
+    cl_action action;
+    void *data, *staging;
+    uint32_t pages, staging_pages;
+    uint64_t slot;   /* scratch */
+    uint64_t stored; /* bytes that were read from a file */
+    clast_status status;
+    cl_error err;
+} cl_transfer;
+
+typedef struct {
+    cl_transfer *first, *last;
+} cl_transfers;
+
+typedef struct {
+    uint32_t task, block; /* the other is CL_NONE */
+    cl_error err;
+} cl_failure;
+
+typedef struct {
+    cl_mutex *mutex;
+    cl_cond work, io; /* workers, I/O threads wait here */
+    cl_engine *engine;
+    const cl_plan *plan;
+    const cl_run *run;
+    cl_core *core;
+    cl_exec *exec;
+
+    void **address;      /* by block */
+    uint64_t *slot;      /* by block: 1 + slot in scratch, 0: none */
+    uint32_t *source_of; /* by tensor: index into plan->source, or CL_NONE */
+    uint64_t nblock;
+
+    cl_transfers to_io, to_decode, spare;
+    uint32_t transfers;     /* of them under way */
+    uint32_t loads;         /* ... that bring something */
+    uint32_t running, idle; /* tasks, workers */
+    bool canceled, stalled, io_stops;
+
+    cl_thread io_thread[CL_IO_THREADS];
+    uint32_t threads; /* started; workers do their work where there are none */
+    uint32_t nio;     /* of them that came */
+    bool io_started;
+
+    cl_failure *failure;
+    size_t nfailure, failure_room;
+    uint64_t read, stored_read, spilled;
+    double wait_memory, wait_read, wait_task;
+    int workers; /* that came */
+} cl_driver;
+
+/* Runs the core to its end, or to a failure. The core must hold the plan's segments. */
+clast_status cl_driver_run(cl_driver *driver, cl_error *err);
+/* Frees the driver's tables, gives back all memory and scratch that its tables name.
+ * With the mutex held; tolerates a driver that never ran. */
+void cl_driver_sweep(cl_driver *driver);
+
+/* ---- between driver.c and transfer.c; with the mutex held ---- */
+
+/* Takes the core's actions: frees and discards at once, queues loads and spills. */
+void cl_driver_drain(cl_driver *d);
+void cl_driver_fail(cl_driver *d, uint32_t task, uint32_t block, const cl_error *err);
+void cl_driver_wake(cl_driver *d); /* one worker, if any is idle */
+/* Serves the oldest transfer that waits for a worker (or for an I/O thread); false:
+ * there is none. Lets the mutex go while it works. */
+bool cl_transfer_decode(cl_driver *d, uint32_t lane);
+bool cl_transfer_io(cl_driver *d, uint32_t lane);
+void cl_transfer_stop(cl_driver *d); /* ends the I/O threads; without the mutex */
+
+#endif

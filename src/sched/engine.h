@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The engine from inside: what its files share.
+ *
+ *   run.c      engine, charges, one run from budget to clean-up
+ *   budget.c   what a plan needs at least, what a run may have
+ *   predict.c  the dry run
+ *   kept.c     persisted blocks between runs
+ *   driver.c   workers of a run;   transfer.c   its loads and spills
+ *
+ * `mutex` guards memory, charges, the list of kept arrays and, during a run, its core and
+ * all tables of its driver. `state` is the only thing that a signal handler touches.
+ */
+#ifndef CL_SCHED_ENGINE_H
+#define CL_SCHED_ENGINE_H
+
+#include "io/scratch.h"
+#include "sched/core.h"
+#include "sched/exec.h"
+#include "sched/memory.h"
+#include "sched/run.h"
+#include "sched/trace.h"
+
+typedef enum { CL_ENGINE_IDLE, CL_ENGINE_RUNNING, CL_ENGINE_CANCELED } cl_engine_state;
+
+/* Scratch, opened by the first block that is spilled. */
+typedef struct {
+    cl_mutex mutex; /* guards the pointer; taken without or inside the engine's */
+    cl_scratch *scratch;
+    const char *folder; /* of the run under way */
+} cl_spill;
+
+/* A kept block is in memory, or in scratch. */
+typedef struct {
+    void *address;
+    uint64_t slot; /* 1 + slot; 0: not in scratch */
+    uint32_t pages;
+} cl_kept_block;
+
+struct cl_kept {
+    cl_kept *next, *previous;
+    cl_grid grid; /* its cuts are `arena`'s */
+    cl_arena arena;
+    uint64_t count;
+    cl_kept_block *block;
+};
+
+struct cl_engine {
+    cl_mutex mutex;
+    cl_engine_options options;
+    cl_memory *memory;
+    uint64_t charged; /* bytes that others hold */
+    uint64_t running; /* bytes that the run under way has besides blocks */
+    cl_kept *kept;
+    cl_spill spill;
+    cl_trace trace;
+    _Atomic int state; /* cl_engine_state */
+};
+
+/* What a run of a plan is admitted with. */
+typedef struct {
+    uint64_t fixed;         /* bytes: plan, core, tables */
+    uint64_t pages;         /* for blocks and workspaces, all that is left */
+    uint64_t others;        /* pages of kept blocks that the plan does not read */
+    uint64_t least;         /* pages that the neediest task takes */
+    uint32_t neediest;      /* that task */
+    uint64_t tasks, blocks; /* of all segments */
+    bool binds;             /* not everything fits at once */
+} cl_budget;
+
+/* budget.c */
+cl_budget cl_budget_of(const cl_engine *engine, const cl_plan *plan, const cl_run *run);
+/* CLAST_OK, or CLAST_EBUDGET with the numbers that would fit. */
+clast_status cl_budget_check(const cl_engine *engine, const cl_plan *plan,
+                             const cl_budget *budget, cl_error *err);
+/* Bytes of memory with which the plan would run, here and now. */
+uint64_t cl_budget_minimum(const cl_engine *engine, const cl_budget *budget);
+clast_status cl_budget_core(cl_core **core, const cl_engine *engine, const cl_plan *plan,
+                            const cl_run *run, const cl_budget *budget, cl_error *err);
+
+/* predict.c */
+clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_run *run,
+                        const cl_budget *budget, clast_stats *stats, cl_error *err);
+
+/* kept.c: `address` and `slot` are a run's tables by block. */
+bool cl_kept_is_read(const cl_kept *kept, const cl_plan *plan, const cl_run *run);
+void cl_kept_adopt(cl_core *core, const cl_plan *plan, const cl_run *run, void **address,
+                   uint64_t *slot);
+void cl_kept_return(const cl_core *core, const cl_plan *plan, const cl_run *run,
+                    void **address, uint64_t *slot);
+clast_status cl_kept_make(cl_engine *engine, const cl_core *core, const cl_plan *plan,
+                          uint32_t tensor, void **address, uint64_t *slot,
+                          cl_kept **kept, cl_error *err);
+
+/* Blocks of a tensor: tile t. */
+static inline uint32_t cl_tile_block(const cl_tensor *t, uint64_t tile)
+{
+    return t->first_block + (uint32_t)tile * t->block_step;
+}
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Running one task: its boxes from the stage and the index, its operands through the
+ * views, one kernel call.
+ *
+ * A task touches its operands, its outputs and its workspace, nothing else; what it
+ * needs of the workspace is laid out by the same code that measures it (settle.c), so
+ * the two cannot disagree. Shared by workers without locks: everything in cl_exec is
+ * constant while tasks run, but for the entries of `address` of blocks that are nobody's
+ * operands.
+ */
+#ifndef CL_SCHED_EXEC_H
+#define CL_SCHED_EXEC_H
+
+#include "graph/plan.h"
+#include "kernel/fold.h"
+#include "kernel/linalg.h"
+#include "kernel/map.h"
+#include "sched/run.h"
+
+#include <stdatomic.h>
+
+typedef struct {
+    const cl_plan *plan;
+    const cl_run_sink *sinks;
+    cl_outputs *outputs;
+    void **address;       /* of each block in memory; RESIDENT tensors are in `base` */
+    char **base;          /* by tensor: element (0, ..., 0) of caller's memory, or NULL */
+    cl_loop **loop;       /* by stage: MAP and FOLD, else NULL */
+    cl_poll poll;
+    _Atomic uint64_t written, stored_written;
+} cl_exec;
+
+/* Loops of all stages and addresses of caller's memory. fini tolerates zeroed memory. */
+clast_status cl_exec_init(cl_exec *exec, const cl_plan *plan, const cl_run *run,
+                          cl_error *err);
+void cl_exec_fini(cl_exec *exec);
+
+/* Fills workspace_pages of every stage: what its neediest task takes. */
+clast_status cl_exec_settle(cl_exec *exec, cl_error *err);
+
+/* A segment's task. */
+typedef struct {
+    const cl_stage *stage;
+    uint32_t id, index;
+    uint32_t noperand;
+    const uint32_t *operand;
+} cl_task;
+cl_task cl_task_get(const cl_plan *plan, uint32_t id);
+
+/* Runs it. copy_mask: see cl_start. The message names the stage's label. */
+clast_status cl_exec_task(cl_exec *exec, uint32_t id, uint32_t copy_mask,
+                          void *workspace, cl_error *err);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A job: one task being run, or being measured.
+ *
+ * Both go through the same stage function. It takes what it needs of the workspace piece
+ * by piece; a measuring job has no workspace, gets NULL for each piece and adds up the
+ * bytes, and the function returns before it would touch anything.
+ */
+#ifndef CL_SCHED_EXEC_JOB_H
+#define CL_SCHED_EXEC_JOB_H
+
+#include "sched/exec.h"
+
+typedef struct {
+    cl_exec *exec;
+    cl_task task;
+    bool is_measuring;
+    char *workspace;
+    uint64_t room, used; /* bytes of the workspace */
+    cl_span first;       /* measuring: the first span of the last view, without data */
+    cl_error *err;
+} cl_job;
+
+typedef clast_status cl_job_fn(cl_job *job);
+extern cl_job_fn *const cl_job_table[CL_STAGE_STORE + 1];
+
+/* 64-byte aligned part of the workspace; NULL while measuring. */
+void *cl_job_take(cl_job *job, uint64_t bytes);
+/* CLAST_OK where the workspace sufficed: to be asked once, before the kernel is called. */
+clast_status cl_job_check(const cl_job *job);
+
+/* The spans of one view over `box`, in the workspace. Measuring: only the first one may
+ * be looked at. */
+clast_status cl_job_view(cl_job *job, uint32_t view, const cl_box *box,
+                         cl_input *input);
+/* All views of the stage over the same box; NULL in *inputs while measuring. */
+clast_status cl_job_views(cl_job *job, const cl_box *box, cl_input **inputs);
+
+/* The i-th operand of mode R, the i-th of mode W. */
+const void *cl_job_input(const cl_job *job, uint32_t i);
+void *cl_job_output(const cl_job *job, uint32_t i);
+uint32_t cl_job_count(const cl_job *job, cl_mode mode);
+
+#endif

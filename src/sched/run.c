@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Engines and runs.
+ *
+ * A run goes through fixed steps: settle workspaces, compute the budget, refuse what
+ * cannot fit, rehearse where something may have to be spilled, then borrow the kept
+ * blocks, drive the core, take the kept blocks back and sweep the rest. However it ended,
+ * afterwards the engine holds kept blocks only, and can run again. Memory that blocks
+ * touched stays cached for the next run, within the budget.
+ */
+#include "sched/driver.h"
+
+#include "base/alloc.h"
+#include "graph/build.h"
+
+/* Plans of fewer tasks are rehearsed even if everything fits, for their peak. */
+#define ALWAYS_REHEARSED 65536
+
+/* ---- engines ---- */
+
+static bool is_canceled(void *arg)
+{
+    const cl_engine *engine = arg;
+    return atomic_load(&engine->state) == CL_ENGINE_CANCELED;
+}
+
+clast_status cl_engine_new(cl_engine **out, const cl_engine_options *options,
+                           cl_error *err)
+{
+    cl_engine *engine = cl_calloc(1, sizeof *engine);
+    if (!engine || !(engine->memory = cl_memory_new(options->memory / CL_PAGE))) {
+        cl_free(engine);
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for an engine");
+    }
+    engine->options = *options;
+    if (engine->options.workers < 1)
+        engine->options.workers = 1;
+    const uint32_t lanes = (uint32_t)engine->options.workers + CL_IO_THREADS;
+    if (cl_trace_init(&engine->trace, lanes, options->trace_events)) {
+        cl_memory_free(engine->memory);
+        cl_free(engine);
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for a trace of %u events",
+                            options->trace_events);
+    }
+    engine->charged = cl_trace_bytes(lanes, options->trace_events);
+    cl_mutex_init(&engine->mutex);
+    cl_mutex_init(&engine->spill.mutex);
+    *out = engine;
+    return CLAST_OK;
+}
+
+void cl_engine_free(cl_engine *engine)
+{
+    if (!engine)
+        return;
+    while (engine->kept)
+        cl_kept_free(engine, engine->kept);
+    cl_scratch_close(engine->spill.scratch);
+    cl_memory_free(engine->memory);
+    cl_trace_fini(&engine->trace);
+    cl_mutex_fini(&engine->mutex);
+    cl_mutex_fini(&engine->spill.mutex);
+    cl_free(engine);
+}
+
+void cl_engine_cancel(cl_engine *engine)
+{
+    int running = CL_ENGINE_RUNNING;
+    atomic_compare_exchange_strong(&engine->state, &running, CL_ENGINE_CANCELED);
+}
+
+const cl_trace *cl_engine_trace(const cl_engine *engine)
+{
+    return &engine->trace;
+}
+
+/* ---- charges; with the mutex ---- */
+
+/* Bytes that blocks may have. */
+static uint64_t left(const cl_engine *engine)
+{
+    const uint64_t spent = engine->charged + engine->running;
+    return spent < engine->options.memory ? engine->options.memory - spent : 0;
+}
+
+static uint64_t free_bytes(const cl_engine *engine)
+{
+    const uint64_t live = cl_memory_live(engine->memory) * CL_PAGE;
+    return left(engine) > live ? left(engine) - live : 0;
+}
+
+static void settle_limit(cl_engine *engine)
+{
+    cl_memory_set_limit(engine->memory, left(engine) / CL_PAGE);
+}
+
+clast_status cl_engine_charge(cl_engine *engine, uint64_t bytes, cl_error *err)
+{
+    clast_status status = CLAST_OK;
+    cl_mutex_lock(&engine->mutex);
+    if (atomic_load(&engine->state) != CL_ENGINE_IDLE)
+        status = cl_error_set(err, CLAST_EBUSY,
+                              "%llu bytes cannot be set aside while a run has the budget",
+                              (unsigned long long)bytes);
+    else if (bytes > free_bytes(engine))
+        status = cl_error_set(err, CLAST_EBUDGET,
+                              "%llu bytes do not fit: %llu of the budget of %llu are free",
+                              (unsigned long long)bytes,
+                              (unsigned long long)free_bytes(engine),
+                              (unsigned long long)engine->options.memory);
+    else
+        engine->charged += bytes;
+    settle_limit(engine);
+    cl_mutex_unlock(&engine->mutex);
+    return status;
+}
+
+void cl_engine_uncharge(cl_engine *engine, uint64_t bytes)
+{
+    cl_mutex_lock(&engine->mutex);
+    engine->charged -= bytes < engine->charged ? bytes : engine->charged;
+    settle_limit(engine);
+    cl_mutex_unlock(&engine->mutex);
+}
+
+uint64_t cl_engine_free_bytes(const cl_engine *engine)
+{
+    return free_bytes(engine);
+}
+
+/* ---- before a run ---- */
+
+static void note_budget(const cl_engine *engine, const cl_plan *plan,
+                        const cl_budget *budget, clast_stats *stats)
+{
+    stats->memory = engine->options.memory;
+    stats->minimum_memory = cl_budget_minimum(engine, budget);
+    stats->plan_bytes = plan->bytes;
+    stats->tasks = budget->tasks;
+    stats->blocks = budget->blocks;
+    stats->workers = engine->options.workers;
+}
+
+/* Everything that can be known beforehand. `rehearses` false: a dry run only where the
+ * budget binds or the plan is small. */
+static clast_status admit(cl_engine *engine, const cl_plan *plan, const cl_run *run,
+                          cl_exec *exec, bool rehearses, cl_budget *budget,
+                          clast_stats *stats, cl_error *err)
+{
+    CL_TRY(cl_exec_init(exec, plan, run, err));
+    CL_TRY(cl_exec_settle(exec, err));
+    *budget = cl_budget_of(engine, plan, run);
+    note_budget(engine, plan, budget, stats);
+    CL_TRY(cl_budget_check(engine, plan, budget, err));
+    if (rehearses || budget->binds || budget->tasks < ALWAYS_REHEARSED)
+        CL_TRY(cl_predict(engine, plan, run, budget, stats, err));
+    return CLAST_OK;
+}
+
+clast_status cl_engine_predict(cl_engine *engine, const cl_plan *plan, const cl_run *run,
+                               clast_stats *stats, cl_error *err)
+{
+    cl_exec exec = {0};
+    cl_budget budget;
+    const clast_status status =
+        admit(engine, plan, run, &exec, true, &budget, stats, err);
+    cl_exec_fini(&exec);
+    return status;
+}
+
+/* ---- a run ---- */
+
+static void begin(cl_engine *engine, const cl_run *run, const cl_budget *budget)
+{
+    cl_mutex_lock(&engine->mutex);
+    engine->running = budget->fixed;
+    engine->spill.folder = run->scratch_folder;
+    settle_limit(engine);
+    cl_mutex_unlock(&engine->mutex);
+    cl_trace_clear(&engine->trace);
+}
+
+/* Room that only an earlier run's blocks hold is given back to the disk. */
+static void close_empty_scratch(cl_engine *engine)
+{
+    if (!engine->spill.scratch || cl_scratch_bytes(engine->spill.scratch))
+        return;
+    cl_scratch_close(engine->spill.scratch);
+    engine->spill.scratch = NULL;
+}
+
+static clast_status keep_results(cl_driver *d, cl_error *err)
+{
+    for (uint32_t i = 0; i < d->plan->nsink; i++)
+        if (d->run->sinks[i].keep)
+            CL_TRY(cl_kept_make(d->engine, d->core, d->plan,
+                                cl_plan_sink_tensor(d->plan, i), d->address, d->slot,
+                                d->run->sinks[i].keep, err));
+    return CLAST_OK;
+}
+
+/* Kept arrays of a run that failed after some were made. */
+static void drop_results(const cl_driver *d)
+{
+    for (uint32_t i = 0; i < d->plan->nsink; i++) {
+        cl_kept **keep = d->run->sinks[i].keep;
+        if (!keep || !*keep)
+            continue;
+        cl_kept_free(d->engine, *keep);
+        *keep = NULL;
+    }
+}
+
+static clast_status end(cl_driver *d, clast_status status, cl_error *err)
+{
+    cl_engine *engine = d->engine;
+    cl_mutex_lock(&engine->mutex);
+    cl_kept_return(d->core, d->plan, d->run, d->address, d->slot);
+    if (status == CLAST_OK)
+        status = keep_results(d, err);
+    cl_driver_sweep(d);
+    engine->running = 0;
+    settle_limit(engine);
+    close_empty_scratch(engine);
+    cl_mutex_unlock(&engine->mutex);
+    if (status != CLAST_OK)
+        drop_results(d);
+    return status;
+}
+
+static void note_run(const cl_driver *d, const cl_budget *budget, clast_stats *stats)
+{
+    const cl_core_counts counts = cl_core_get_counts(d->core);
+    stats->peak = budget->fixed + counts.peak_pages * CL_PAGE;
+    stats->read = d->read;
+    stats->stored_read = d->stored_read;
+    stats->written = d->exec->written;
+    stats->stored_written = d->exec->stored_written;
+    stats->spilled = d->spilled;
+    stats->wait_memory = d->wait_memory;
+    stats->wait_read = d->wait_read;
+    stats->wait_task = d->wait_task;
+    stats->workers = d->workers;
+}
+
+static clast_status drive(cl_engine *engine, const cl_plan *plan, const cl_run *run,
+                          cl_exec *exec, const cl_budget *budget, clast_stats *stats,
+                          cl_error *err)
+{
+    cl_driver d = {.mutex = &engine->mutex,
+                   .engine = engine,
+                   .plan = plan,
+                   .run = run,
+                   .exec = exec,
+                   .nblock = budget->blocks};
+    CL_TRY(cl_budget_core(&d.core, engine, plan, run, budget, err));
+    d.address = cl_calloc((size_t)budget->blocks, sizeof *d.address);
+    d.slot = cl_calloc((size_t)budget->blocks, sizeof *d.slot);
+    clast_status status = CLAST_OK;
+    if (d.address && d.slot) {
+        exec->address = d.address;
+        exec->poll = (cl_poll){is_canceled, engine};
+        begin(engine, run, budget);
+        cl_kept_adopt(d.core, plan, run, d.address, d.slot);
+        status = cl_driver_run(&d, err);
+        note_run(&d, budget, stats);
+        status = end(&d, status, err);
+    } else {
+        status = cl_error_set(err, CLAST_ENOMEM, "no memory for %llu blocks' addresses",
+                              (unsigned long long)budget->blocks);
+        cl_driver_sweep(&d);
+    }
+    cl_core_free(d.core);
+    return status;
+}
+
+clast_status cl_engine_run(cl_engine *engine, const cl_plan *plan, const cl_run *run,
+                           cl_error *err)
+{
+    int idle = CL_ENGINE_IDLE;
+    if (!atomic_compare_exchange_strong(&engine->state, &idle, CL_ENGINE_RUNNING))
+        return cl_error_set(err, CLAST_EBUSY, "a run is under way");
+    const double begun = cl_clock();
+    clast_stats own = {0};
+    clast_stats *stats = run->stats ? run->stats : &own;
+    cl_exec exec = {0};
+    cl_budget budget;
+    clast_status status = admit(engine, plan, run, &exec, false, &budget, stats, err);
+    if (status == CLAST_OK)
+        status = drive(engine, plan, run, &exec, &budget, stats, err);
+    cl_exec_fini(&exec);
+    stats->run_seconds = cl_clock() - begun;
+    atomic_store(&engine->state, CL_ENGINE_IDLE);
+    return status;
+}

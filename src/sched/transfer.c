@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Loads and spills: what I/O threads do, and what workers decode.
+ *
+ * A load from a source is fetched on an I/O thread and decoded on a worker, so that
+ * threads that wait and threads that compute are different ones. A load from scratch and
+ * a spill need no worker. Threads are started by the first transfer: a run that moves
+ * nothing starts none; where none can be started, workers do their work.
+ *
+ * Memory was reserved by the core before it asked; address space may still be lacking,
+ * which fails the block. A transfer owns its staging, and its data until the block has
+ * arrived.
+ */
+#include "sched/driver.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+
+static void push(cl_transfers *q, cl_transfer *t)
+{
+    t->next = NULL;
+    if (q->last)
+        q->last->next = t;
+    else
+        q->first = t;
+    q->last = t;
+}
+
+static cl_transfer *pop(cl_transfers *q)
+{
+    cl_transfer *t = q->first;
+    if (t && !(q->first = t->next))
+        q->last = NULL;
+    return t;
+}
+
+/* ---- doing it; without the mutex ---- */
+
+static clast_status scratch_of(cl_driver *d, cl_scratch **scratch, cl_error *err)
+{
+    cl_spill *spill = &d->engine->spill;
+    cl_mutex_lock(&spill->mutex);
+    clast_status status = CLAST_OK;
+    if (!spill->scratch)
+        status = cl_scratch_open(&spill->scratch, spill->folder, err);
+    *scratch = spill->scratch;
+    cl_mutex_unlock(&spill->mutex);
+    return status;
+}
+
+typedef struct {
+    cl_source *source;
+    cl_box box;
+} place;
+
+/* The source of a block and its box there. */
+static place place_of(const cl_driver *d, uint32_t block)
+{
+    const cl_block *b = cl_plan_block(d->plan, block);
+    const cl_tensor *tensor = &d->plan->tensor[b->tensor];
+    const cl_plan_source *s = &d->plan->source[d->source_of[b->tensor]];
+    const uint32_t step = tensor->block_step ? tensor->block_step : 1;
+    place p = {d->run->sources[s->source].source,
+               cl_grid_box(&tensor->grid, (block - tensor->first_block) / step)};
+    for (int a = 0; a < p.box.ndim; a++)
+        p.box.lo[a] += s->origin[a];
+    return p;
+}
+
+static clast_status fetch(cl_driver *d, cl_transfer *t)
+{
+    const place p = place_of(d, t->action.block);
+    const uint64_t need = cl_source_staging(p.source, &p.box);
+    if (need > (uint64_t)t->staging_pages * CL_PAGE)
+        return cl_error_set(&t->err, CLAST_EINTERNAL,
+                            "loading block %u needs %llu bytes of staging, the plan "
+                            "has %u pages",
+                            t->action.block, (unsigned long long)need,
+                            t->staging_pages);
+    return cl_source_fetch(p.source, &p.box, t->data, t->staging, &t->stored, &t->err);
+}
+
+static clast_status decode(cl_driver *d, cl_transfer *t)
+{
+    const place p = place_of(d, t->action.block);
+    return cl_source_decode(p.source, &p.box, t->data, t->staging, &t->err);
+}
+
+static clast_status move(cl_driver *d, cl_transfer *t)
+{
+    const uint64_t bytes = (uint64_t)t->pages * CL_PAGE;
+    cl_scratch *scratch;
+    if (t->action.kind == CL_ACTION_LOAD && !t->action.from_scratch)
+        return fetch(d, t);
+    CL_TRY(scratch_of(d, &scratch, &t->err));
+    return t->action.kind == CL_ACTION_SPILL
+               ? cl_scratch_write(scratch, t->data, bytes, &t->slot, &t->err)
+               : cl_scratch_read(scratch, t->slot, t->data, bytes, &t->err);
+}
+
+/* ---- bookkeeping; with the mutex ---- */
+
+static uint64_t loaded_bytes(const cl_driver *d, uint32_t block)
+{
+    const place p = place_of(d, block);
+    const cl_block *b = cl_plan_block(d->plan, block);
+    return (uint64_t)cl_box_count(&p.box) *
+           clast_dtype_size(d->plan->tensor[b->tensor].dtype);
+}
+
+static void post(cl_driver *d, const cl_transfer *t, cl_event_kind kind)
+{
+    cl_core_post(d->core, &(cl_event){.kind = kind,
+                                      .place = t->action.place,
+                                      .epoch = t->action.epoch,
+                                      .task = CL_NONE,
+                                      .block = t->action.block,
+                                      .status = t->status});
+}
+
+static void fail(cl_driver *d, cl_transfer *t)
+{
+    cl_error_set(&t->err, t->status, "%s", clast_status_text(t->status));
+    cl_driver_fail(d, CL_NONE, t->action.block, &t->err);
+    if (t->action.kind == CL_ACTION_LOAD && t->data)
+        cl_memory_give(d->engine->memory, t->data, t->pages);
+    post(d, t, CL_EVENT_FAILED);
+}
+
+static void arrive(cl_driver *d, cl_transfer *t)
+{
+    if (t->action.kind == CL_ACTION_SPILL) {
+        d->slot[t->action.block] = t->slot + 1;
+        d->spilled += (uint64_t)t->pages * CL_PAGE;
+        post(d, t, CL_EVENT_SPILLED);
+        return;
+    }
+    d->address[t->action.block] = t->data;
+    if (!t->action.from_scratch) {
+        d->read += loaded_bytes(d, t->action.block);
+        d->stored_read += t->stored;
+    }
+    post(d, t, CL_EVENT_LOADED);
+}
+
+/* The end of a transfer, good or bad. */
+static void finish(cl_driver *d, cl_transfer *t)
+{
+    if (t->staging)
+        cl_memory_give(d->engine->memory, t->staging, t->staging_pages);
+    d->transfers--;
+    d->loads -= t->action.kind == CL_ACTION_LOAD;
+    if (t->status == CLAST_OK)
+        arrive(d, t);
+    else
+        fail(d, t);
+    push(&d->spare, t);
+    cl_driver_drain(d);
+    cl_driver_wake(d);
+}
+
+bool cl_transfer_io(cl_driver *d, uint32_t lane)
+{
+    cl_transfer *t = pop(&d->to_io);
+    if (!t)
+        return false;
+    cl_mutex_unlock(d->mutex);
+    const double begin = cl_clock();
+    const bool is_spill = t->action.kind == CL_ACTION_SPILL;
+    t->status = move(d, t);
+    cl_trace_add(&d->engine->trace, lane, is_spill ? CL_TRACE_SPILL : CL_TRACE_READ,
+                 t->action.block, begin, cl_clock());
+    cl_mutex_lock(d->mutex);
+    if (t->status != CLAST_OK || is_spill || t->action.from_scratch) {
+        finish(d, t);
+    } else {
+        push(&d->to_decode, t);
+        cl_driver_wake(d);
+    }
+    return true;
+}
+
+bool cl_transfer_decode(cl_driver *d, uint32_t lane)
+{
+    cl_transfer *t = pop(&d->to_decode);
+    if (!t)
+        return false;
+    cl_mutex_unlock(d->mutex);
+    const double begin = cl_clock();
+    t->status = decode(d, t);
+    cl_trace_add(&d->engine->trace, lane, CL_TRACE_DECODE, t->action.block, begin,
+                 cl_clock());
+    cl_mutex_lock(d->mutex);
+    finish(d, t);
+    return true;
+}
+
+/* ---- I/O threads ---- */
+
+/* Lanes of I/O threads follow those of the workers; which thread has which matters to
+ * nobody, so they number themselves. */
+static void *io_main(void *arg)
+{
+    cl_driver *d = arg;
+    cl_mutex_lock(d->mutex);
+    const uint32_t lane = (uint32_t)d->engine->options.workers + d->nio++;
+    while (!d->io_stops)
+        if (!cl_transfer_io(d, lane))
+            cl_cond_wait(&d->io, d->mutex);
+    cl_mutex_unlock(d->mutex);
+    return NULL;
+}
+
+static void start_threads(cl_driver *d)
+{
+    d->io_started = true;
+    while (d->threads < CL_IO_THREADS &&
+           cl_thread_start(&d->io_thread[d->threads], io_main, d) == CLAST_OK)
+        d->threads++;
+}
+
+void cl_transfer_stop(cl_driver *d)
+{
+    cl_mutex_lock(d->mutex);
+    d->io_stops = true;
+    cl_cond_broadcast(&d->io);
+    cl_mutex_unlock(d->mutex);
+    for (uint32_t i = 0; i < d->threads; i++)
+        cl_thread_join(&d->io_thread[i]);
+    d->threads = 0;
+    for (cl_transfer *t; (t = pop(&d->spare));)
+        cl_free(t);
+}
+
+/* ---- actions ---- */
+
+static clast_status prepare(cl_driver *d, cl_transfer *t)
+{
+    const cl_block *b = cl_plan_block(d->plan, t->action.block);
+    t->pages = b->pages;
+    if (t->action.kind == CL_ACTION_SPILL) {
+        t->data = d->address[t->action.block];
+        return CLAST_OK;
+    }
+    if (t->action.from_scratch)
+        t->slot = d->slot[t->action.block] - 1;
+    else
+        t->staging_pages = b->load_pages;
+    t->data = cl_memory_take(d->engine->memory, t->pages);
+    t->staging = cl_memory_take(d->engine->memory, t->staging_pages);
+    if (t->data && t->staging)
+        return CLAST_OK;
+    return cl_error_set(&t->err, CLAST_ENOMEM,
+                        "no address space to load a block of %llu bytes",
+                        (unsigned long long)t->pages * CL_PAGE);
+}
+
+static void begin(cl_driver *d, const cl_action *action)
+{
+    cl_transfer *t = pop(&d->spare);
+    if (!t && !(t = cl_alloc(sizeof *t))) {
+        cl_core_post(d->core, &(cl_event){.kind = CL_EVENT_FAILED,
+                                          .place = action->place,
+                                          .epoch = action->epoch,
+                                          .task = CL_NONE,
+                                          .block = action->block,
+                                          .status = CLAST_ENOMEM});
+        return;
+    }
+    memset(t, 0, sizeof *t);
+    t->action = *action;
+    t->status = prepare(d, t);
+    if (t->status != CLAST_OK) {
+        if (t->staging)
+            cl_memory_give(d->engine->memory, t->staging, t->staging_pages);
+        fail(d, t);
+        push(&d->spare, t);
+        return;
+    }
+    d->transfers++;
+    d->loads += action->kind == CL_ACTION_LOAD;
+    push(&d->to_io, t);
+    if (!d->io_started)
+        start_threads(d);
+    if (d->threads)
+        cl_cond_signal(&d->io);
+    else
+        cl_driver_wake(d);
+}
+
+static void free_block(cl_driver *d, uint32_t block)
+{
+    if (d->address[block])
+        cl_memory_give(d->engine->memory, d->address[block],
+                       cl_plan_block(d->plan, block)->pages);
+    d->address[block] = NULL;
+}
+
+static void discard_slot(cl_driver *d, uint32_t block)
+{
+    if (d->slot[block])
+        cl_scratch_release(d->engine->spill.scratch, d->slot[block] - 1);
+    d->slot[block] = 0;
+}
+
+void cl_driver_drain(cl_driver *d)
+{
+    cl_action action;
+    while (cl_core_next_action(d->core, &action)) {
+        if (action.kind == CL_ACTION_FREE)
+            free_block(d, action.block);
+        else if (action.kind == CL_ACTION_DISCARD)
+            discard_slot(d, action.block);
+        else
+            begin(d, &action);
+    }
+}
+
+void cl_driver_sweep(cl_driver *d)
+{
+    for (uint64_t b = 0; d->address && d->slot && b < d->nblock; b++) {
+        free_block(d, (uint32_t)b);
+        discard_slot(d, (uint32_t)b);
+    }
+    cl_free(d->address);
+    cl_free(d->slot);
+    cl_free(d->source_of);
+    cl_free(d->failure);
+    d->address = NULL;
+    d->slot = NULL;
+    d->source_of = NULL;
+    d->failure = NULL;
+}
