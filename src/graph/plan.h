@@ -145,6 +145,7 @@ typedef struct {
 typedef struct {
     clast_dtype dtype;
     cl_shape shape;
+    uint32_t tensor; /* of a persisted sink; CL_NONE otherwise */
 } cl_plan_sink;
 
 /* Tasks and blocks of one segment. Ids in it are global; the first task is task_base,

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * The plan as text: sources with their windows, a line for each stage, totals. Columns
+ * are as wide as their longest entry, so a first pass measures and a second one writes.
+ */
+#include "graph/build.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { COLUMNS = 6, CELL = 96 };
+
+static const char *const kind_name[] = {
+    [CL_STAGE_EMPTY] = "empty",   [CL_STAGE_MAP] = "map",
+    [CL_STAGE_FOLD] = "fold",     [CL_STAGE_JOIN] = "join",
+    [CL_STAGE_FINISH] = "finish", [CL_STAGE_GEMM] = "gemm",
+    [CL_STAGE_QR] = "qr",         [CL_STAGE_QR_JOIN] = "qr-join",
+    [CL_STAGE_SVD] = "svd",       [CL_STAGE_Q_JOIN] = "q-join",
+    [CL_STAGE_Q] = "q",           [CL_STAGE_STORE] = "store"};
+
+typedef struct {
+    char cell[COLUMNS][CELL];
+} row;
+
+typedef struct {
+    clast_text_fn *write;
+    void *arg;
+    size_t width[COLUMNS];
+    bool is_measuring;
+} table;
+
+static void say(const table *t, const char *text)
+{
+    t->write(t->arg, text, strlen(text));
+}
+
+static void add_row(table *t, const row *r)
+{
+    char line[COLUMNS * (CELL + 2) + 2];
+    size_t at = 0;
+    for (int c = 0; c < COLUMNS; c++) {
+        const size_t n = strlen(r->cell[c]);
+        if (t->is_measuring) {
+            t->width[c] = n > t->width[c] ? n : t->width[c];
+            continue;
+        }
+        const char *const pad = c + 1 < COLUMNS ? "  " : "\n";
+        const bool is_number = c + 1 == COLUMNS;
+        at += (size_t)snprintf(line + at, sizeof line - at,
+                               is_number ? "%*s%s" : "%-*s%s", (int)t->width[c],
+                               r->cell[c], pad);
+    }
+    if (!t->is_measuring)
+        t->write(t->arg, line, at);
+}
+
+/* "4 MiB", "1.5 GiB" */
+static void size_text(char *text, uint64_t bytes)
+{
+    static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    double v = (double)bytes;
+    size_t u = 0;
+    for (; v >= 1024 && u + 1 < sizeof unit / sizeof unit[0]; u++)
+        v /= 1024;
+    snprintf(text, CELL, v < 10 && u > 0 ? "%.1f %s" : "%.0f %s", v, unit[u]);
+}
+
+static void shape_cell(char *text, const cl_shape *s)
+{
+    cl_shape_text(s, text, CELL);
+}
+
+static void tile_cell(char *text, const cl_grid *g)
+{
+    cl_shape s = {.ndim = g->ndim};
+    for (int a = 0; a < g->ndim; a++)
+        for (int64_t p = 0; p < g->axis[a].count && p < 64; p++) {
+            const int64_t n = cl_axis_hi(&g->axis[a], p) - cl_axis_lo(&g->axis[a], p);
+            s.dim[a] = n > s.dim[a] ? n : s.dim[a];
+        }
+    shape_cell(text, &s);
+}
+
+static void stage_row(table *t, const cl_plan *plan, const cl_stage *s)
+{
+    row r = {0};
+    if (s->tasks == 0)
+        return;
+    const bool is_fold = s->kind == CL_STAGE_FOLD || s->kind == CL_STAGE_QR;
+    const cl_grid *const g = s->kind == CL_STAGE_STORE ? &s->units
+                             : is_fold || s->out == CL_NONE
+                                 ? &s->space
+                                 : &plan->tensor[s->out].grid;
+    const cl_shape shape = cl_grid_shape(g);
+    snprintf(r.cell[0], CELL, "%s", s->label ? s->label : "");
+    snprintf(r.cell[1], CELL, "%s", kind_name[s->kind]);
+    snprintf(r.cell[2], CELL, "%s", clast_dtype_name(s->dtype));
+    shape_cell(r.cell[3], &shape);
+    tile_cell(r.cell[4], g);
+    snprintf(r.cell[5], CELL, "%" PRIu64, s->tasks);
+    add_row(t, &r);
+}
+
+static void stage_rows(table *t, const cl_plan *plan)
+{
+    static const row head = {{"stage", "kind", "dtype", "shape", "tile", "tasks"}};
+    add_row(t, &head);
+    for (uint32_t i = 0; i < plan->nstage; i++)
+        stage_row(t, plan, &plan->stage[i]);
+}
+
+static void source_line(const table *t, const cl_plan *plan, const cl_plan_source *s)
+{
+    const cl_tensor *const x = &plan->tensor[s->tensor];
+    const cl_shape shape = cl_grid_shape(&x->grid);
+    cl_shape origin = {.ndim = shape.ndim};
+    bool is_moved = false;
+    int64_t count = 0;
+    for (int a = 0; a < shape.ndim; a++) {
+        origin.dim[a] = s->origin[a];
+        is_moved |= s->origin[a] != 0;
+    }
+    char size[CELL], text[CELL], tile[CELL], from[CELL] = "", line[5 * CELL];
+    (void)cl_shape_count(&shape, &count);
+    size_text(size, (uint64_t)count * clast_dtype_size(x->dtype));
+    shape_cell(text, &shape);
+    tile_cell(tile, &x->grid);
+    if (is_moved)
+        shape_cell(from, &origin);
+    snprintf(line, sizeof line, "source %" PRIu32 ": %s %s%s%s, tiles %s, %s%s\n",
+             s->source, clast_dtype_name(x->dtype), text, is_moved ? " from " : "",
+             from, x->strided ? text : tile, size, x->strided ? " in memory" : "");
+    say(t, line);
+}
+
+static void totals(const table *t, const cl_plan *plan)
+{
+    uint64_t tasks = 0, blocks = 0, read = 0, made = 0;
+    for (uint32_t i = 0; i < plan->nsegment; i++) {
+        const cl_segment *const g = &plan->segment[i];
+        tasks += g->ntask;
+        for (uint32_t b = 0; b < g->nblock; b++) {
+            const cl_block *const x = &g->block[b];
+            blocks += x->pages > 0;
+            if (x->flags & CL_BLOCK_SOURCE)
+                read += (uint64_t)x->pages * CL_PAGE;
+            else
+                made += (uint64_t)x->pages * CL_PAGE;
+        }
+    }
+    char from[CELL], to[CELL], own[CELL], line[4 * CELL];
+    size_text(from, read);
+    size_text(to, made);
+    size_text(own, plan->bytes);
+    snprintf(line, sizeof line,
+             "%" PRIu64 " tasks, %" PRIu64
+             " blocks: %s of sources, %s computed; the plan itself takes %s\n",
+             tasks, blocks, from, to, own);
+    say(t, line);
+}
+
+clast_status cl_plan_describe(const cl_plan *plan, clast_text_fn *write, void *arg)
+{
+    table t = {.write = write, .arg = arg, .is_measuring = true};
+    for (uint32_t i = 0; i < plan->nsource; i++)
+        source_line(&t, plan, &plan->source[i]);
+    stage_rows(&t, plan);
+    t.is_measuring = false;
+    stage_rows(&t, plan);
+    totals(&t, plan);
+    return CLAST_OK;
+}

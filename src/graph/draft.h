@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A plan under construction: what the steps of cl_plan_build() hand to each other.
+ *
+ *   snapshot  reachable nodes become *items*, topologically numbered; casts that an
+ *             operation needs of its operands become items too; each item knows what it
+ *             is a view of
+ *   fuse      decides what exists as blocks: *makes*, one operation each, with leaves
+ *             (item, map from the make's space) and a program
+ *   settle    windows of sources, grids of makes and tensors
+ *   lower     tensors, views, stages; tasks and operands in "raw" order (by stage)
+ *   order     ranks; tasks nobody needs get none
+ *
+ * Everything here lives in draft.scratch or in arrays that cl_draft_fini() frees; what
+ * the plan keeps is in plan->arena.
+ */
+#ifndef CL_GRAPH_DRAFT_H
+#define CL_GRAPH_DRAFT_H
+
+#include "graph/build.h"
+
+enum { CL_MAX_INPUTS = 24, CL_MAX_INSNS = 200, CL_MAX_PIECES = 64 };
+
+/* A way in which a make uses an item. */
+typedef struct {
+    uint32_t make;
+    cl_map map; /* from the make's space to the item's index */
+} cl_use;
+
+typedef struct {
+    cl_node node; /* a copy: in, map, chunk point into the store or the scratch arena */
+    uint32_t id;  /* of the node, for errors */
+    uint32_t *in; /* items */
+    uint32_t base; /* what it is a view of, through maps and rechunks: maybe itself */
+    cl_map map;    /* to base's index */
+    uint32_t hint; /* nearest RECHUNK on the way to base, or CL_NONE */
+    cl_map hint_map;
+    double cost; /* cycles an element if it and what is below were computed inline */
+    bool reads_arrays; /* some leaf below is an array, not a constant or a sequence */
+    bool reads_cheap;  /* all leaves below are sources, constants or much smaller */
+    bool is_random;    /* RANDOM is below */
+    bool forced;       /* somebody needs it as blocks */
+    uint32_t make;     /* that makes it, or CL_NONE */
+    uint32_t tensor;   /* once lowered, or CL_NONE */
+    uint32_t view;     /* memo of cl_draft_view */
+    uint32_t parts;    /* SVD: bits of the outputs that are used */
+    cl_use *use;
+    uint32_t nuse, use_capacity;
+} cl_item;
+
+typedef struct {
+    uint32_t item; /* a base */
+    cl_map map;    /* from the make's space */
+} cl_leaf;
+
+typedef enum { CL_MAKE_MAP, CL_MAKE_FOLD, CL_MAKE_GEMM, CL_MAKE_SVD } cl_make_kind;
+
+typedef struct {
+    cl_make_kind kind;
+    uint32_t item; /* whose value it makes */
+    bool must;     /* not to be replaced by a view */
+    bool dead;     /* replaced by a view after all */
+    cl_shape space;
+    uint32_t nfront, ninsn; /* bounds on inputs and instructions while fusing */
+    uint32_t nleaf;
+    cl_leaf *leaf;
+    cl_program program;
+    char *label;
+    uint32_t hint; /* RECHUNK item */
+    cl_map hint_map;
+    uint32_t sink;  /* first sink that stores it directly, or CL_NONE */
+    cl_grid grid;   /* of space; GEMM, SVD: of the product, of the rows */
+    cl_axis panels; /* GEMM: K */
+    uint32_t inner; /* axes that a second pass walks innermost */
+    uint32_t stage; /* its first stage */
+} cl_make;
+
+/* Raw tasks of one stage, and how order walks them. */
+typedef struct {
+    uint32_t first, count;    /* raw task numbers */
+    uint32_t make;            /* or CL_NONE */
+    uint32_t inner;           /* STORE: axes that are walked innermost, backwards */
+    uint8_t order[CL_MAXDIM]; /* STORE, kept MAP: axes, slowest first */
+    bool is_mirrored;         /* MAP: tile (i, j) goes with tile (j, i) */
+    uint32_t sibling;         /* next stage that reads the same tiles; CL_NONE */
+    int64_t group[2];         /* GEMM: tiles of a super-tile along rows and columns */
+} cl_walk;
+
+typedef struct {
+    cl_plan *plan;
+    const cl_nodes *nodes;
+    uint32_t nfact, nsink;
+    const cl_source_facts *fact;
+    const cl_sink_facts *sink;
+    cl_plan_settings settings;
+    cl_error *err;
+    cl_arena scratch;
+
+    cl_item *item;
+    size_t nitem, item_capacity;
+    uint32_t *sink_item;
+    cl_make *make;
+    size_t nmake, make_capacity;
+
+    /* By source index: the window that is read, and whether anything is. */
+    cl_box *window;
+    bool *is_read;
+    uint32_t *source_tensor;
+
+    cl_tensor *tensor;
+    cl_grid *natural; /* by tensor: the grid that consumers should follow */
+    bool *is_aligned; /* by tensor: that grid comes from storage */
+    size_t ntensor, tensor_capacity, natural_capacity, aligned_capacity;
+    cl_view *view;
+    size_t nview, view_capacity;
+    cl_stage *stage;
+    cl_walk *walk;
+    size_t nstage, stage_capacity, walk_capacity;
+    cl_plan_source *source;
+    size_t nsource, source_capacity;
+
+    uint32_t *operand_start, *operand; /* raw */
+    size_t ntask, noperand, start_capacity, operand_capacity;
+    cl_block *block;
+    size_t nblock, block_capacity;
+    uint32_t *read; /* blocks that the task being written reads */
+    size_t nread, read_capacity;
+} cl_draft;
+
+static inline cl_item *cl_draft_item(cl_draft *d, uint32_t i)
+{
+    return &d->item[i];
+}
+static inline bool cl_item_is_elementwise(const cl_item *it)
+{
+    return it->node.op < CL_NELEMENTWISE;
+}
+/* It has its own blocks made by a make (a MAPPED item too, if that was chosen). */
+static inline bool cl_item_is_made(const cl_draft *d, const cl_item *it)
+{
+    return it->make != CL_NONE && !d->make[it->make].dead;
+}
+
+void cl_draft_fini(cl_draft *d);
+clast_status cl_draft_nomem(cl_draft *d);
+
+/* The steps, in this order. */
+clast_status cl_draft_snapshot(cl_draft *d);
+clast_status cl_draft_fuse(cl_draft *d);
+clast_status cl_draft_windows(cl_draft *d);
+clast_status cl_draft_lower(cl_draft *d);
+clast_status cl_draft_order(cl_draft *d);
+
+/* snapshot.c: a new item that converts `in` to dtype. */
+clast_status cl_draft_cast(cl_draft *d, uint32_t in, clast_dtype dtype, uint32_t *out);
+/* emit.c: writes a make's program, leaves and label. */
+clast_status cl_draft_emit(cl_draft *d, cl_make *make);
+
+/* tensors.c: tensors and views. */
+clast_status cl_draft_tensor(cl_draft *d, clast_dtype dtype, const cl_grid *grid,
+                             uint32_t first_block, uint32_t step, uint32_t *tensor);
+clast_status cl_draft_sources(cl_draft *d);
+/* The view of an item through a map (NULL: identity), in the map's space. */
+clast_status cl_draft_view(cl_draft *d, uint32_t item, uint32_t *view);
+clast_status cl_draft_view_mapped(cl_draft *d, uint32_t item, const cl_map *map,
+                                  const cl_shape *space, uint32_t *view);
+/* The grid that the storage of an item suggests, in the space of a map to it.
+ * *is_aligned: it comes from storage chunks; *is_whole: it covers every axis. false:
+ * none to be had. */
+clast_status cl_draft_natural(cl_draft *d, uint32_t item, const cl_map *map,
+                              const cl_shape *space, cl_grid *grid, bool *is_aligned,
+                              bool *is_whole, bool *found);
+
+/* settle.c: grids. */
+clast_status cl_settle_space(cl_draft *d, cl_make *make);
+clast_status cl_settle_gemm(cl_draft *d, cl_make *make);
+clast_status cl_settle_svd(cl_draft *d, cl_make *make);
+clast_status cl_settle_units(cl_draft *d, uint32_t sink, cl_grid *units);
+uint64_t cl_draft_target(const cl_draft *d);
+
+/* lower.c: writing stages, blocks, tasks. */
+clast_status cl_lower_stage(cl_draft *d, const cl_stage *stage, uint32_t make,
+                            uint32_t *index);
+clast_status cl_lower_blocks(cl_draft *d, int64_t count, uint32_t *first);
+void cl_lower_block(cl_draft *d, uint32_t block, uint32_t tensor, uint64_t bytes,
+                    uint8_t flags);
+clast_status cl_lower_tiles(cl_draft *d, uint32_t tensor, uint8_t flags);
+clast_status cl_lower_read(cl_draft *d, uint32_t view, const cl_box *box);
+clast_status cl_lower_read_block(cl_draft *d, uint32_t block);
+clast_status cl_lower_operand(cl_draft *d, uint32_t block, cl_mode mode);
+clast_status cl_lower_reads(cl_draft *d); /* sorts what was read, writes R operands */
+clast_status cl_lower_task(cl_draft *d);  /* ends a task */
+const uint32_t *cl_lower_views(cl_draft *d, uint32_t n, const uint32_t *views);
+char *cl_lower_label(cl_draft *d, const char *a, const char *b);
+
+/* lower_map.c */
+clast_status cl_lower_leaves(cl_draft *d, const cl_make *make, uint32_t *views);
+double cl_lower_cost(const cl_make *make);
+void cl_lower_walk(cl_draft *d, uint32_t stage, const cl_grid *from, const cl_grid *to,
+                   uint32_t inner);
+clast_status cl_lower_map(cl_draft *d, cl_make *make);
+clast_status cl_lower_fold(cl_draft *d, cl_make *make);
+clast_status cl_lower_gemm(cl_draft *d, cl_make *make);
+clast_status cl_lower_svd(cl_draft *d, cl_make *make);
+clast_status cl_lower_store(cl_draft *d, uint32_t sink);
+
+#endif

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * Fusion: what has to exist as blocks, and what is computed where it is used.
+ *
+ * Items are visited from users to inputs, so that when an elementwise item's turn comes
+ * every use of it is known: by which make, through which map from that make's space. It
+ * is inlined into its users unless
+ *   - somebody needs it as blocks (matmul, svd, concatenate, reshape, a sink),
+ *   - it is reached by broadcasting, which would compute it many times over (but
+ *     constants and sequences are cheaper than reading them),
+ *   - several makes use it and computing it again costs more than CHEAP cycles an
+ *     element, or reads something else than sources and much smaller arrays,
+ *   - a program would get too many inputs or instructions. `nfront` of a make counts
+ *     the distinct (item, map) pairs that are still inputs or may become ones, so the
+ *     bound holds at every step and no program has to be taken apart afterwards.
+ * Then it gets a make of its own, a MAP.
+ *
+ * A view of an elementwise item that is wanted as blocks gets a make in the view's
+ * space: so slices push down, and only what is asked for is computed. If the item
+ * itself turns out to exist, that make is dropped again and the view reads its blocks.
+ *
+ * Cost: O(uses), each a map of 32 axes at most.
+ */
+#include "graph/draft.h"
+
+#include <string.h>
+
+enum { CHEAP = 16, TRIVIAL = 4, MAX_USES = 16 };
+
+static clast_status make_new(cl_draft *d, cl_make_kind kind, uint32_t item,
+                             const cl_shape *space, uint32_t *index)
+{
+    if (!cl_grow(&d->make, &d->make_capacity, d->nmake + 1, sizeof *d->make))
+        return cl_draft_nomem(d);
+    cl_make *const m = &d->make[d->nmake];
+    memset(m, 0, sizeof *m);
+    m->kind = kind;
+    m->item = item;
+    m->space = *space;
+    m->hint = m->sink = m->stage = CL_NONE;
+    *index = (uint32_t)d->nmake++;
+    d->item[item].make = *index;
+    return CLAST_OK;
+}
+
+static bool map_same(const cl_map *a, const cl_map *b)
+{
+    if (a->nout != b->nout || a->nin != b->nin)
+        return false;
+    for (int i = 0; i < a->nin; i++)
+        if (a->src[i] != b->src[i] || a->off[i] != b->off[i] ||
+            (a->src[i] >= 0 && a->step[i] != b->step[i]))
+            return false;
+    return true;
+}
+
+static bool is_used(const cl_item *it, uint32_t make, const cl_map *map)
+{
+    for (uint32_t i = 0; i < it->nuse; i++)
+        if (it->use[i].make == make && map_same(&it->use[i].map, map))
+            return true;
+    return false;
+}
+
+/* The make reads item `in` through `map` (from its space). */
+static clast_status reach(cl_draft *d, uint32_t make, uint32_t in, const cl_map *map)
+{
+    const cl_item *const top = &d->item[in];
+    cl_make *const m = &d->make[make];
+    cl_item *const base = &d->item[top->base];
+    const cl_map whole = cl_map_compose(map, &top->map);
+    if (m->hint == CL_NONE && top->hint != CL_NONE) {
+        m->hint = top->hint;
+        m->hint_map = cl_map_compose(map, &top->hint_map);
+    }
+    if (is_used(base, make, &whole))
+        return CLAST_OK;
+
+    if (base->nuse == base->use_capacity) {
+        const uint32_t capacity = base->use_capacity ? 2 * base->use_capacity : 2;
+        cl_use *const use = cl_arena_array(&d->scratch, capacity, sizeof *use);
+        if (!use)
+            return cl_draft_nomem(d);
+        if (base->nuse > 0)
+            memcpy(use, base->use, base->nuse * sizeof *use);
+        base->use = use;
+        base->use_capacity = capacity;
+    }
+    base->use[base->nuse++] = (cl_use){make, whole};
+    if (base->node.nin > 0 || !cl_item_is_elementwise(base))
+        m->nfront++;
+    return CLAST_OK;
+}
+
+/* A MAP make for the item itself (its own inputs are reached when its turn comes), or
+ * for a view of an elementwise item. */
+static clast_status make_map(cl_draft *d, uint32_t item, bool must)
+{
+    if (d->item[item].make == CL_NONE) {
+        uint32_t make;
+        const cl_shape space = d->item[item].node.shape;
+        CL_TRY(make_new(d, CL_MAKE_MAP, item, &space, &make));
+        if (d->item[item].base != item) {
+            const cl_map identity = cl_map_identity(space.ndim);
+            CL_TRY(reach(d, make, item, &identity));
+        }
+    }
+    d->make[d->item[item].make].must |= must;
+    return CLAST_OK;
+}
+
+/* Somebody reads the item through a view. */
+static clast_status want(cl_draft *d, uint32_t item)
+{
+    cl_item *const it = &d->item[item];
+    cl_item *const base = &d->item[it->base];
+    if (!cl_item_is_elementwise(base))
+        return CLAST_OK;
+    if (it == base || !cl_map_is_injective(&it->map, &it->node.shape)) {
+        base->forced = true;
+        return CLAST_OK;
+    }
+    return make_map(d, item, false);
+}
+
+/* Somebody keeps the item's blocks: it needs a tensor of its own. */
+static clast_status want_blocks(cl_draft *d, uint32_t item)
+{
+    cl_item *const it = &d->item[item];
+    const bool is_computed = it->base == item && it->node.op != CL_OP_SOURCE &&
+                             it->node.op != CL_OP_CONCAT &&
+                             it->node.op != CL_OP_RESHAPE;
+    if (is_computed && !cl_item_is_elementwise(it))
+        return CLAST_OK;
+    if (is_computed) {
+        it->forced = true;
+        return CLAST_OK;
+    }
+    if (it->base ==
+        item) { /* a copy of something that is only read: in its own space */
+        uint32_t make;
+        if (it->make != CL_NONE)
+            return CLAST_OK;
+        const cl_shape space = it->node.shape;
+        const cl_map identity = cl_map_identity(space.ndim);
+        CL_TRY(make_new(d, CL_MAKE_MAP, item, &space, &make));
+        d->make[make].must = true;
+        return reach(d, make, item, &identity);
+    }
+    return make_map(d, item, true);
+}
+
+static bool is_trivial(const cl_item *it)
+{
+    return !it->reads_arrays && !it->is_random && it->cost <= TRIVIAL;
+}
+
+/* Whether inlining keeps every program within its bounds. */
+static bool fits(const cl_draft *d, const cl_item *it)
+{
+    for (uint32_t i = 0; i < it->nuse; i++) {
+        const uint32_t make = it->use[i].make;
+        uint32_t uses = 0;
+        for (uint32_t j = 0; j < it->nuse; j++)
+            uses += it->use[j].make == make;
+        const uint32_t nin = it->node.nin;
+        if (nin == 0 && d->make[make].ninsn + uses <= CL_MAX_INSNS)
+            continue;
+        /* each use becomes at most nin inputs and, with casts, nin + 1 instructions */
+        if (d->make[make].nfront + uses * nin > CL_MAX_INPUTS + uses ||
+            d->make[make].ninsn + uses * (nin + 1) > CL_MAX_INSNS)
+            return false;
+    }
+    return true;
+}
+
+static bool is_inlined(const cl_draft *d, const cl_item *it)
+{
+    if (it->forced || it->nuse > MAX_USES)
+        return false;
+    if (!fits(d, it))
+        return false;
+    if (is_trivial(it))
+        return true;
+    bool several = false;
+    for (uint32_t i = 0; i < it->nuse; i++) {
+        if (!cl_map_is_injective(&it->use[i].map, &d->make[it->use[i].make].space))
+            return false;
+        several |= it->use[i].make != it->use[0].make;
+    }
+    return !several || (it->cost <= CHEAP && it->reads_cheap);
+}
+
+/* Makes of views of an item that exists after all are dropped. */
+static void drop_view_makes(cl_draft *d, uint32_t item)
+{
+    const cl_item *const it = &d->item[item];
+    for (uint32_t i = 0; i < it->nuse; i++) {
+        cl_make *const m = &d->make[it->use[i].make];
+        const cl_item *const root = &d->item[m->item];
+        if (m->kind == CL_MAKE_MAP && !m->must && m->item != item && root->base == item)
+            m->dead = true;
+    }
+}
+
+static clast_status visit_elementwise(cl_draft *d, uint32_t item)
+{
+    const uint32_t nin = d->item[item].node.nin;
+    if (!is_inlined(d, &d->item[item])) {
+        const cl_map identity = cl_map_identity(d->item[item].node.shape.ndim);
+        CL_TRY(make_map(d, item, true));
+        drop_view_makes(d, item);
+        const uint32_t make = d->item[item].make;
+        d->make[make].ninsn = nin + 1;
+        for (uint32_t i = 0; i < nin; i++)
+            CL_TRY(reach(d, make, d->item[item].in[i], &identity));
+        return CLAST_OK;
+    }
+    for (uint32_t u = 0; u < d->item[item].nuse; u++) {
+        const cl_use use = d->item[item].use[u];
+        cl_make *const m = &d->make[use.make];
+        m->ninsn += nin + 1;
+        m->nfront -= nin > 0;
+        for (uint32_t i = 0; i < nin; i++)
+            CL_TRY(reach(d, use.make, d->item[item].in[i], &use.map));
+    }
+    return CLAST_OK;
+}
+
+static clast_status visit_reduce(cl_draft *d, uint32_t item)
+{
+    uint32_t make;
+    const uint32_t in = d->item[item].in[0];
+    const cl_shape space = d->item[in].node.shape;
+    const cl_map identity = cl_map_identity(space.ndim);
+    CL_TRY(make_new(d, CL_MAKE_FOLD, item, &space, &make));
+    return reach(d, make, in, &identity);
+}
+
+static clast_status visit(cl_draft *d, uint32_t item)
+{
+    const cl_item *const it = &d->item[item];
+    const uint32_t nin = it->node.nin;
+    const cl_shape shape = it->node.shape;
+    uint32_t make;
+    switch (it->node.op) {
+    case CL_OP_REDUCE:
+        return visit_reduce(d, item);
+    case CL_OP_MATMUL:
+        CL_TRY(make_new(d, CL_MAKE_GEMM, item, &shape, &make));
+        break;
+    case CL_OP_SVD:
+        CL_TRY(make_new(d, CL_MAKE_SVD, item, &d->item[it->in[0]].node.shape, &make));
+        break;
+    case CL_OP_CONCAT:
+    case CL_OP_RESHAPE:
+        break;
+    default:
+        return cl_item_is_elementwise(it) ? visit_elementwise(d, item) : CLAST_OK;
+    }
+    for (uint32_t i = 0; i < nin; i++)
+        CL_TRY(want(d, d->item[item].in[i]));
+    return CLAST_OK;
+}
+
+clast_status cl_draft_fuse(cl_draft *d)
+{
+    for (uint32_t i = 0; i < d->nsink; i++)
+        CL_TRY(d->sink[i].is_persist ? want_blocks(d, d->sink_item[i])
+                                     : want(d, d->sink_item[i]));
+    for (size_t i = d->nitem; i-- > 0;)
+        CL_TRY(visit(d, (uint32_t)i));
+    for (uint32_t i = 0; i < d->nsink; i++) {
+        const cl_item *const it = &d->item[d->sink_item[i]];
+        if (it->make != CL_NONE && d->make[it->make].sink == CL_NONE)
+            d->make[it->make].sink = i;
+    }
+    for (size_t i = 0; i < d->nmake; i++)
+        if (!d->make[i].dead)
+            CL_TRY(cl_draft_emit(d, &d->make[i]));
+    return CLAST_OK;
+}

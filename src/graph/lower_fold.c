@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * Reductions: leaves in chains of CL_CHAIN, levels of joins, a finish.
+ *
+ * The program's space has a grid; its tiles along the kept axes are the output's tiles
+ * o, those along the reduced axes (C order) the leaves k = 0 .. nfold - 1 of each.
+ * Every leaf's partial is a version of its chain's one buffer. What is combined with
+ * what depends on nfold only.
+ */
+#include "graph/draft.h"
+#include "graph/grid.h"
+
+typedef struct {
+    cl_stage base; /* what all stages of one reduction share */
+    cl_grid out;
+    int64_t nout, nfold;
+    uint64_t *bytes; /* of a partial, by o */
+} fold;
+
+static void split_axes(const cl_make *m, uint32_t axes, fold *f)
+{
+    f->nfold = 1;
+    for (int a = 0; a < m->grid.ndim; a++) {
+        if (axes >> a & 1)
+            f->nfold *= m->grid.axis[a].count;
+        else
+            f->out.axis[f->out.ndim++] = m->grid.axis[a];
+    }
+    f->nout = cl_grid_tiles(&f->out);
+    int64_t stride = 1;
+    for (int a = m->grid.ndim - 1; a >= 0; a--)
+        if (axes >> a & 1) {
+            f->base.flat_stride[a] = stride;
+            stride *= m->grid.axis[a].n;
+        }
+}
+
+/* Tile of the space that is leaf k of output tile o. */
+static void leaf_coords(const cl_grid *g, uint32_t axes, int64_t o, int64_t k,
+                        int64_t *coords)
+{
+    for (int a = g->ndim - 1; a >= 0; a--) {
+        int64_t *const from = axes >> a & 1 ? &k : &o;
+        coords[a] = *from % g->axis[a].count;
+        *from /= g->axis[a].count;
+    }
+}
+
+static clast_status partials(cl_draft *d, const fold *f, int64_t each, uint32_t *first)
+{
+    CL_TRY(cl_lower_blocks(d, f->nout * each, first));
+    for (int64_t o = 0; o < f->nout; o++)
+        for (int64_t k = 0; k < each; k++)
+            cl_lower_block(d, *first + (uint32_t)(o * each + k), CL_NONE, f->bytes[o],
+                           0);
+    return CLAST_OK;
+}
+
+/* The other reductions of the same tiles of the same source: order runs them side by
+ * side. */
+static void link_siblings(cl_draft *d, const cl_make *m, uint32_t stage)
+{
+    for (uint32_t i = 0; i < m->nleaf; i++)
+        if (d->item[m->leaf[i].item].node.op != CL_OP_SOURCE)
+            return;
+    if (m->nleaf == 0)
+        return;
+    for (uint32_t s = stage; s-- > 0;) {
+        const uint32_t make = d->walk[s].make;
+        if (d->stage[s].kind != CL_STAGE_FOLD || make == CL_NONE)
+            continue;
+        const cl_make *const other = &d->make[make];
+        bool pure = other->nleaf > 0 && cl_grid_equal(&other->grid, &m->grid) &&
+                    other->leaf[0].item == m->leaf[0].item;
+        for (uint32_t i = 0; i < other->nleaf; i++)
+            pure &= d->item[other->leaf[i].item].node.op == CL_OP_SOURCE;
+        if (!pure)
+            continue;
+        d->walk[stage].sibling = /* into the ring */
+            d->walk[s].sibling == CL_NONE ? s : d->walk[s].sibling;
+        d->walk[s].sibling = stage;
+        return;
+    }
+}
+
+static clast_status leaves(cl_draft *d, cl_make *m, fold *f)
+{
+    uint32_t views[2 * CL_MAX_INSNS], stage;
+    CL_TRY(cl_lower_leaves(d, m, views));
+    CL_TRY(partials(d, f, f->nfold, &f->base.partial_first));
+    cl_stage s = f->base;
+    s.kind = CL_STAGE_FOLD;
+    s.label = m->label;
+    s.nview = m->nleaf;
+    s.view = cl_lower_views(d, m->nleaf, views);
+    s.program = m->program;
+    s.cost = cl_lower_cost(m) + (double)cl_grid_largest(&m->grid);
+    s.tasks = (uint64_t)(f->nout * f->nfold);
+    if (!s.view)
+        return cl_draft_nomem(d);
+    CL_TRY(cl_lower_stage(d, &s, (uint32_t)(m - d->make), &stage));
+    link_siblings(d, m, stage);
+
+    for (int64_t o = 0; o < f->nout; o++)
+        for (int64_t k = 0; k < f->nfold; k++) {
+            if (m->nleaf > 0) {
+                int64_t coords[CL_MAXDIM];
+                leaf_coords(&m->grid, s.axes, o, k, coords);
+                cl_box box = {.ndim = m->grid.ndim};
+                for (int a = 0; a < box.ndim; a++) {
+                    box.lo[a] = cl_axis_lo(&m->grid.axis[a], coords[a]);
+                    box.n[a] = cl_axis_hi(&m->grid.axis[a], coords[a]) - box.lo[a];
+                }
+                for (uint32_t i = 0; i < m->nleaf; i++)
+                    CL_TRY(cl_lower_read(d, views[i], &box));
+            }
+            CL_TRY(cl_lower_reads(d));
+            const uint32_t b = s.partial_first + (uint32_t)(o * f->nfold + k);
+            if (k % CL_CHAIN != 0)
+                CL_TRY(cl_lower_operand(d, b - 1, CL_ACC));
+            CL_TRY(cl_lower_operand(d, b, CL_W));
+            CL_TRY(cl_lower_task(d));
+        }
+    return CLAST_OK;
+}
+
+/* Where the partials of one level are: entry c of output tile o. */
+typedef struct {
+    uint32_t first;
+    int64_t each, count; /* blocks and entries an output tile */
+    bool is_chained;     /* entry c is the last version of chain c */
+} level;
+
+static uint32_t entry(const level *l, int64_t o, int64_t c)
+{
+    int64_t at = c;
+    if (l->is_chained) {
+        const int64_t end = (c + 1) * CL_CHAIN;
+        at = (end < l->each ? end : l->each) - 1;
+    }
+    return l->first + (uint32_t)(o * l->each + at);
+}
+
+static clast_status join(cl_draft *d, const fold *f, level *l)
+{
+    const int64_t njoin = (l->count - 1) / CL_CHAIN + 1;
+    uint32_t first, stage;
+    CL_TRY(partials(d, f, njoin, &first));
+    cl_stage s = f->base;
+    s.kind = CL_STAGE_JOIN;
+    s.label = "join";
+    s.njoin = njoin;
+    s.partial_first = first;
+    s.tasks = (uint64_t)(f->nout * njoin);
+    CL_TRY(cl_lower_stage(d, &s, CL_NONE, &stage));
+    for (int64_t o = 0; o < f->nout; o++)
+        for (int64_t j = 0; j < njoin; j++) {
+            for (int64_t c = j * CL_CHAIN; c < l->count && c < (j + 1) * CL_CHAIN; c++)
+                CL_TRY(cl_lower_operand(d, entry(l, o, c), CL_R));
+            CL_TRY(cl_lower_operand(d, first + (uint32_t)(o * njoin + j), CL_W));
+            CL_TRY(cl_lower_task(d));
+        }
+    *l = (level){.first = first, .each = njoin, .count = njoin};
+    return CLAST_OK;
+}
+
+static clast_status finish(cl_draft *d, const fold *f, const level *l, uint32_t tensor)
+{
+    uint32_t stage;
+    cl_stage s = f->base;
+    s.kind = CL_STAGE_FINISH;
+    s.label = "finish";
+    s.tasks = (uint64_t)f->nout;
+    CL_TRY(cl_lower_stage(d, &s, CL_NONE, &stage));
+    for (int64_t o = 0; o < f->nout; o++) {
+        for (int64_t c = 0; c < l->count; c++)
+            CL_TRY(cl_lower_operand(d, entry(l, o, c), CL_R));
+        CL_TRY(cl_lower_operand(d, d->tensor[tensor].first_block + (uint32_t)o, CL_W));
+        CL_TRY(cl_lower_task(d));
+    }
+    return CLAST_OK;
+}
+
+clast_status cl_lower_fold(cl_draft *d, cl_make *m)
+{
+    const cl_item *const it = &d->item[m->item];
+    const clast_dtype input = (clast_dtype)d->item[it->in[0]].node.dtype;
+    fold f = {.base = {.node = it->id,
+                       .dtype = input,
+                       .space = m->grid,
+                       .axes = it->node.params.axes,
+                       .reduction = (clast_reduction)it->node.params.reduction,
+                       .ddof = it->node.params.ddof}};
+    split_axes(m, f.base.axes, &f);
+    f.base.nfold = f.nfold;
+    f.bytes = cl_arena_array(&d->scratch, (size_t)f.nout + 1, sizeof *f.bytes);
+    if (!f.bytes)
+        return cl_draft_nomem(d);
+    for (int64_t o = 0; o < f.nout; o++) {
+        const cl_box box = cl_grid_box(&f.out, o);
+        f.bytes[o] =
+            (uint64_t)cl_partial_bytes(f.base.reduction, input, cl_box_count(&box));
+    }
+    uint32_t tensor;
+    CL_TRY(cl_draft_tensor(d, (clast_dtype)it->node.dtype, &f.out, 0, 1, &tensor));
+    f.base.out = tensor;
+    CL_TRY(cl_lower_tiles(d, tensor, 0));
+
+    level l = {0};
+    if (f.nfold > 0 && f.nout > 0) {
+        CL_TRY(leaves(d, m, &f));
+        l = (level){.first = f.base.partial_first,
+                    .each = f.nfold,
+                    .count = (f.nfold - 1) / CL_CHAIN + 1,
+                    .is_chained = true};
+        while (l.count > CL_CHAIN)
+            CL_TRY(join(d, &f, &l));
+    }
+    CL_TRY(finish(d, &f, &l, tensor));
+    d->item[m->item].tensor = tensor;
+    return CLAST_OK;
+}

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * Order: which raw tasks are needed, in what order they are wanted, and the final
+ * arrays.
+ *
+ * Needed are stores, what makes kept blocks, and what these read, found in one sweep
+ * backwards (producers have lower raw numbers). The rank is a depth-first post-order
+ * from the sinks: a task comes right after the last of what it reads, so partial
+ * results are combined as early as possible. Four things bend it:
+ *   - a product runs a whole super-tile, K outermost, when its first tile is wanted;
+ *   - a store, fold, join or finish runs as soon as the last block it reads was made;
+ *   - reductions of the same tiles of one source run side by side (siblings);
+ *   - tile (j, i) of a stage that reads x and x.T follows tile (i, j).
+ * Sinks are walked with the axes along which blocks are re-used innermost.
+ *
+ * O(tasks + operands); three words a task and one an operand of scratch memory.
+ */
+#include "graph/draft.h"
+
+#include <string.h>
+
+typedef struct {
+    cl_draft *d;
+    uint32_t n;               /* raw tasks */
+    uint32_t *stage;          /* by raw task */
+    uint32_t *producer;       /* by block: raw task or CL_NONE */
+    uint32_t *consumer_start; /* by block */
+    uint32_t *consumer;
+    uint32_t *pending;  /* by task: reads whose producer has no rank yet */
+    uint32_t *rank;     /* by task: CL_NONE not yet, DEAD never */
+    uint32_t *sequence; /* by rank: raw task */
+    uint32_t nranked;
+    uint32_t *stack;
+    size_t depth, capacity;
+    uint8_t *is_grouped; /* by task of products: its super-tile was entered */
+} order;
+
+#define DEAD (CL_NONE - 1)
+
+static inline bool reads(uint32_t operand)
+{
+    return cl_operand_mode(operand) != CL_W;
+}
+
+static void *scratch(order *o, size_t count, size_t size)
+{
+    return cl_arena_array(&o->d->scratch, count + 1, size);
+}
+
+static clast_status prepare(order *o)
+{
+    cl_draft *const d = o->d;
+    o->n = (uint32_t)d->ntask;
+    o->stage = scratch(o, o->n, sizeof *o->stage);
+    o->producer = scratch(o, d->nblock, sizeof *o->producer);
+    o->consumer_start = scratch(o, d->nblock + 1, sizeof *o->consumer_start);
+    o->consumer = scratch(o, d->noperand, sizeof *o->consumer);
+    o->pending = scratch(o, o->n, sizeof *o->pending);
+    o->rank = scratch(o, o->n, sizeof *o->rank);
+    o->sequence = scratch(o, o->n, sizeof *o->sequence);
+    o->is_grouped = scratch(o, o->n, sizeof *o->is_grouped);
+    if (!o->stage || !o->producer || !o->consumer_start || !o->consumer ||
+        !o->pending || !o->rank || !o->sequence || !o->is_grouped)
+        return cl_draft_nomem(d);
+    memset(o->producer, 0xff, d->nblock * sizeof *o->producer);
+    for (size_t s = 0; s < d->nstage; s++)
+        for (uint32_t i = 0; i < d->walk[s].count; i++)
+            o->stage[d->walk[s].first + i] = (uint32_t)s;
+    for (uint32_t t = 0; t < o->n; t++)
+        for (uint32_t i = d->operand_start[t]; i < d->operand_start[t + 1]; i++)
+            if (!reads(d->operand[i]))
+                o->producer[cl_operand_block(d->operand[i])] = t;
+    return CLAST_OK;
+}
+
+/* Marks what is needed, backwards; counts readers of each block on the way. */
+static void sweep(order *o)
+{
+    cl_draft *const d = o->d;
+    uint32_t *const readers = o->consumer_start + 1; /* counts, shifted by one */
+    for (uint32_t t = o->n; t-- > 0;) {
+        const uint32_t *const begin = d->operand + d->operand_start[t];
+        const uint32_t *const end = d->operand + d->operand_start[t + 1];
+        bool is_live = d->stage[o->stage[t]].kind == CL_STAGE_STORE;
+        for (const uint32_t *p = begin; p < end && !is_live; p++) {
+            const uint32_t b = cl_operand_block(*p);
+            is_live =
+                !reads(*p) && (readers[b] > 0 || d->block[b].flags & CL_BLOCK_KEEP);
+        }
+        o->rank[t] = is_live ? CL_NONE : DEAD;
+        for (const uint32_t *p = begin; p < end && is_live; p++)
+            if (reads(*p)) {
+                readers[cl_operand_block(*p)]++;
+                o->pending[t] += o->producer[cl_operand_block(*p)] != CL_NONE;
+            }
+    }
+}
+
+/* Readers of each block, from the counts that sweep() left. */
+static void connect(order *o)
+{
+    cl_draft *const d = o->d;
+    uint32_t *const start = o->consumer_start;
+    for (size_t b = 0; b < d->nblock; b++)
+        start[b + 1] += start[b];
+    /* fill backwards from each end, so that start becomes the begin of each list */
+    for (uint32_t t = o->n; t-- > 0;) {
+        if (o->rank[t] == DEAD)
+            continue;
+        for (uint32_t i = d->operand_start[t + 1]; i-- > d->operand_start[t];)
+            if (reads(d->operand[i]))
+                o->consumer[--start[cl_operand_block(d->operand[i]) + 1]] = t;
+    }
+    /* now start[b + 1] is the begin of list b: shift down, the end of the last is known
+     */
+    uint32_t total = 0;
+    for (uint32_t t = 0; t < o->n; t++)
+        for (uint32_t i = d->operand_start[t];
+             o->rank[t] != DEAD && i < d->operand_start[t + 1]; i++)
+            total += reads(d->operand[i]);
+    memmove(start, start + 1, d->nblock * sizeof *start);
+    start[d->nblock] = total;
+}
+
+static clast_status push(order *o, uint32_t task)
+{
+    if (o->rank[task] != CL_NONE)
+        return CLAST_OK;
+    if (!cl_grow(&o->stack, &o->capacity, o->depth + 1, sizeof *o->stack))
+        return cl_draft_nomem(o->d);
+    o->stack[o->depth++] = task;
+    return CLAST_OK;
+}
+
+/* All tasks of the super-tile that holds a product's task, K outermost. On a stack the
+ * last comes first. */
+static clast_status push_group(order *o, uint32_t task)
+{
+    const cl_draft *const d = o->d;
+    const cl_walk *const w = &d->walk[o->stage[task]];
+    const cl_stage *const s = &d->stage[o->stage[task]];
+    const cl_grid *const g = &d->tensor[s->out].grid;
+    const int64_t tile = (task - w->first) / s->nfold;
+    int64_t lo[2], hi[2];
+    cl_grid_coords(g, tile, lo);
+    for (int a = 0; a < 2; a++) {
+        lo[a] -= lo[a] % w->group[a];
+        hi[a] = lo[a] + w->group[a];
+        hi[a] = hi[a] < g->axis[a].count ? hi[a] : g->axis[a].count;
+    }
+    for (int64_t k = s->nfold; k-- > 0;)
+        for (int64_t i = hi[0]; i-- > lo[0];)
+            for (int64_t j = hi[1]; j-- > lo[1];) {
+                const int64_t t = (i * g->axis[1].count + j) * s->nfold + k;
+                o->is_grouped[w->first + t] = 1;
+                CL_TRY(push(o, w->first + (uint32_t)t));
+            }
+    return CLAST_OK;
+}
+
+/* What a task waits for; the first operand ends on top. */
+static clast_status push_producers(order *o, uint32_t task)
+{
+    const cl_draft *const d = o->d;
+    for (uint32_t i = d->operand_start[task + 1]; i-- > d->operand_start[task];) {
+        const uint32_t producer = o->producer[cl_operand_block(d->operand[i])];
+        if (reads(d->operand[i]) && producer != CL_NONE)
+            CL_TRY(push(o, producer));
+    }
+    return CLAST_OK;
+}
+
+/* The leaf of another reduction over the same tile. */
+static uint32_t sibling_task(const cl_draft *d, uint32_t from, uint32_t to,
+                             uint32_t task)
+{
+    const cl_stage *const a = &d->stage[from], *const b = &d->stage[to];
+    const uint32_t index = task - d->walk[from].first;
+    if (a->axes == b->axes)
+        return d->walk[to].first + index;
+    int64_t coords[CL_MAXDIM], k = index % a->nfold, o = index / a->nfold;
+    const cl_grid *const g = &a->space;
+    for (int x = g->ndim - 1; x >= 0; x--) {
+        int64_t *const at = a->axes >> x & 1 ? &k : &o;
+        coords[x] = *at % g->axis[x].count;
+        *at /= g->axis[x].count;
+    }
+    o = k = 0;
+    for (int x = 0; x < g->ndim; x++) {
+        int64_t *const at = b->axes >> x & 1 ? &k : &o;
+        *at = *at * g->axis[x].count + coords[x];
+    }
+    return d->walk[to].first + (uint32_t)(o * b->nfold + k);
+}
+
+static bool is_eager(cl_stage_kind kind)
+{
+    return kind == CL_STAGE_STORE || kind == CL_STAGE_FOLD || kind == CL_STAGE_JOIN ||
+           kind == CL_STAGE_FINISH;
+}
+
+/* The task is next: it gets its rank, and what should follow at once is pushed. */
+static clast_status emit(order *o, uint32_t task)
+{
+    const cl_draft *const d = o->d;
+    const uint32_t stage = o->stage[task];
+    const cl_walk *const w = &d->walk[stage];
+    o->rank[task] = o->nranked;
+    o->sequence[o->nranked++] = task;
+
+    if (w->is_mirrored) {
+        const int64_t n = d->stage[stage].space.axis[0].count, t = task - w->first;
+        CL_TRY(push(o, w->first + (uint32_t)(t % n * n + t / n)));
+    }
+    for (uint32_t i = d->operand_start[task]; i < d->operand_start[task + 1]; i++) {
+        if (reads(d->operand[i]))
+            continue;
+        const uint32_t b = cl_operand_block(d->operand[i]);
+        for (uint32_t c = o->consumer_start[b + 1]; c-- > o->consumer_start[b];) {
+            const uint32_t next = o->consumer[c];
+            const bool follows = o->stage[next] == stage; /* its own chain */
+            if (--o->pending[next] == 0 && !follows &&
+                is_eager(d->stage[o->stage[next]].kind))
+                CL_TRY(push(o, next));
+        }
+    }
+    for (uint32_t s = w->sibling; s != CL_NONE && s != stage; s = d->walk[s].sibling)
+        CL_TRY(push(o, sibling_task(d, stage, s, task)));
+    return CLAST_OK;
+}
+
+static clast_status visit(order *o, uint32_t root)
+{
+    CL_TRY(push(o, root));
+    while (o->depth > 0) {
+        const uint32_t task = o->stack[o->depth - 1];
+        if (o->rank[task] != CL_NONE) {
+            o->depth--;
+        } else if (o->pending[task] == 0) {
+            o->depth--;
+            CL_TRY(emit(o, task));
+        } else if (o->d->stage[o->stage[task]].kind == CL_STAGE_GEMM &&
+                   !o->is_grouped[task]) {
+            CL_TRY(push_group(o, task));
+        } else {
+            CL_TRY(push_producers(o, task));
+        }
+    }
+    return CLAST_OK;
+}
+
+/* The tasks of a sink's stage, axes in the order of its walk. */
+static clast_status visit_grid(order *o, const cl_walk *w, const cl_grid *g)
+{
+    int64_t at[CL_MAXDIM] = {0};
+    for (uint32_t i = 0; i < w->count; i++) {
+        int64_t coords[CL_MAXDIM];
+        for (int a = 0; a < g->ndim; a++)
+            coords[a] = w->inner >> a & 1 ? g->axis[a].count - 1 - at[a] : at[a];
+        CL_TRY(visit(o, w->first + (uint32_t)cl_grid_tile(g, coords)));
+        for (int p = g->ndim - 1; p >= 0; p--) {
+            const int a = w->order[p];
+            if (++at[a] < g->axis[a].count)
+                break;
+            at[a] = 0;
+        }
+    }
+    return CLAST_OK;
+}
+
+static clast_status visit_sinks(order *o)
+{
+    const cl_draft *const d = o->d;
+    for (size_t s = 0; s < d->nstage; s++)
+        if (d->stage[s].kind == CL_STAGE_STORE)
+            CL_TRY(visit_grid(o, &d->walk[s], &d->stage[s].units));
+    for (uint32_t i = 0; i < d->nsink; i++) {
+        if (!d->sink[i].is_persist)
+            continue;
+        const cl_tensor *const t = &d->tensor[d->item[d->sink_item[i]].tensor];
+        const int64_t tiles = cl_grid_tiles(&t->grid);
+        for (int64_t k = 0; k < tiles; k++)
+            CL_TRY(visit(o, o->producer[t->first_block + (uint32_t)k * t->block_step]));
+    }
+    return CLAST_OK;
+}
+
+/* ---- the final arrays -------------------------------------------------------------
+ */
+
+static clast_status allocate(order *o, cl_segment *g)
+{
+    cl_arena *const arena = &o->d->plan->arena;
+    uint64_t operands = 0;
+    for (uint32_t r = 0; r < g->ntask; r++) {
+        const uint32_t t = o->sequence[r];
+        operands += o->d->operand_start[t + 1] - o->d->operand_start[t];
+    }
+    const size_t readers = o->consumer_start[g->nblock];
+    g->task_stage = cl_arena_array(arena, g->ntask + 1u, sizeof *g->task_stage);
+    g->task_index = cl_arena_array(arena, g->ntask + 1u, sizeof *g->task_index);
+    g->operand_start = cl_arena_array(arena, g->ntask + 1u, sizeof *g->operand_start);
+    g->operand = cl_arena_array(arena, (size_t)operands + 1, sizeof *g->operand);
+    g->block = cl_arena_array(arena, g->nblock + 1u, sizeof *g->block);
+    g->consumer_start =
+        cl_arena_array(arena, g->nblock + 1u, sizeof *g->consumer_start);
+    g->consumer = cl_arena_array(arena, readers + 1, sizeof *g->consumer);
+    const bool ok = g->task_stage && g->task_index && g->operand_start && g->operand &&
+                    g->block && g->consumer_start && g->consumer;
+    return ok ? CLAST_OK : cl_draft_nomem(o->d);
+}
+
+static void fill_tasks(const order *o, cl_segment *g)
+{
+    const cl_draft *const d = o->d;
+    uint32_t at = 0;
+    for (uint32_t r = 0; r < g->ntask; r++) {
+        const uint32_t t = o->sequence[r], s = o->stage[t];
+        const uint32_t first = d->operand_start[t];
+        const uint32_t count = d->operand_start[t + 1] - first;
+        g->task_stage[r] = s;
+        g->task_index[r] = t - d->walk[s].first;
+        g->operand_start[r] = at;
+        memcpy(g->operand + at, d->operand + first, count * sizeof *g->operand);
+        at += count;
+    }
+    g->operand_start[g->ntask] = at;
+}
+
+/* In rank order, so each block's readers come out ascending. */
+static void fill_consumers(order *o, cl_segment *g)
+{
+    memcpy(g->consumer_start, o->consumer_start,
+           ((size_t)g->nblock + 1) * sizeof *g->consumer_start);
+    uint32_t *const next = o->consumer_start; /* not needed any more */
+    for (uint32_t r = 0; r < g->ntask; r++)
+        for (uint32_t i = g->operand_start[r]; i < g->operand_start[r + 1]; i++)
+            if (reads(g->operand[i]))
+                g->consumer[next[cl_operand_block(g->operand[i])]++] = r;
+}
+
+/* Blocks that no live task makes or reads cost nothing. */
+static void fill_blocks(const order *o, cl_segment *g)
+{
+    for (uint32_t b = 0; b < g->nblock; b++) {
+        cl_block block = o->d->block[b];
+        const uint32_t t = o->producer[b];
+        const bool is_made = t != CL_NONE && o->rank[t] != DEAD;
+        const bool is_read = g->consumer_start[b + 1] > g->consumer_start[b];
+        if (is_made)
+            block.producer = o->rank[t];
+        else if (!is_read && !(t == CL_NONE && block.flags & CL_BLOCK_KEEP))
+            block = (cl_block){.producer = CL_NONE, .tensor = block.tensor};
+        g->block[b] = block;
+    }
+}
+
+static clast_status publish(order *o)
+{
+    cl_draft *const d = o->d;
+    cl_segment *const g = cl_arena_alloc(&d->plan->arena, sizeof *g);
+    if (!g)
+        return cl_draft_nomem(d);
+    g->ntask = o->nranked;
+    g->nblock = (uint32_t)d->nblock;
+    CL_TRY(allocate(o, g));
+    fill_tasks(o, g);
+    fill_consumers(o, g);
+    fill_blocks(o, g);
+    d->plan->segment = g;
+    d->plan->nsegment = 1;
+    for (size_t s = 0; s < d->nstage; s++)
+        d->stage[s].tasks = 0;
+    for (uint32_t r = 0; r < g->ntask; r++)
+        d->stage[g->task_stage[r]].tasks++;
+    return CLAST_OK;
+}
+
+clast_status cl_draft_order(cl_draft *d)
+{
+    order o = {.d = d};
+    CL_TRY(prepare(&o));
+    sweep(&o);
+    connect(&o);
+    clast_status status = visit_sinks(&o);
+    if (status == CLAST_OK)
+        status = publish(&o);
+    cl_free(o.stack);
+    return status;
+}

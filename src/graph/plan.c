@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * Plans as finished records: everything hangs in the plan's arena, so giving one back
+ * is one call. Blocks are found by global id through the segment that holds them.
+ */
+#include "graph/plan.h"
+
+void cl_plan_fini(cl_plan *plan)
+{
+    cl_arena_fini(&plan->arena);
+    *plan = (cl_plan){0};
+}
+
+const cl_block *cl_plan_block(const cl_plan *plan, uint32_t block)
+{
+    for (uint32_t s = plan->nsegment; s-- > 0;) {
+        const cl_segment *const g = &plan->segment[s];
+        if (block >= g->block_base && block - g->block_base < g->nblock)
+            return &g->block[block - g->block_base];
+    }
+    return NULL;
+}

@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * What is read of each source, and how stages address what exists.
+ *
+ * The window of a source is the bounding box of all that any make or sink asks of it,
+ * found by pushing whole spaces down through maps, concatenations and reshapes. Only
+ * the window becomes a tensor; filtered sources round it out to whole chunks. The view
+ * of a source is a map with the window's offset above the tensor, and maps compose, so
+ * a chain of views is one map deep wherever neither concatenation nor reshape is on the
+ * way.
+ */
+#include "graph/draft.h"
+#include "graph/grid.h"
+
+#include <string.h>
+
+/* ---- windows -------------------------------------------------------------------- */
+
+static void touch(cl_draft *d, uint32_t item, const cl_box *box);
+
+static void touch_source(cl_draft *d, uint32_t source, const cl_box *box)
+{
+    cl_box *const w = &d->window[source];
+    const bool is_first = !d->is_read[source];
+    d->is_read[source] = true;
+    if (is_first || cl_box_count(w) == 0) {
+        *w = *box;
+        return;
+    }
+    if (cl_box_count(box) == 0)
+        return;
+    for (int a = 0; a < w->ndim; a++) {
+        const int64_t lo = w->lo[a] < box->lo[a] ? w->lo[a] : box->lo[a];
+        const int64_t hi = w->lo[a] + w->n[a], other = box->lo[a] + box->n[a];
+        w->lo[a] = lo;
+        w->n[a] = (hi > other ? hi : other) - lo;
+    }
+}
+
+static void touch_concat(cl_draft *d, const cl_item *it, const cl_box *box)
+{
+    const int axis = it->node.params.axis;
+    int64_t start = 0;
+    for (uint32_t i = 0; i < it->node.nin; i++) {
+        const cl_shape shape = d->item[it->in[i]].node.shape;
+        cl_box mine = cl_box_whole(&shape), part;
+        mine = *box;
+        mine.lo[axis] = start;
+        mine.n[axis] = shape.dim[axis];
+        start += shape.dim[axis];
+        if (!cl_box_intersect(&mine, box, &part)) {
+            const cl_box nothing = {.ndim = shape.ndim};
+            touch(d, it->in[i], &nothing);
+            continue;
+        }
+        part.lo[axis] -= mine.lo[axis];
+        touch(d, it->in[i], &part);
+    }
+}
+
+/* In C order a box lies between its first and its last element; what is between them in
+ * the other shape is a box up to the first axis on which they differ. */
+static void touch_reshape(cl_draft *d, const cl_item *it, const cl_box *box)
+{
+    const cl_shape *const shape = &it->node.shape;
+    const cl_shape in = d->item[it->in[0]].node.shape;
+    cl_box part = {.ndim = in.ndim};
+    if (cl_box_count(box) > 0) {
+        int64_t first = 0, last = 0;
+        for (int a = 0; a < shape->ndim; a++) {
+            first = first * shape->dim[a] + box->lo[a];
+            last = last * shape->dim[a] + box->lo[a] + box->n[a] - 1;
+        }
+        bool same = true;
+        int64_t inner = 1;
+        for (int a = 0; a < in.ndim; a++)
+            inner *= in.dim[a];
+        for (int a = 0; a < in.ndim; a++) {
+            inner /= in.dim[a];
+            const int64_t lo = first / inner % in.dim[a], hi = last / inner % in.dim[a];
+            part.lo[a] = same ? lo : 0;
+            part.n[a] = same ? hi - lo + 1 : in.dim[a];
+            same &= lo == hi;
+        }
+    }
+    touch(d, it->in[0], &part);
+}
+
+static void touch(cl_draft *d, uint32_t item, const cl_box *box)
+{
+    const cl_item *const top = &d->item[item];
+    if (cl_item_is_made(d, top))
+        return;
+    const cl_item *const it = &d->item[top->base];
+    const cl_box mine = cl_map_box(&top->map, box);
+    if (it->node.op == CL_OP_SOURCE)
+        touch_source(d, it->node.params.source, &mine);
+    else if (cl_item_is_made(d, it))
+        return;
+    else if (it->node.op == CL_OP_CONCAT)
+        touch_concat(d, it, &mine);
+    else if (it->node.op == CL_OP_RESHAPE)
+        touch_reshape(d, it, &mine);
+}
+
+/* A leaf may be the very item that its make copies: look below it. */
+static void touch_leaf(cl_draft *d, const cl_make *m, const cl_leaf *leaf)
+{
+    const cl_box space = cl_box_whole(&m->space);
+    const cl_box box = cl_map_box(&leaf->map, &space);
+    const cl_item *const it = &d->item[leaf->item];
+    if (leaf->item != m->item)
+        touch(d, leaf->item, &box);
+    else if (it->node.op == CL_OP_SOURCE)
+        touch_source(d, it->node.params.source, &box);
+    else if (it->node.op == CL_OP_CONCAT)
+        touch_concat(d, it, &box);
+    else if (it->node.op == CL_OP_RESHAPE)
+        touch_reshape(d, it, &box);
+}
+
+static void round_to_chunks(const cl_source_facts *f, cl_box *w)
+{
+    for (int a = 0; a < w->ndim; a++) {
+        if (w->n[a] == 0 || f->chunk[a] <= 0)
+            continue;
+        const int64_t lo = w->lo[a] / f->chunk[a] * f->chunk[a];
+        const int64_t last = (w->lo[a] + w->n[a] - 1) / f->chunk[a];
+        const int64_t end = f->shape.dim[a] / f->chunk[a] > last
+                                ? (last + 1) * f->chunk[a]
+                                : f->shape.dim[a];
+        w->lo[a] = lo;
+        w->n[a] = end - lo;
+    }
+}
+
+clast_status cl_draft_windows(cl_draft *d)
+{
+    d->window = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->window);
+    d->is_read = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->is_read);
+    d->source_tensor =
+        cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->source_tensor);
+    if (!d->window || !d->is_read || !d->source_tensor)
+        return cl_draft_nomem(d);
+    for (size_t i = 0; i < d->nmake; i++) {
+        const cl_make *const m = &d->make[i];
+        if (m->dead)
+            continue;
+        for (uint32_t l = 0; l < m->nleaf; l++)
+            touch_leaf(d, m, &m->leaf[l]);
+        const cl_item *const it = &d->item[m->item];
+        if (m->kind != CL_MAKE_GEMM && m->kind != CL_MAKE_SVD)
+            continue;
+        for (uint32_t k = 0; k < it->node.nin; k++) {
+            const cl_box box = cl_box_whole(&d->item[it->in[k]].node.shape);
+            touch(d, it->in[k], &box);
+        }
+    }
+    for (uint32_t i = 0; i < d->nsink; i++) {
+        const cl_box box = cl_box_whole(&d->item[d->sink_item[i]].node.shape);
+        touch(d, d->sink_item[i], &box);
+    }
+    for (uint32_t s = 0; s < d->nfact; s++) {
+        const cl_source_facts *const f = &d->fact[s];
+        if (!d->is_read[s])
+            continue;
+        if (f->is_memory || f->tiles)
+            d->window[s] = cl_box_whole(&f->shape);
+        else if (f->has_chunks && f->is_filtered)
+            round_to_chunks(f, &d->window[s]);
+    }
+    return CLAST_OK;
+}
+
+/* ---- tensors -------------------------------------------------------------------- */
+
+clast_status cl_draft_tensor(cl_draft *d, clast_dtype dtype, const cl_grid *grid,
+                             uint32_t first_block, uint32_t step, uint32_t *tensor)
+{
+    const size_t need = d->ntensor + 1;
+    if (!cl_grow(&d->tensor, &d->tensor_capacity, need, sizeof *d->tensor) ||
+        !cl_grow(&d->natural, &d->natural_capacity, need, sizeof *d->natural) ||
+        !cl_grow(&d->is_aligned, &d->aligned_capacity, need, sizeof *d->is_aligned))
+        return cl_draft_nomem(d);
+    cl_tensor *const t = &d->tensor[d->ntensor];
+    memset(t, 0, sizeof *t);
+    t->dtype = dtype;
+    t->grid = *grid;
+    t->first_block = first_block;
+    t->block_step = step;
+    d->natural[d->ntensor] = *grid;
+    d->is_aligned[d->ntensor] = true;
+    *tensor = (uint32_t)d->ntensor++;
+    return CLAST_OK;
+}
+
+/* Bytes of staging while a tile is loaded. */
+static uint64_t staging(const cl_source_facts *f, const cl_box *window,
+                        const cl_box *tile, uint64_t bytes)
+{
+    uint64_t chunks = 1;
+    for (int a = 0; f->has_chunks && a < tile->ndim; a++) {
+        const int64_t c = f->chunk[a] > 0 ? f->chunk[a] : 1;
+        const int64_t lo = window->lo[a] + tile->lo[a];
+        chunks *= (uint64_t)((lo + tile->n[a] - 1) / c - lo / c + 1);
+    }
+    return f->staging_fixed + chunks * f->staging_per_chunk + (f->is_slow ? bytes : 0);
+}
+
+static clast_status source_blocks(cl_draft *d, uint32_t source, uint32_t tensor)
+{
+    const cl_source_facts *const f = &d->fact[source];
+    const cl_grid grid = d->tensor[tensor].grid;
+    const int64_t tiles = cl_grid_tiles(&grid);
+    uint32_t first;
+    CL_TRY(cl_lower_blocks(d, tiles, &first));
+    d->tensor[tensor].first_block = first;
+    for (int64_t t = 0; t < tiles; t++) {
+        const uint32_t b = first + (uint32_t)t;
+        const cl_box box = cl_grid_box(&grid, t);
+        const uint64_t bytes =
+            (uint64_t)cl_box_count(&box) * clast_dtype_size(f->dtype);
+        if (f->is_memory) {
+            cl_lower_block(d, b, tensor, 0, CL_BLOCK_RESIDENT);
+        } else if (f->tiles) {
+            cl_lower_block(d, b, tensor, bytes, CL_BLOCK_KEEP);
+        } else {
+            cl_lower_block(d, b, tensor, bytes, CL_BLOCK_SOURCE);
+            d->block[b].load_pages =
+                (uint32_t)cl_pages(staging(f, &d->window[source], &box, bytes));
+        }
+    }
+    return CLAST_OK;
+}
+
+/* The grid of the window: that of the whole array where storage has one, so that the
+ * same elements are in the same tiles whatever the window. */
+static clast_status source_grid(cl_draft *d, uint32_t source, cl_grid *grid)
+{
+    const cl_source_facts *const f = &d->fact[source];
+    const cl_box *const w = &d->window[source];
+    cl_shape shape = {.ndim = w->ndim};
+    memcpy(shape.dim, w->n, sizeof shape.dim);
+    const size_t element = clast_dtype_size(f->dtype);
+    if (!f->has_chunks) {
+        *grid = cl_grid_default(&shape, element, cl_draft_target(d));
+        return CLAST_OK;
+    }
+    cl_arena *const arena = &d->plan->arena;
+    CL_TRY(cl_grid_storage(arena, &f->shape, f->chunk, f->is_filtered, element,
+                           cl_draft_target(d), grid));
+    for (int a = 0; a < w->ndim; a++) {
+        const cl_axis whole = grid->axis[a];
+        CL_TRY(cl_axis_window(arena, &whole, w->lo[a], w->n[a], &grid->axis[a]));
+    }
+    return CLAST_OK;
+}
+
+static clast_status copy_grid(cl_draft *d, const cl_grid *from, cl_grid *to)
+{
+    *to = *from;
+    for (int a = 0; a < from->ndim; a++) {
+        if (!from->axis[a].cuts)
+            continue;
+        const size_t count = (size_t)from->axis[a].count + 1;
+        int64_t *const cuts = cl_arena_array(&d->plan->arena, count, sizeof *cuts);
+        if (!cuts)
+            return cl_draft_nomem(d);
+        memcpy(cuts, from->axis[a].cuts, count * sizeof *cuts);
+        to->axis[a].cuts = cuts;
+    }
+    return CLAST_OK;
+}
+
+static clast_status source_tensor(cl_draft *d, uint32_t s)
+{
+    const cl_source_facts *const f = &d->fact[s];
+    cl_grid grid;
+    if (f->is_memory)
+        grid = cl_grid_single(&f->shape);
+    else if (f->tiles)
+        CL_TRY(copy_grid(d, f->tiles, &grid));
+    else if (source_grid(d, s, &grid) != CLAST_OK)
+        return cl_draft_nomem(d);
+    uint32_t tensor;
+    CL_TRY(cl_draft_tensor(d, f->dtype, &grid, 0, 1, &tensor));
+    d->source_tensor[s] = tensor;
+    d->is_aligned[tensor] = !f->is_memory && (f->has_chunks || f->tiles);
+    if (f->is_memory) {
+        d->tensor[tensor].strided = true;
+        memcpy(d->tensor[tensor].stride, f->stride, sizeof f->stride);
+    }
+    CL_TRY(source_blocks(d, s, tensor));
+    if (!cl_grow(&d->source, &d->source_capacity, d->nsource + 1, sizeof *d->source))
+        return cl_draft_nomem(d);
+    cl_plan_source *const p = &d->source[d->nsource++];
+    *p = (cl_plan_source){.tensor = tensor, .source = s};
+    memcpy(p->origin, d->window[s].lo, sizeof p->origin);
+    return CLAST_OK;
+}
+
+clast_status cl_draft_sources(cl_draft *d)
+{
+    for (uint32_t s = 0; s < d->nfact; s++) {
+        d->source_tensor[s] = CL_NONE;
+        if (d->is_read[s])
+            CL_TRY(source_tensor(d, s));
+    }
+    return CLAST_OK;
+}
+
+/* ---- views ---------------------------------------------------------------------- */
+
+static clast_status view_new(cl_draft *d, cl_view_kind kind, const cl_shape *shape,
+                             uint32_t *view)
+{
+    if (!cl_grow(&d->view, &d->view_capacity, d->nview + 1, sizeof *d->view))
+        return cl_draft_nomem(d);
+    cl_view *const v = &d->view[d->nview];
+    memset(v, 0, sizeof *v);
+    v->kind = kind;
+    v->shape = *shape;
+    *view = (uint32_t)d->nview++;
+    return CLAST_OK;
+}
+
+static clast_status view_map(cl_draft *d, uint32_t child, const cl_map *map,
+                             const cl_shape *shape, uint32_t *view)
+{
+    cl_map whole = *map;
+    if (d->view[child].kind == CL_VIEW_MAP) {
+        whole = cl_map_compose(map, &d->view[child].map);
+        child = d->view[child].child;
+    }
+    if (cl_map_is_identity(&whole) && cl_shape_equal(shape, &d->view[child].shape)) {
+        *view = child;
+        return CLAST_OK;
+    }
+    CL_TRY(view_new(d, CL_VIEW_MAP, shape, view));
+    d->view[*view].child = child;
+    d->view[*view].map = whole;
+    return CLAST_OK;
+}
+
+static clast_status view_tensor(cl_draft *d, uint32_t tensor, uint32_t *view)
+{
+    const cl_shape shape = cl_grid_shape(&d->tensor[tensor].grid);
+    CL_TRY(view_new(d, CL_VIEW_TENSOR, &shape, view));
+    d->view[*view].tensor = tensor;
+    return CLAST_OK;
+}
+
+static clast_status view_source(cl_draft *d, const cl_item *it, uint32_t *view)
+{
+    const uint32_t source = it->node.params.source;
+    uint32_t leaf = CL_NONE;
+    CL_TRY(view_tensor(d, d->source_tensor[source], &leaf));
+    cl_map shift = cl_map_identity(it->node.shape.ndim);
+    for (int a = 0; a < shift.nin; a++)
+        shift.off[a] = -d->window[source].lo[a];
+    return view_map(d, leaf, &shift, &it->node.shape, view);
+}
+
+static clast_status view_concat(cl_draft *d, uint32_t item, uint32_t *view)
+{
+    const cl_item *const it = &d->item[item];
+    const uint32_t n = it->node.nin;
+    const int axis = it->node.params.axis;
+    uint32_t *const children =
+        cl_arena_array(&d->plan->arena, n + 1u, sizeof *children);
+    int64_t *const starts = cl_arena_array(&d->plan->arena, n + 1u, sizeof *starts);
+    if (!children || !starts)
+        return cl_draft_nomem(d);
+    for (uint32_t i = 0; i < n; i++) {
+        CL_TRY(cl_draft_view(d, it->in[i], &children[i]));
+        starts[i + 1] = starts[i] + d->item[it->in[i]].node.shape.dim[axis];
+    }
+    CL_TRY(view_new(d, CL_VIEW_CONCAT, &it->node.shape, view));
+    cl_view *const v = &d->view[*view];
+    v->axis = axis;
+    v->nchild = n;
+    v->children = children;
+    v->starts = starts;
+    return CLAST_OK;
+}
+
+static clast_status view_base(cl_draft *d, uint32_t item, uint32_t *view)
+{
+    const cl_item *const it = &d->item[item];
+    uint32_t child = CL_NONE;
+    switch (it->node.op) {
+    case CL_OP_SOURCE:
+        return view_source(d, it, view);
+    case CL_OP_CONCAT:
+        return view_concat(d, item, view);
+    case CL_OP_RESHAPE:
+        CL_TRY(cl_draft_view(d, it->in[0], &child));
+        CL_TRY(view_new(d, CL_VIEW_RESHAPE, &it->node.shape, view));
+        d->view[*view].child = child;
+        return CLAST_OK;
+    default:
+        return cl_error_set(d->err, CLAST_EINTERNAL, "%s is read but was never planned",
+                            cl_ops[it->node.op].name);
+    }
+}
+
+clast_status cl_draft_view(cl_draft *d, uint32_t item, uint32_t *view)
+{
+    cl_item *const it = &d->item[item];
+    if (it->view == CL_NONE) {
+        uint32_t made = CL_NONE;
+        if (it->tensor != CL_NONE)
+            CL_TRY(view_tensor(d, it->tensor, &made));
+        else if (it->base != item)
+            CL_TRY(cl_draft_view_mapped(d, it->base, &it->map, &it->node.shape, &made));
+        else
+            CL_TRY(view_base(d, item, &made));
+        it->view = made;
+    }
+    *view = it->view;
+    return CLAST_OK;
+}
+
+clast_status cl_draft_view_mapped(cl_draft *d, uint32_t item, const cl_map *map,
+                                  const cl_shape *space, uint32_t *view)
+{
+    uint32_t child = CL_NONE;
+    CL_TRY(cl_draft_view(d, item, &child));
+    return view_map(d, child, map, space, view);
+}
+
+/* ---- what storage suggests --------------------------------------------------------
+ */
+
+static clast_status project(cl_draft *d, const cl_grid *from, const cl_map *map,
+                            const cl_shape *space, cl_grid *grid, bool *is_whole)
+{
+    bool covered[CL_MAXDIM] = {false};
+    *grid = cl_grid_single(space);
+    for (int a = 0; a < map->nin; a++) {
+        const int s = map->src[a];
+        if (s < 0)
+            continue;
+        covered[s] = true;
+        if (cl_axis_project(&d->plan->arena, &from->axis[a], map->off[a], map->step[a],
+                            space->dim[s], &grid->axis[s]) != CLAST_OK)
+            return cl_draft_nomem(d);
+    }
+    *is_whole = true;
+    for (int s = 0; s < space->ndim; s++)
+        *is_whole &= covered[s] || space->dim[s] <= 1;
+    return CLAST_OK;
+}
+
+/* The children's grids one after another; other axes as in the child of most elements.
+ */
+static clast_status natural_concat(cl_draft *d, const cl_item *it, cl_grid *grid,
+                                   bool *is_aligned, bool *found)
+{
+    const int axis = it->node.params.axis;
+    int64_t most = -1;
+    cl_axis along = cl_axis_regular(0, 1);
+    *is_aligned = true;
+    for (uint32_t i = 0; i < it->node.nin; i++) {
+        const cl_item *const in = &d->item[it->in[i]];
+        const cl_map identity = cl_map_identity(in->node.shape.ndim);
+        cl_grid g;
+        bool aligned, whole;
+        CL_TRY(cl_draft_natural(d, it->in[i], &identity, &in->node.shape, &g, &aligned,
+                                &whole, found));
+        if (!*found)
+            return CLAST_OK;
+        *is_aligned &= aligned;
+        if (g.axis[axis].n > most) {
+            most = g.axis[axis].n;
+            *grid = g;
+        }
+        const cl_axis before = along;
+        if (cl_axis_append(&d->plan->arena, &before, &g.axis[axis], &along) != CLAST_OK)
+            return cl_draft_nomem(d);
+    }
+    grid->axis[axis] = along;
+    return CLAST_OK;
+}
+
+clast_status cl_draft_natural(cl_draft *d, uint32_t item, const cl_map *map,
+                              const cl_shape *space, cl_grid *grid, bool *is_aligned,
+                              bool *is_whole, bool *found)
+{
+    const cl_item *it = &d->item[item];
+    cl_map whole = *map;
+    if (it->tensor == CL_NONE && it->base != item) {
+        whole = cl_map_compose(map, &it->map);
+        it = &d->item[it->base];
+    }
+    *found = true;
+    uint32_t tensor = it->tensor;
+    if (tensor == CL_NONE && it->node.op == CL_OP_SOURCE) {
+        const uint32_t source = it->node.params.source;
+        tensor = d->source_tensor[source];
+        for (int a = 0; a < whole.nin; a++)
+            whole.off[a] -= d->window[source].lo[a];
+    }
+    cl_grid from;
+    if (tensor != CL_NONE) {
+        from = d->natural[tensor];
+        *is_aligned = d->is_aligned[tensor];
+        *found = !d->tensor[tensor].strided;
+    } else if (it->node.op == CL_OP_CONCAT) {
+        CL_TRY(natural_concat(d, it, &from, is_aligned, found));
+    } else {
+        *found = false;
+    }
+    if (!*found)
+        return CLAST_OK;
+    return project(d, &from, &whole, space, grid, is_whole);
+}
