@@ -229,12 +229,25 @@ static void copy_transposed(layout l, int unit, int64_t element, const char *src
     while (advance(&l, index, &src, &dst));
 }
 
+/* The axis to loop over innermost: the last one, unless it is so short that loops over
+ * it would cost more than what they copy; then the longest. */
+static int row_axis(const layout *l, int64_t element)
+{
+    int best = l->ndim - 1;
+    if (l->n[best] >= 16 || l->n[best] * element >= 128)
+        return best;
+    for (int a = best - 1; a >= 0; a--)
+        if (l->n[a] > l->n[best])
+            best = a;
+    return best;
+}
+
 static void copy_rows(layout l, int64_t element, const char *src, char *dst)
 {
-    const int last = l.ndim - 1;
-    const int64_t n = l.n[last], from = l.src[last], to = l.dst[last];
+    const int row = row_axis(&l, element);
+    const int64_t n = l.n[row], from = l.src[row], to = l.dst[row];
     const bool is_run = from == element && to == element;
-    drop_axis(&l, last);
+    drop_axis(&l, row);
     int64_t index[CL_MAXDIM] = {0};
     do {
         if (is_run)

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Preparing a program: each instruction becomes a step, one typed loop with operands in
+ * registers of one strip.
+ *
+ * Registers are assigned by linear scan over the SSA form: a value takes a free
+ * register where it is defined and gives it back after its last use. An instruction's
+ * result never shares a register with its operands, so that loops may be `restrict`.
+ * The last value goes straight to the output. Constants keep a register for the whole
+ * run. O(instructions).
+ *
+ * A strip is 8 KiB of the widest type, so that a handful of registers stays in L1, but
+ * at least 512 elements, so that the step from loop to loop costs nothing.
+ */
+#include "kernel/loop.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+#define STRIP_BYTES 8192
+#define NO_VALUE    UINT16_MAX
+
+typedef struct {
+    const cl_program *program;
+    cl_loop *loop;
+    uint16_t *slot;     /* of a value */
+    uint32_t *last_use; /* of a value: number of an instruction */
+    uint16_t *idle;     /* stack of free registers */
+    uint32_t nidle;
+} builder;
+
+/* ---- sizes ---- */
+
+static int64_t widest_element(const cl_program *p)
+{
+    size_t widest = 1;
+    for (uint32_t v = 0; v < (uint32_t)p->ninput + p->ninsn; v++) {
+        const size_t size = clast_dtype_size(cl_program_dtype(p, (uint16_t)v));
+        widest = size > widest ? size : widest;
+    }
+    for (uint32_t i = 0; i < p->ninsn; i++) {
+        const size_t size = clast_dtype_size((clast_dtype)p->insn[i].type);
+        widest = size > widest ? size : widest;
+    }
+    return (int64_t)widest;
+}
+
+static int64_t strip_elements(int64_t widest)
+{
+    const int64_t n = STRIP_BYTES / widest;
+    return n < 512 ? 512 : n > 1024 ? 1024 : n;
+}
+
+/* Must take what cl_run_init gives out. */
+static size_t workspace_bytes(const cl_loop *l)
+{
+    const size_t ninput = l->ninput;
+    size_t bytes = cl_round_up((ninput + l->nregister) * sizeof(char *));
+    bytes += cl_round_up((l->nregister + 1u) * sizeof(char *));
+    bytes += cl_round_up(ninput * sizeof(cl_span *));
+    bytes += 3 * cl_round_up(ninput * sizeof(char *));
+    bytes += cl_round_up(ninput * sizeof(int64_t));
+    bytes += cl_round_up(ninput * sizeof(uint8_t));
+    bytes += cl_round_up(ninput * sizeof(int64_t[CL_MAXDIM]));
+    bytes += cl_round_up(l->nmaker * sizeof(int64_t[CL_MAXDIM]));
+    bytes += cl_round_up(l->nmaker * sizeof(int64_t));
+    bytes += ((size_t)l->nregister + 1) * (size_t)l->register_bytes;
+    for (size_t i = 0; i < ninput; i++)
+        bytes += cl_round_up((size_t)CL_PANEL * l->input_size[i]);
+    return bytes;
+}
+
+/* ---- registers ---- */
+
+static void find_last_uses(builder *b)
+{
+    const cl_program *p = b->program;
+    for (uint32_t i = 0; i < p->ninsn; i++)
+        for (int k = 0; k < cl_ops[p->insn[i].op].arity; k++)
+            b->last_use[p->insn[i].arg[k]] = i;
+}
+
+static uint16_t take_register(builder *b)
+{
+    return b->nidle ? b->idle[--b->nidle] : b->loop->nregister++;
+}
+
+static void give_register(builder *b, uint16_t reg)
+{
+    b->idle[b->nidle++] = reg;
+}
+
+static bool is_fixed(const builder *b, uint16_t value)
+{
+    const cl_program *p = b->program;
+    return value >= p->ninput && p->insn[value - p->ninput].op == CL_OP_CONST;
+}
+
+/* Frees the registers of operands that instruction i uses last. */
+static void release_operands(builder *b, uint32_t i)
+{
+    const cl_insn *in = &b->program->insn[i];
+    const int arity = cl_ops[in->op].arity;
+    for (int k = 0; k < arity; k++) {
+        const uint16_t v = in->arg[k];
+        const bool again = (k > 0 && v == in->arg[0]) || (k > 1 && v == in->arg[1]);
+        if (!again && v >= b->program->ninput && b->last_use[v] == i && !is_fixed(b, v))
+            give_register(b, (uint16_t)(b->slot[v] - b->loop->ninput));
+    }
+}
+
+/* ---- steps ---- */
+
+static cl_step *add_step(builder *b, uint16_t out)
+{
+    cl_step *s = &b->loop->step[b->loop->nstep++];
+    *s = (cl_step){.out = out};
+    return s;
+}
+
+/* out = fn(the register `from`) */
+static void add_conversion(builder *b, cl_loop_fn *fn, uint16_t from, uint16_t out)
+{
+    cl_step *s = add_step(b, out);
+    s->fn = fn;
+    s->arg[0] = s->arg[1] = s->arg[2] = (uint16_t)(b->loop->ninput + from);
+}
+
+/* Real part of a constant in `type`; false where it is no real floating number. */
+static bool real_constant(const cl_scalar *v, clast_dtype type, double *value)
+{
+    switch (type) {
+    case CLAST_FLOAT32: *value = (double)v->f32; return true;
+    case CLAST_FLOAT64: *value = v->f64; return true;
+    case CLAST_COMPLEX64: *value = (double)v->c64[0]; return v->c64[1] == 0;
+    case CLAST_COMPLEX128: *value = v->c128[0]; return v->c128[1] == 0;
+    default: return false;
+    }
+}
+
+static bool is_integer_two(const cl_scalar *v, clast_dtype type)
+{
+    static const cl_scalar two = {.i64 = 2};
+    return cl_dtype_is_integer(type) &&
+           memcmp(v, &two, clast_dtype_size(type)) == 0; /* little-endian */
+}
+
+/* The operation that NumPy uses for powers with a scalar exponent; POW for most. */
+static uint16_t power_operation(const builder *b, const cl_insn *in)
+{
+    const clast_dtype type = (clast_dtype)in->type;
+    const uint16_t exponent = in->arg[1];
+    if (!is_fixed(b, exponent))
+        return CL_OP_POW;
+    const cl_insn *constant = &b->program->insn[exponent - b->program->ninput];
+    const cl_scalar *v = &b->program->imm[constant->imm].value[0];
+    double e;
+    if (is_integer_two(v, type))
+        return CL_LOOP_SQUARE;
+    if (!real_constant(v, type, &e))
+        return CL_OP_POW;
+    return e == 2      ? CL_LOOP_SQUARE
+           : e == 0.5  ? CL_OP_SQRT
+           : e == 1    ? CL_LOOP_COPY
+           : e == -1.0 ? CL_LOOP_RECIPROCAL
+                       : CL_OP_POW;
+}
+
+static clast_status add_loop(builder *b, const cl_insn *in, uint16_t out)
+{
+    const cl_loops *loops = b->loop->loops;
+    cl_step *s = add_step(b, out);
+    for (int k = 0; k < 3; k++)
+        s->arg[k] = b->slot[in->arg[k < cl_ops[in->op].arity ? k : 0]];
+    if (in->op == CL_OP_CAST) {
+        s->fn = loops->cast[in->type][in->dtype];
+        return CLAST_OK;
+    }
+    const uint16_t op = in->op == CL_OP_POW ? power_operation(b, in) : in->op;
+    s->fn = loops->op[in->type][op];
+    if (op == CL_OP_POW)
+        s->refuses = loops->has_negative[in->type];
+    return s->fn ? CLAST_OK : CLAST_EDTYPE;
+}
+
+static void add_fixed(builder *b, const cl_insn *in, uint16_t out)
+{
+    cl_loop *l = b->loop;
+    l->fixed[l->nfixed++] =
+        (cl_fixed){out, in->imm, (uint8_t)clast_dtype_size((clast_dtype)in->dtype)};
+}
+
+/* ARANGE computes in `type` and is cast afterwards. */
+static clast_status add_maker(builder *b, const cl_insn *in, uint16_t out)
+{
+    const cl_loops *loops = b->loop->loops;
+    const bool is_cast = in->op == CL_OP_ARANGE && in->type != in->dtype;
+    const uint16_t made = is_cast ? take_register(b) : out;
+    cl_step *s = add_step(b, made);
+    s->make = in->op == CL_OP_ARANGE ? loops->arange[in->type] : loops->random[in->dtype];
+    s->imm = in->imm;
+    s->maker = b->loop->nmaker++;
+    if (!s->make)
+        return CLAST_EDTYPE;
+    s->size = (uint8_t)clast_dtype_size((clast_dtype)(is_cast ? in->type : in->dtype));
+    if (is_cast) {
+        add_conversion(b, loops->cast[in->type][in->dtype], made, out);
+        give_register(b, made);
+    }
+    return CLAST_OK;
+}
+
+static clast_status add_instruction(builder *b, uint32_t i)
+{
+    const cl_program *p = b->program;
+    const cl_insn *in = &p->insn[i];
+    const bool is_last = i + 1u == p->ninsn;
+    const bool is_constant = in->op == CL_OP_CONST;
+    const uint16_t value = (uint16_t)(p->ninput + i);
+    const uint16_t out = is_last && !is_constant ? NO_VALUE : take_register(b);
+    b->slot[value] = (uint16_t)(p->ninput + out);
+    b->loop->cost += cl_ops[in->op].cost;
+    if (in->op == CL_OP_ARANGE || in->op == CL_OP_RANDOM)
+        CL_TRY(add_maker(b, in, out));
+    else if (is_constant)
+        add_fixed(b, in, out);
+    else
+        CL_TRY(add_loop(b, in, out));
+    if (is_last && is_constant)
+        add_conversion(b, b->loop->loops->op[in->dtype][CL_LOOP_COPY], out, NO_VALUE);
+    release_operands(b, i);
+    return CLAST_OK;
+}
+
+/* The number of the result's register is known when all others are. */
+static void number_result(cl_loop *l)
+{
+    for (uint32_t i = 0; i < l->nstep; i++)
+        if (l->step[i].out == NO_VALUE)
+            l->step[i].out = l->nregister;
+}
+
+static clast_status build(builder *b)
+{
+    const cl_program *p = b->program;
+    for (uint32_t i = 0; i < p->ninput; i++)
+        b->slot[i] = (uint16_t)i;
+    find_last_uses(b);
+    for (uint32_t i = 0; i < p->ninsn; i++)
+        CL_TRY(add_instruction(b, i));
+    number_result(b->loop);
+    return CLAST_OK;
+}
+
+/* ---- memory ---- */
+
+static cl_loop *allocate_loop(const cl_program *p)
+{
+    cl_loop *l = cl_calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    l->input_size = cl_calloc(p->ninput + 1u, sizeof *l->input_size);
+    l->step = cl_calloc(2u * p->ninsn + 1u, sizeof *l->step);
+    l->fixed = cl_calloc(p->ninsn + 1u, sizeof *l->fixed);
+    l->imm = cl_calloc(p->nimm + 1u, sizeof *l->imm);
+    if (l->input_size && l->step && l->fixed && l->imm)
+        return l;
+    cl_loop_free(l);
+    return NULL;
+}
+
+void cl_loop_free(cl_loop *l)
+{
+    if (!l)
+        return;
+    cl_free(l->input_size);
+    cl_free(l->step);
+    cl_free(l->fixed);
+    cl_free(l->imm);
+    cl_free(l);
+}
+
+static void describe(cl_loop *l, const cl_program *p)
+{
+    const int64_t widest = widest_element(p);
+    l->loops = cl_loops_now();
+    l->ndim = p->ndim;
+    l->ninput = p->ninput;
+    l->dtype = cl_program_dtype(p, (uint16_t)(p->ninput + p->ninsn - 1));
+    l->size = (uint8_t)clast_dtype_size(l->dtype);
+    l->strip = strip_elements(widest);
+    l->register_bytes = l->strip * widest;
+    l->cost = 1 + p->ninput;
+    for (uint32_t i = 0; i < p->ninput; i++)
+        l->input_size[i] = (uint8_t)clast_dtype_size((clast_dtype)p->input_dtype[i]);
+    if (p->nimm)
+        memcpy(l->imm, p->imm, p->nimm * sizeof *p->imm);
+}
+
+clast_status cl_loop_new(cl_loop **loop, const cl_program *program)
+{
+    const uint32_t nvalue = (uint32_t)program->ninput + program->ninsn;
+    if (nvalue == 0 || nvalue >= NO_VALUE / 2)
+        return CLAST_EINTERNAL;
+    clast_status status = CLAST_ENOMEM;
+    builder b = {.program = program, .loop = allocate_loop(program)};
+    b.slot = cl_calloc(nvalue, sizeof *b.slot);
+    b.last_use = cl_calloc(nvalue, sizeof *b.last_use);
+    b.idle = cl_calloc(2 * (size_t)nvalue, sizeof *b.idle);
+    if (b.loop && b.slot && b.last_use && b.idle) {
+        describe(b.loop, program);
+        status = build(&b);
+    }
+    if (status == CLAST_OK) {
+        b.loop->workspace = workspace_bytes(b.loop);
+        *loop = b.loop;
+        b.loop = NULL;
+    }
+    cl_loop_free(b.loop);
+    cl_free(b.slot);
+    cl_free(b.last_use);
+    cl_free(b.idle);
+    return status;
+}
+
+size_t cl_loop_workspace(const cl_loop *loop)
+{
+    return loop->workspace;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Typed inner loops, compiled once per instruction set and chosen at run time.
+ *
+ * Every level computes the same bits: no contraction, no reassociation, the same SLEEF
+ * family (cinz: without FMA). Only the payload and sign of a NaN may differ. Loops read
+ * and write contiguous, element-aligned memory; `out` overlaps no operand.
+ */
+#ifndef CL_KERNEL_LOOPS_H
+#define CL_KERNEL_LOOPS_H
+
+#include "base/program.h"
+
+/* What programs are made of once they are prepared: the table's operations and a few
+ * that take over from POW where the exponent is constant. */
+enum {
+    CL_LOOP_SQUARE = CL_NELEMENTWISE, /* a * a */
+    CL_LOOP_RECIPROCAL,               /* 1 / a */
+    CL_LOOP_COPY,
+    CL_NLOOP
+};
+
+typedef void cl_loop_fn(size_t n, void *restrict out, const void *a, const void *b,
+                        const void *c);
+/* Elements index, index + step, ... of a generator. */
+typedef void cl_make_fn(size_t n, void *restrict out, int64_t index, int64_t step,
+                        const cl_imm *imm);
+
+/* Accumulators by columns: the only order in which folds add. */
+typedef enum {
+    CL_ACC_SUM,  /* of integers wrapping in 64 bits, of floats in float64 */
+    CL_ACC_MEAN, /* in float64 */
+    CL_ACC_MIN,
+    CL_ACC_MAX,
+    CL_ACC_ANY,
+    CL_ACC_EVERY,
+    CL_NACC
+} cl_acc;
+
+typedef struct {
+    size_t size; /* bytes of one accumulator */
+    void (*init)(void *acc, int64_t n);
+    /* acc[c] = acc[c] op the rows of column c, eight rows at a time as a tree;
+     * row_bytes apart */
+    void (*rows)(void *acc, const char *x, int64_t rows, int64_t row_bytes,
+                 int64_t columns);
+    /* acc[i] = acc[i] op other[i] */
+    void (*combine)(void *acc, const void *other, int64_t n);
+    /* acc[i] = the `length` consecutive elements from i * length on, left to right */
+    void (*runs)(void *acc, const char *x, int64_t n, int64_t length);
+} cl_acc_loops;
+
+typedef struct {
+    /* acc[c] += (x[r][c] - mean[c])^2 */
+    void (*squares)(double *acc, const char *x, int64_t rows, int64_t row_bytes,
+                    const double *mean, int64_t columns);
+    /* One row against the best so far: where x is better, best = x and at = index.
+     * A NaN is better than any number. [0] least, [1] greatest */
+    void (*best[2])(void *best, int64_t *at, const char *x, int64_t columns,
+                    int64_t index);
+    /* The first element that equals *value, or is NaN where *value is; n: none */
+    int64_t (*find)(const char *x, int64_t n, const void *value);
+} cl_scan_loops;
+
+typedef struct {
+    const char *name;
+    cl_loop_fn *const *op[CLAST_NDTYPE]; /* [type computed in][operation] */
+    cl_loop_fn *cast[CLAST_NDTYPE][CLAST_NDTYPE]; /* [from][to] */
+    cl_make_fn *arange[CLAST_NDTYPE];             /* int64, uint64, float64 */
+    cl_make_fn *random[CLAST_NDTYPE];             /* float32, float64 */
+    const cl_acc_loops *acc[CLAST_NDTYPE];        /* [type][cl_acc]; sums and means of
+                                                     complex: as twice the reals */
+    const cl_scan_loops *scan[CLAST_NDTYPE];
+    bool (*has_negative[CLAST_NDTYPE])(size_t n, const void *a); /* signed integers */
+} cl_loops;
+
+typedef enum { CL_ISA_BASELINE, CL_ISA_AVX2, CL_ISA_AVX512, CL_NISA } cl_isa;
+
+/* The loops of this CPU's best level, or of the level that was set. */
+const cl_loops *cl_loops_now(void);
+/* Tests: use this level from now on; false: the CPU lacks it and nothing changed. */
+bool cl_loops_set(cl_isa isa);
+
+extern const cl_loops cl_loops_baseline, cl_loops_avx2, cl_loops_avx512;
+
+#endif

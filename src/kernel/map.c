@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Running a prepared program over a box, strip by strip.
+ *
+ * The box is cut into *cells*, the common refinement of all inputs' spans: in a cell
+ * every input is an address and constant strides. Axes that all inputs, generators and
+ * the output step through alike are merged. Then a cell is walked in one of two ways:
+ *
+ *   wide   the last axis is long: strips lie along it. An input of unit stride is read
+ *          where it is; one of stride 0 is filled into its panel; any other (a
+ *          transpose, say) is gathered into its panel for some rows at a time, so that
+ *          each cache line of it is fetched once.
+ *   flat   the last axis is short: a strip is several rows, whole trailing axes.
+ *          Inputs that are not contiguous over it are gathered, the result likewise
+ *          scattered.
+ *
+ * The output is C-contiguous over the box; a wide strip's last step writes into it.
+ */
+#include <string.h>
+
+#include "kernel/gather.h"
+#include "kernel/loop.h"
+
+#define WIDE_ENOUGH  64
+#define POLL_CYCLES  (1 << 25)
+#define GATHER_STRIP 256
+
+
+/* The box that is computed and where its result goes. */
+typedef struct {
+    const cl_box *box;
+    char *out;
+    int64_t stride[CL_MAXDIM];
+} target;
+
+/* A cell's axes after merging; the inputs' and generators' strides are in the run. */
+typedef struct {
+    int ndim; /* at least 1 */
+    int64_t n[CL_MAXDIM];
+    char *out;
+    int64_t stride[CL_MAXDIM];
+} cell;
+
+typedef enum { IN_PLACE, FILLED, GATHERED } mode;
+
+/* ---- the run ---- */
+
+static void *give(char **at, size_t bytes)
+{
+    void *p = *at;
+    *at += cl_round_up(bytes);
+    return p;
+}
+
+void cl_run_init(cl_run *r, const cl_loop *l, const cl_input *inputs, void *workspace,
+                 const cl_poll *poll)
+{
+    char *at = workspace;
+    const size_t ninput = l->ninput;
+    *r = (cl_run){.loop = l, .input = inputs, .poll = poll};
+    r->slot = give(&at, (ninput + l->nregister) * sizeof *r->slot);
+    r->reg = give(&at, (l->nregister + 1u) * sizeof *r->reg);
+    r->span = give(&at, ninput * sizeof *r->span);
+    r->base = give(&at, ninput * sizeof *r->base);
+    r->panel = give(&at, ninput * sizeof *r->panel);
+    r->held = give(&at, ninput * sizeof *r->held);
+    r->nheld = give(&at, ninput * sizeof *r->nheld);
+    r->mode = give(&at, ninput * sizeof *r->mode);
+    r->stride = give(&at, ninput * sizeof *r->stride);
+    r->coef = give(&at, l->nmaker * sizeof *r->coef);
+    r->origin = give(&at, l->nmaker * sizeof *r->origin);
+    for (size_t k = 0; k < l->nregister; k++)
+        r->slot[ninput + k] = r->reg[k] = give(&at, (size_t)l->register_bytes);
+    r->result = give(&at, (size_t)l->register_bytes);
+    for (size_t i = 0; i < ninput; i++)
+        r->panel[i] = give(&at, (size_t)CL_PANEL * l->input_size[i]);
+    for (size_t k = 0; k < l->nfixed; k++)
+        cl_fill(l->fixed[k].size, l->strip,
+                (const char *)&l->imm[l->fixed[k].imm].value[0],
+                r->reg[l->fixed[k].out]);
+}
+
+clast_status cl_run_poll(cl_run *r, int64_t cycles)
+{
+    r->work += cycles;
+    if (r->work < POLL_CYCLES)
+        return CLAST_OK;
+    r->work = 0;
+    const bool is_over =
+        r->poll && r->poll->is_cancelled && r->poll->is_cancelled(r->poll->arg);
+    return is_over ? CLAST_ECANCELED : CLAST_OK;
+}
+
+/* ---- one strip ---- */
+
+static int64_t offset_at(int ndim, const int64_t *stride, const int64_t *at)
+{
+    int64_t offset = 0;
+    for (int a = 0; a < ndim; a++)
+        offset += stride[a] * at[a];
+    return offset;
+}
+
+/* Moves the odometer over axes first to last; false when it is back at the start. */
+static bool advance(int first, int last, const int64_t *n, int64_t *at)
+{
+    for (int a = last; a >= first; a--) {
+        if (++at[a] < n[a])
+            return true;
+        at[a] = 0;
+    }
+    return false;
+}
+
+/* A generator fills a strip, axes `from` on of the extents n at position `at`, with one
+ * call a row. */
+static void make_strip(const cl_run *r, const cl_step *s, int ndim, int from,
+                       const int64_t *n, const int64_t *at)
+{
+    const int last = ndim - 1;
+    const int64_t *coef = r->coef[s->maker];
+    const int64_t index = r->origin[s->maker] + offset_at(ndim, coef, at);
+    char *out = r->reg[s->out];
+    int64_t row[CL_MAXDIM] = {0};
+    do {
+        s->make((size_t)n[last], out, index + offset_at(last, coef, row), coef[last],
+                &r->loop->imm[s->imm]);
+        out += n[last] * s->size;
+    } while (advance(from, last - 1, n, row));
+}
+
+/* Runs all steps over `count` elements; the operands' slots are set. */
+static clast_status run_steps(cl_run *r, int64_t count, int ndim, int from,
+                              const int64_t *n, const int64_t *at)
+{
+    const cl_loop *l = r->loop;
+    for (const cl_step *s = l->step; s < l->step + l->nstep; s++) {
+        if (s->make) {
+            make_strip(r, s, ndim, from, n, at);
+            continue;
+        }
+        const char *b = r->slot[s->arg[1]];
+        if (s->refuses && s->refuses((size_t)count, b))
+            return CLAST_EVALUE;
+        s->fn((size_t)count, r->reg[s->out], r->slot[s->arg[0]], b, r->slot[s->arg[2]]);
+    }
+    return cl_run_poll(r, count * l->cost);
+}
+
+/* Whether all addresses of the input in this cell are aligned for typed loops. */
+static bool is_aligned(const cl_run *r, uint32_t i, int ndim)
+{
+    const uint8_t size = r->loop->input_size[i];
+    uintptr_t bits = (uintptr_t)r->base[i];
+    for (int a = 0; a < ndim; a++)
+        bits |= (uintptr_t)r->stride[i][a];
+    return bits % (size < 8 ? size : 8) == 0;
+}
+
+/* Fills the input's panel with n times the element at src, unless it is there. */
+static void hold_fill(cl_run *r, uint32_t i, const char *src, int64_t n)
+{
+    if (r->held[i] == src && r->nheld[i] >= n)
+        return;
+    cl_fill(r->loop->input_size[i], n, src, r->panel[i]);
+    r->held[i] = src;
+    r->nheld[i] = n;
+}
+
+/* ---- wide cells ---- */
+
+typedef struct {
+    int row, last; /* row -1: there is only one axis */
+    int64_t rows, columns;
+    bool has_gathered;
+} frame;
+
+/* The axis of a panel's rows: where most gathered inputs are contiguous, else the last
+ * but one. */
+static int choose_row_axis(const cl_run *r, const cell *c)
+{
+    int votes[CL_MAXDIM] = {0};
+    int best = c->ndim - 2;
+    for (uint32_t i = 0; i < r->loop->ninput; i++)
+        for (int a = 0; r->mode[i] == GATHERED && a < c->ndim - 1; a++) {
+            const int64_t stride = r->stride[i][a], size = r->loop->input_size[i];
+            votes[a] += stride == size || stride == -size;
+        }
+    for (int a = c->ndim - 2; a >= 0; a--)
+        if (votes[a] > votes[best])
+            best = a;
+    return best;
+}
+
+static frame wide_frame(cl_run *r, const cell *c)
+{
+    frame f = {.last = c->ndim - 1};
+    for (uint32_t i = 0; i < r->loop->ninput; i++) {
+        const int64_t stride = r->stride[i][f.last], size = r->loop->input_size[i];
+        r->mode[i] = stride == 0                                     ? FILLED
+                     : stride == size && is_aligned(r, i, c->ndim) ? IN_PLACE
+                                                                   : GATHERED;
+        f.has_gathered |= r->mode[i] == GATHERED;
+    }
+    f.row = choose_row_axis(r, c);
+    const int64_t strip = f.has_gathered ? GATHER_STRIP : r->loop->strip;
+    const int64_t n = c->n[f.last], parts = (n + strip - 1) / strip;
+    const int64_t even = (n + parts - 1) / parts, round = (even + 63) / 64 * 64;
+    f.columns = round < strip ? round : strip;
+    f.rows = CL_PANEL / f.columns;
+    return f;
+}
+
+static void gather_panel(cl_run *r, const frame *f, int ndim, const int64_t *at,
+                         int64_t rows, int64_t columns)
+{
+    for (uint32_t i = 0; i < r->loop->ninput; i++) {
+        if (r->mode[i] != GATHERED)
+            continue;
+        const int64_t size = r->loop->input_size[i];
+        const int64_t *stride = r->stride[i];
+        cl_copy_box((size_t)size, 2, (const int64_t[]){rows, columns},
+                    r->base[i] + offset_at(ndim, stride, at),
+                    (const int64_t[]){f->row < 0 ? 0 : stride[f->row], stride[f->last]},
+                    r->panel[i], (const int64_t[]){columns * size, size});
+    }
+}
+
+/* Points the slots at the strip at position `at`, which is row k of the panel. */
+static void set_wide_slots(cl_run *r, int ndim, const int64_t *at, int64_t k,
+                           int64_t columns)
+{
+    for (uint32_t i = 0; i < r->loop->ninput; i++) {
+        const char *here = r->base[i] + offset_at(ndim, r->stride[i], at);
+        r->slot[i] = r->panel[i];
+        if (r->mode[i] == IN_PLACE)
+            r->slot[i] = here;
+        else if (r->mode[i] == GATHERED)
+            r->slot[i] += k * columns * r->loop->input_size[i];
+        else
+            hold_fill(r, i, here, columns);
+    }
+}
+
+/* rows x columns elements from position `at`; at is put back. */
+static clast_status run_panel(cl_run *r, const cell *c, const frame *f, int64_t *at,
+                              int64_t rows, int64_t columns)
+{
+    int64_t n[CL_MAXDIM];
+    n[f->last] = columns;
+    if (f->has_gathered)
+        gather_panel(r, f, c->ndim, at, rows, columns);
+    for (int64_t k = 0; k < rows; k++) {
+        set_wide_slots(r, c->ndim, at, k, columns);
+        r->reg[r->loop->nregister] = c->out + offset_at(c->ndim, c->stride, at);
+        CL_TRY(run_steps(r, columns, c->ndim, f->last, n, at));
+        if (f->row >= 0)
+            at[f->row]++;
+    }
+    if (f->row >= 0)
+        at[f->row] -= rows;
+    return CLAST_OK;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static clast_status run_wide(cl_run *r, const cell *c)
+{
+    const frame f = wide_frame(r, c);
+    const int64_t width = c->n[f.last], height = f.row < 0 ? 1 : c->n[f.row];
+    int64_t outer[CL_MAXDIM], at[CL_MAXDIM] = {0};
+    memcpy(outer, c->n, sizeof outer);
+    outer[f.last] = 1;
+    if (f.row >= 0)
+        outer[f.row] = 1;
+    do {
+        for (int64_t x = 0; x < width; x += f.columns)
+            for (int64_t y = 0; y < height; y += f.rows) {
+                at[f.last] = x;
+                if (f.row >= 0)
+                    at[f.row] = y;
+                CL_TRY(run_panel(r, c, &f, at, least(f.rows, height - y),
+                                 least(f.columns, width - x)));
+            }
+        at[f.last] = 0;
+        if (f.row >= 0)
+            at[f.row] = 0;
+    } while (advance(0, c->ndim - 1, outer, at));
+    return CLAST_OK;
+}
+
+/* ---- flat cells ---- */
+
+/* Strides of a C-contiguous block; true where `stride` is just that. */
+static bool compact_strides(int ndim, int from, const int64_t *n, int64_t size,
+                            const int64_t *stride, int64_t *compact)
+{
+    bool is_same = true;
+    for (int a = ndim - 1; a >= from; a--) {
+        compact[a] = size;
+        is_same &= stride[a] == size || n[a] == 1;
+        size *= n[a];
+    }
+    return is_same;
+}
+
+static bool is_constant(int ndim, int from, const int64_t *stride)
+{
+    for (int a = from; a < ndim; a++)
+        if (stride[a] != 0)
+            return false;
+    return true;
+}
+
+static void set_flat_slot(cl_run *r, uint32_t i, int ndim, int from, const int64_t *n,
+                          const int64_t *at, int64_t count)
+{
+    const int64_t *stride = r->stride[i];
+    const char *here = r->base[i] + offset_at(ndim, stride, at);
+    int64_t compact[CL_MAXDIM];
+    r->slot[i] = r->panel[i];
+    if (is_constant(ndim, from, stride)) {
+        hold_fill(r, i, here, count);
+        return;
+    }
+    const size_t size = r->loop->input_size[i];
+    if (compact_strides(ndim, from, n, (int64_t)size, stride, compact) &&
+        r->mode[i] == IN_PLACE) {
+        r->slot[i] = here;
+        return;
+    }
+    if (r->held[i] == here && r->nheld[i] >= count)
+        return;
+    cl_copy_box(size, ndim - from, n + from, here, stride + from, r->panel[i],
+                compact + from);
+    r->held[i] = here;
+    r->nheld[i] = count;
+}
+
+/* One strip: the extents n[from] ... of the last axis, at position `at`. */
+static clast_status run_flat_strip(cl_run *r, const cell *c, int from, const int64_t *n,
+                                   const int64_t *at, int64_t count)
+{
+    int64_t compact[CL_MAXDIM];
+    char *out = c->out + offset_at(c->ndim, c->stride, at);
+    const int64_t size = r->loop->size;
+    const bool is_direct =
+        compact_strides(c->ndim, from, n, size, c->stride, compact);
+    for (uint32_t i = 0; i < r->loop->ninput; i++)
+        set_flat_slot(r, i, c->ndim, from, n, at, count);
+    r->reg[r->loop->nregister] = is_direct ? out : r->result;
+    CL_TRY(run_steps(r, count, c->ndim, from, n, at));
+    if (!is_direct)
+        cl_copy_box((size_t)size, c->ndim - from, n + from, r->result, compact + from,
+                    out, c->stride + from);
+    return CLAST_OK;
+}
+
+static clast_status run_flat(cl_run *r, const cell *c)
+{
+    int from = c->ndim - 1;
+    int64_t inner = 1;
+    while (from > 0 && inner * c->n[from] <= r->loop->strip)
+        inner *= c->n[from--];
+    for (uint32_t i = 0; i < r->loop->ninput; i++)
+        r->mode[i] = is_aligned(r, i, c->ndim) ? IN_PLACE : GATHERED;
+    const int64_t most = least(c->n[from], r->loop->strip / inner);
+    int64_t n[CL_MAXDIM], at[CL_MAXDIM] = {0};
+    memcpy(n, c->n, sizeof n);
+    do {
+        for (at[from] = 0; at[from] < c->n[from]; at[from] += most) {
+            n[from] = least(most, c->n[from] - at[from]);
+            CL_TRY(run_flat_strip(r, c, from, n, at, n[from] * inner));
+        }
+        at[from] = 0;
+    } while (advance(0, from - 1, c->n, at));
+    return CLAST_OK;
+}
+
+/* ---- cells ---- */
+
+/* Whether axis a continues the cell's last axis in every memory and generator. */
+static bool is_mergeable(const cl_run *r, const cell *c, const target *t, int a,
+                         int64_t n)
+{
+    const int k = c->ndim - 1;
+    if (k < 0 || c->stride[k] != t->stride[a] * n)
+        return false;
+    for (uint32_t i = 0; i < r->loop->ninput; i++)
+        if (r->stride[i][k] != r->span[i]->stride[a] * n)
+            return false;
+    for (const cl_step *s = r->loop->step; s < r->loop->step + r->loop->nstep; s++)
+        if (s->make && r->coef[s->maker][k] != r->loop->imm[s->imm].coef[a] * n)
+            return false;
+    return true;
+}
+
+static void add_axis(cl_run *r, cell *c, const target *t, int a, int64_t n)
+{
+    int k = c->ndim - 1;
+    if (is_mergeable(r, c, t, a, n)) {
+        c->n[k] *= n;
+    } else {
+        k = c->ndim++;
+        c->n[k] = n;
+    }
+    c->stride[k] = t->stride[a];
+    for (uint32_t i = 0; i < r->loop->ninput; i++)
+        r->stride[i][k] = r->span[i]->stride[a];
+    for (const cl_step *s = r->loop->step; s < r->loop->step + r->loop->nstep; s++)
+        if (s->make)
+            r->coef[s->maker][k] = r->loop->imm[s->imm].coef[a];
+}
+
+/* A cell of one element still has an axis. */
+static void add_unit_axis(cl_run *r, cell *c)
+{
+    c->ndim = 1;
+    c->n[0] = 1;
+    c->stride[0] = r->loop->size;
+    for (uint32_t i = 0; i < r->loop->ninput; i++)
+        r->stride[i][0] = r->loop->input_size[i];
+    for (uint32_t m = 0; m < r->loop->nmaker; m++)
+        r->coef[m][0] = 1;
+}
+
+static int64_t cell_offset(const cl_box *part, const cl_box *whole,
+                           const int64_t *stride)
+{
+    int64_t offset = 0;
+    for (int a = 0; a < part->ndim; a++)
+        offset += (part->lo[a] - whole->lo[a]) * stride[a];
+    return offset;
+}
+
+static clast_status run_cell(cl_run *r, const cl_box *part, const target *t)
+{
+    cell c = {.out = t->out + cell_offset(part, t->box, t->stride)};
+    for (uint32_t i = 0; i < r->loop->ninput; i++) {
+        const cl_span *span = r->span[i];
+        r->base[i] = span->data + cell_offset(part, &span->box, span->stride);
+        r->held[i] = NULL;
+        r->nheld[i] = 0;
+    }
+    for (const cl_step *s = r->loop->step; s < r->loop->step + r->loop->nstep; s++) {
+        if (!s->make)
+            continue;
+        const cl_imm *imm = &r->loop->imm[s->imm];
+        r->origin[s->maker] = imm->base + offset_at(part->ndim, imm->coef, part->lo);
+    }
+    for (int a = 0; a < part->ndim; a++)
+        if (part->n[a] > 1)
+            add_axis(r, &c, t, a, part->n[a]);
+    if (c.ndim == 0)
+        add_unit_axis(r, &c);
+    const bool is_wide = c.ndim == 1 || c.n[c.ndim - 1] >= WIDE_ENOUGH;
+    return is_wide ? run_wide(r, &c) : run_flat(r, &c);
+}
+
+/* Cuts `part` by the spans of inputs `input` on and runs each cell. */
+static clast_status refine(cl_run *r, uint32_t input, const cl_box *part,
+                           const target *t)
+{
+    if (input == r->loop->ninput)
+        return run_cell(r, part, t);
+    const cl_input *in = &r->input[input];
+    for (size_t k = 0; k < in->count; k++) {
+        cl_box smaller;
+        if (!cl_box_intersect(part, &in->span[k].box, &smaller))
+            continue;
+        r->span[input] = &in->span[k];
+        CL_TRY(refine(r, input + 1, &smaller, t));
+    }
+    return CLAST_OK;
+}
+
+clast_status cl_run_box(cl_run *r, const cl_box *box, char *out)
+{
+    const cl_loop *l = r->loop;
+    target t = {.box = box, .out = out};
+    int64_t bytes = l->size;
+    for (int a = box->ndim - 1; a >= 0; a--) {
+        t.stride[a] = bytes;
+        bytes *= box->n[a];
+    }
+    if (bytes == 0)
+        return CLAST_OK;
+    if (l->nstep > 0)
+        return refine(r, 0, box, &t);
+    cl_gather(box, &r->input[l->ninput - 1], l->size, out, t.stride);
+    return cl_run_poll(r, bytes / l->size);
+}
+
+clast_status cl_map_run(const cl_loop *loop, const cl_box *box, const cl_input *inputs,
+                        void *out, void *workspace, const cl_poll *poll)
+{
+    cl_run run;
+    cl_run_init(&run, loop, inputs, workspace, poll);
+    return cl_run_box(&run, box, out);
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Records: folding a matrix of values by columns, joining, partials, final values.
+ *
+ * A matrix of few columns is read as one of fewer, wider rows: G rows side by side make
+ * columns * G <= 512 lanes, each lane adds its own column, and at the end the G parts
+ * are joined by halving. G follows from the matrix's extents alone, so the order of
+ * every addition does, and with eight rows added as a tree (loops_fold.inc) it is
+ * pairwise in all but the number of such rows, which a panel bounds.
+ *
+ * Variances take a panel's mean first and then its squares about that mean (the panel
+ * is in cache), and join by Chan, Golub, LeVeque: Updating formulae and a pairwise
+ * algorithm for computing sample variances (1979), eq. 2.1.
+ */
+#include "kernel/record.h"
+
+#include <math.h>
+#include <string.h>
+
+static const cl_acc kinds[CLAST_NREDUCTION] = {
+    [CLAST_SUM] = CL_ACC_SUM,    [CLAST_MEAN] = CL_ACC_MEAN,  [CLAST_VAR] = CL_ACC_MEAN,
+    [CLAST_STD] = CL_ACC_MEAN,   [CLAST_MIN] = CL_ACC_MIN,    [CLAST_MAX] = CL_ACC_MAX,
+    [CLAST_ARGMIN] = CL_ACC_MIN, [CLAST_ARGMAX] = CL_ACC_MAX, [CLAST_ANY] = CL_ACC_ANY,
+    [CLAST_EVERY] = CL_ACC_EVERY};
+
+cl_folder cl_folder_of(const cl_fold *fold, const cl_loops *loops)
+{
+    const clast_reduction r = fold->reduction;
+    cl_folder f = {.fold = fold, .loops = loops, .kind = kinds[r]};
+    const bool is_sum = f.kind == CL_ACC_SUM || f.kind == CL_ACC_MEAN;
+    const bool is_split = is_sum && cl_dtype_is_complex(fold->dtype);
+    const clast_dtype summed = is_split ? cl_dtype_real(fold->dtype) : fold->dtype;
+    f.parts = is_split ? 2 : 1;
+    f.acc = &loops->acc[summed][f.kind];
+    f.scan = loops->scan[summed];
+    f.is_moment = r == CLAST_VAR || r == CLAST_STD;
+    f.is_arg = r == CLAST_ARGMIN || r == CLAST_ARGMAX;
+    f.which = r == CLAST_ARGMAX;
+    f.size = clast_dtype_size(fold->dtype);
+    f.first_size = f.acc->size * (size_t)f.parts;
+    f.second_size = f.is_moment || f.is_arg ? 8 : 0;
+    return f;
+}
+
+cl_record cl_record_of(const cl_folder *f, void *partial, int64_t elements)
+{
+    char *bytes = partial;
+    cl_record r = {.first = bytes + CL_PARTIAL_HEADER};
+    if (f->second_size)
+        r.second =
+            bytes + cl_partial_second(f->fold->reduction, f->fold->dtype, elements);
+    memcpy(&r.count, partial, sizeof r.count);
+    return r;
+}
+
+cl_record cl_record_at(const cl_folder *f, const cl_record *r, int64_t at)
+{
+    cl_record part = *r;
+    part.first += (size_t)at * f->first_size;
+    if (part.second)
+        part.second += (size_t)at * f->second_size;
+    return part;
+}
+
+void cl_record_clear(const cl_folder *f, cl_record *r, int64_t n)
+{
+    f->acc->init(r->first, n * f->parts);
+    if (r->second)
+        memset(r->second, 0, (size_t)n * f->second_size);
+    r->count = 0;
+}
+
+/* ---- joining ---- */
+
+static void copy_record(const cl_folder *f, cl_record *to, const cl_record *from,
+                        int64_t n)
+{
+    memcpy(to->first, from->first, (size_t)n * f->first_size);
+    if (to->second)
+        memcpy(to->second, from->second, (size_t)n * f->second_size);
+    to->count = from->count;
+}
+
+static void join_moments(const cl_folder *f, cl_record *left, const cl_record *right,
+                         int64_t n)
+{
+    const double a = (double)left->count, b = (double)right->count;
+    const double share = b / (a + b), weight = a * share;
+    double *mean = (double *)(void *)left->first, *m2 = (double *)(void *)left->second;
+    const double *other = (const double *)(const void *)right->first;
+    const double *other_m2 = (const double *)(const void *)right->second;
+    for (int64_t i = 0; i < n; i++) {
+        double square = 0;
+        for (int p = 0; p < f->parts; p++) {
+            const double delta = other[i * f->parts + p] - mean[i * f->parts + p];
+            square += delta * delta;
+            mean[i * f->parts + p] += delta * share;
+        }
+        m2[i] += other_m2[i] + square * weight;
+    }
+}
+
+/* The better value wins, the lower index among equals. */
+static void join_args(const cl_folder *f, cl_record *left, const cl_record *right,
+                      int64_t n)
+{
+    int64_t *at = (int64_t *)(void *)left->second;
+    const int64_t *other = (const int64_t *)(const void *)right->second;
+    for (int64_t i = 0; i < n; i++) {
+        char *best = left->first + (size_t)i * f->first_size;
+        const char *x = right->first + (size_t)i * f->first_size;
+        if (other[i] < at[i] && f->scan->find(x, 1, best) == 0)
+            at[i] = other[i];
+        else
+            f->scan->best[f->which](best, &at[i], x, 1, other[i]);
+    }
+}
+
+void cl_record_join(const cl_folder *f, cl_record *left, const cl_record *right,
+                    int64_t n)
+{
+    if (right->count == 0)
+        return;
+    if (left->count == 0) {
+        copy_record(f, left, right, n);
+        return;
+    }
+    if (f->is_moment)
+        join_moments(f, left, right, n);
+    else if (f->is_arg)
+        join_args(f, left, right, n);
+    else
+        f->acc->combine(left->first, right->first, n * f->parts);
+    left->count += right->count;
+}
+
+/* ---- folding a matrix ---- */
+
+int64_t cl_matrix_group(int64_t rows, int64_t columns)
+{
+    const int64_t most = CL_LANES / columns;
+    return most < 1 ? 1 : most < rows ? most : rows;
+}
+
+/* Joins `groups` groups of `n` accumulators into the first, by halving. */
+static void join_groups(const cl_acc_loops *acc, char *lanes, int64_t groups, int64_t n)
+{
+    while (groups > 1) {
+        const int64_t half = (groups + 1) / 2;
+        acc->combine(lanes, lanes + (size_t)(half * n) * acc->size,
+                     (groups - half) * n);
+        groups = half;
+    }
+}
+
+/* One accumulator a column, of the matrix as acc sees it, into out. */
+static void fold_columns(const cl_folder *f, const cl_matrix *m, char *out, char *lanes)
+{
+    const int64_t group = cl_matrix_group(m->rows, m->columns);
+    const int64_t n = m->columns * f->parts, whole = m->rows / group;
+    const int64_t rest = m->rows - whole * group;
+    const int64_t wide = group == 1 ? m->row_bytes : group * m->row_bytes;
+    char *acc = group == 1 ? out : lanes;
+    f->acc->init(acc, group * n);
+    f->acc->rows(acc, m->data, whole, wide, group * n);
+    if (rest)
+        f->acc->rows(acc, m->data + whole * wide, 1, 0, rest * n);
+    join_groups(f->acc, acc, group, n);
+    if (group > 1)
+        memcpy(out, lanes, (size_t)n * f->acc->size);
+}
+
+/* M2 of every column about the means in `mean`. */
+static void fold_squares(const cl_folder *f, const cl_matrix *m, const double *mean,
+                         double *m2, char *lanes)
+{
+    const cl_acc_loops *acc = &f->loops->acc[CLAST_FLOAT64][CL_ACC_SUM];
+    const int64_t group = cl_matrix_group(m->rows, m->columns);
+    const int64_t n = m->columns * f->parts, whole = m->rows / group;
+    const int64_t rest = m->rows - whole * group, wide = group * m->row_bytes;
+    double *about = (double *)(void *)lanes, *sum = about + group * n;
+    for (int64_t g = 0; g < group; g++)
+        memcpy(about + g * n, mean, (size_t)n * sizeof *mean);
+    memset(sum, 0, (size_t)(group * n) * sizeof *sum);
+    f->scan->squares(sum, m->data, whole, wide, about, group * n);
+    if (rest)
+        f->scan->squares(sum, m->data + whole * wide, 1, 0, about, rest * n);
+    join_groups(acc, (char *)sum, group, n);
+    for (int64_t i = 0; i < m->columns; i++)
+        m2[i] = f->parts == 1 ? sum[i] : sum[2 * i] + sum[2 * i + 1];
+}
+
+void cl_record_fold(const cl_folder *f, const cl_matrix *m, cl_record *out, char *lanes)
+{
+    fold_columns(f, m, out->first, lanes);
+    out->count = m->rows;
+    if (!f->is_moment)
+        return;
+    double *mean = (double *)(void *)out->first;
+    for (int64_t i = 0; i < m->columns * f->parts; i++)
+        mean[i] /= (double)m->rows;
+    fold_squares(f, m, mean, (double *)(void *)out->second, lanes);
+}
+
+void cl_record_fold_all(const cl_folder *f, const cl_matrix *m, int64_t n,
+                        int64_t matrix_bytes, cl_record *out, char *lanes)
+{
+    if (cl_matrix_is_short(m) && f->parts == 1 && !f->is_moment) {
+        f->acc->runs(out->first, m->data, n, m->rows);
+        out->count = m->rows;
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        cl_matrix one = *m;
+        one.data += i * matrix_bytes;
+        cl_record part = cl_record_at(f, out, i * m->columns);
+        cl_record_fold(f, &one, &part, lanes);
+    }
+    out->count = m->rows;
+}
+
+/* ---- partials ---- */
+
+void cl_fold_join(const cl_fold *fold, int64_t elements, size_t n,
+                  const void *const *partial, void *out)
+{
+    const cl_folder f = cl_folder_of(fold, cl_loops_now());
+    const int64_t bytes = cl_partial_bytes(fold->reduction, fold->dtype, elements);
+    if (partial[0] != out)
+        memcpy(out, partial[0], (size_t)bytes);
+    cl_record sum = cl_record_of(&f, out, elements);
+    for (size_t i = 1; i < n; i++) {
+        union {
+            const void *given;
+            void *read; /* only read */
+        } p = {partial[i]};
+        const cl_record right = cl_record_of(&f, p.read, elements);
+        cl_record_join(&f, &sum, &right, elements);
+    }
+    memcpy(out, &sum.count, sizeof sum.count);
+}
+
+/* Pieces of `f64` numbers made and cast at a time. */
+#define PIECE 256
+
+/* Component `i` of record r divided by `by`, or the root of that. */
+static void finish_numbers(const cl_folder *f, const cl_record *r, int64_t elements,
+                           char *out)
+{
+    const cl_fold *fold = f->fold;
+    const clast_dtype to = cl_dtype_real(cl_reduction_dtype(fold->reduction, fold->dtype));
+    const int64_t n = f->is_moment ? elements : elements * f->parts;
+    const double *x = (const double *)(const void *)(f->is_moment ? r->second : r->first);
+    const double free = (double)r->count - fold->ddof;
+    const double by = !f->is_moment ? (double)r->count : free > 0 ? free : 0;
+    for (int64_t i = 0; i < n; i += PIECE) {
+        double v[PIECE];
+        const int64_t m = n - i < PIECE ? n - i : PIECE;
+        for (int64_t k = 0; k < m; k++)
+            v[k] = x[i + k] / by;
+        for (int64_t k = 0; k < m && fold->reduction == CLAST_STD; k++)
+            v[k] = sqrt(v[k]);
+        f->loops->cast[CLAST_FLOAT64][to]((size_t)m, out, v, NULL, NULL);
+        out += (size_t)m * clast_dtype_size(to);
+    }
+}
+
+void cl_fold_finish(const cl_fold *fold, int64_t elements, const void *partial,
+                    void *out)
+{
+    const cl_folder f = cl_folder_of(fold, cl_loops_now());
+    union {
+        const void *given;
+        void *read; /* only read */
+    } p = {partial};
+    const cl_record r = cl_record_of(&f, p.read, elements);
+    const clast_dtype to = cl_reduction_dtype(fold->reduction, fold->dtype);
+    if (f.is_moment || fold->reduction == CLAST_MEAN)
+        finish_numbers(&f, &r, elements, out);
+    else if (f.is_arg)
+        memcpy(out, r.second, (size_t)elements * f.second_size);
+    else
+        f.loops->cast[cl_accumulator(fold->reduction, fold->dtype)][to](
+            (size_t)elements, out, r.first, NULL, NULL);
+}

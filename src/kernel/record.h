@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Records: what a reduction keeps for some output elements; the components of a partial
+ * (base/op.h) without its header.
+ *
+ * `first` holds sums, means, extremes or truths, `second` M2 or indices. Joining is
+ * always (left, right) in C order, so that the first of equals and every rounding are
+ * fixed by the order of joins alone.
+ */
+#ifndef CL_KERNEL_RECORD_H
+#define CL_KERNEL_RECORD_H
+
+#include "kernel/fold.h"
+#include "kernel/loops.h"
+
+/* Columns are joined in at most this many lanes. */
+#define CL_LANES 512
+
+typedef struct {
+    char *first, *second; /* second NULL: the reduction has none */
+    int64_t count;        /* elements that went into each */
+} cl_record;
+
+/* Rows x columns of a program's values in memory. */
+typedef struct {
+    const char *data;
+    int64_t rows, columns; /* elements */
+    int64_t row_bytes;     /* from row to row; columns lie side by side */
+} cl_matrix;
+
+/* How a fold accumulates: derived from it once. */
+typedef struct {
+    const cl_fold *fold;
+    const cl_loops *loops;
+    const cl_acc_loops *acc;
+    const cl_scan_loops *scan; /* of the real dtype for VAR and STD */
+    cl_acc kind;
+    int parts;          /* numbers in an element as acc sees it: 2 for sums of complex */
+    size_t size;        /* bytes of an element of the input */
+    size_t first_size;  /* bytes of a record's components */
+    size_t second_size; /* 0: there is none */
+    bool is_moment, is_arg;
+    int which; /* 0 least, 1 greatest */
+} cl_folder;
+
+cl_folder cl_folder_of(const cl_fold *fold, const cl_loops *loops);
+
+/* The record that joins nothing: count 0. */
+void cl_record_clear(const cl_folder *f, cl_record *r, int64_t n);
+/* left = left and right, n output elements. */
+void cl_record_join(const cl_folder *f, cl_record *left, const cl_record *right,
+                    int64_t n);
+/* The record's part from output element `at` on. */
+cl_record cl_record_at(const cl_folder *f, const cl_record *r, int64_t at);
+
+/* Columns side by side, as many rows of the matrix as go into CL_LANES, at least 1. */
+int64_t cl_matrix_group(int64_t rows, int64_t columns);
+/* One column of so few rows that a stack of them is folded together: matrices and rows
+ * must be side by side. */
+static inline bool cl_matrix_is_short(const cl_matrix *m)
+{
+    return m->columns == 1 && m->rows <= 16;
+}
+/* Folds the rows of the matrix into a record of `columns` elements that is overwritten;
+ * lanes: CL_FOLD_LANES bytes. Not for ARGMIN and ARGMAX. Rows must be side by side
+ * where cl_matrix_group() is more than 1. */
+#define CL_FOLD_LANES (3 * CL_LANES * 16)
+void cl_record_fold(const cl_folder *f, const cl_matrix *m, cl_record *out, char *lanes);
+/* `n` consecutive matrices. */
+void cl_record_fold_all(const cl_folder *f, const cl_matrix *m, int64_t n,
+                        int64_t matrix_bytes, cl_record *out, char *lanes);
+
+/* The partial's components as a record. */
+cl_record cl_record_of(const cl_folder *f, void *partial, int64_t elements);
+
+#endif
