@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the public handles are made of: contexts, scopes, arrays.
+ *
+ * An array is a handle on a node of its context's store, or, poisoned, a status and a
+ * message. Handles hang in a doubly linked list of the scope that owns them; scopes
+ * form a stack that begins with the context's own, and kept handles hang in a list
+ * beside it.
+ *
+ * Locking: `lock` guards everything of a context but `status`, which is read without it
+ * (release after the text was written). It is held while an operation is built or a
+ * plan made, not while a plan runs, so that expressions can be built during a run.
+ * `calling` (a variable of the thread) names the context whose callback is running:
+ * functions that would need the lock give CLAST_EBUSY then.
+ */
+#ifndef CL_ARRAY_HANDLE_H
+#define CL_ARRAY_HANDLE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "array/source.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "clast.h"
+#include "graph/node.h"
+#include "sched/run.h"
+
+typedef struct cl_scope {
+    struct cl_scope *outer;
+    clast_array *first;
+} cl_scope;
+
+struct clast_array {
+    clast_ctx *ctx; /* NULL: a static poisoned object */
+    clast_status status;
+    const char *message; /* "" for a healthy array */
+    char *owned;         /* the message's memory, NULL where it is static */
+    cl_node_id id;
+    const cl_node
+        *node; /* NULL for a poisoned array; stays valid as the handle holds it */
+    cl_scope *scope;
+    clast_array *prev, *next; /* in the scope */
+    bool is_persisted;
+};
+
+struct clast_ctx {
+    _Atomic int status; /* the first error */
+    char text[CL_ERROR_TEXT];
+    bool is_static; /* the one context that stands for "no memory": never written */
+    bool is_dead;   /* poisoned from birth */
+    clast_options options;
+    char *scratch;
+    cl_mutex *lock; /* points at `mutex`, so that a const context can be locked */
+    cl_mutex mutex;
+    cl_cond idle; /* no run is under way */
+    cl_nodes *nodes;
+    cl_sources sources;
+    cl_engine *engine;
+    cl_scope root, kept;
+    cl_scope *scope;      /* innermost */
+    uint64_t lost_scopes; /* begun without memory for them: their ends count only */
+    cl_log user_log, log; /* `log` leads through us to user_log */
+    clast_stats stats;
+    bool is_running;
+    atomic_bool is_cancellable, is_cancelled;
+    uint64_t least_read; /* of the runs so far, for the hint about persisting */
+    bool hinted;
+};
+
+/* The lock, unless this thread is inside a callback of the context: CLAST_EBUSY. A dead
+ * context has no lock to take and needs none. */
+clast_status cl_ctx_lock(const clast_ctx *ctx);
+void cl_ctx_unlock(const clast_ctx *ctx);
+/* Marks that this thread runs a callback of ctx; returns what to give to
+ * cl_ctx_callback_end(). */
+const clast_ctx *cl_ctx_callback_begin(const clast_ctx *ctx);
+void cl_ctx_callback_end(const clast_ctx *outer);
+/* Records an error unless there is one already. Under the lock. */
+void cl_ctx_record(clast_ctx *ctx, clast_status status, const char *message);
+
+/* Static poisoned arrays, for when there is no context or no memory for a handle. */
+extern clast_array cl_poison_memory, cl_poison_busy, cl_poison_null, cl_poison_none;
+
+/* A handle in the innermost scope. It takes over one reference on `id`. Without memory:
+ * drops the reference and returns the static poisoned array. Under the lock. */
+clast_array *cl_handle_new(clast_ctx *ctx, cl_node_id id);
+clast_array *cl_handle_poisoned(clast_ctx *ctx, clast_status status,
+                                const char *message);
+/* The same with the lock taken inside, and recorded; ctx NULL: the static object. */
+clast_array *cl_array_poison(clast_ctx *ctx, clast_status status, const char *text);
+void cl_handle_free(clast_array *a);                 /* static ones: nothing */
+void cl_scope_free(clast_ctx *ctx, cl_scope *scope); /* frees the handles in it */
+void cl_node_drop(clast_ctx *ctx, cl_node_id id); /* and the sources that go with it */
+
+/* Memory and workers of this machine that a process may use. */
+uint64_t cl_limit_memory(void);
+int cl_limit_workers(void);
+
+#endif

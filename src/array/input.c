@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Arrays from outside: HDF5 datasets, copies of memory, borrowed memory.
+ *
+ * Each is an entry of the context's source table and a SOURCE node. The same dataset of
+ * the same unchanged file is one entry; memory is never merged by value.
+ */
+#include <string.h>
+
+#include "array/buffer.h"
+#include "array/make.h"
+
+/* The node for an entry that nobody else has; takes the entry over, also on failure. */
+static cl_node_id enter(cl_make *m, const cl_source_entry *entry)
+{
+    uint32_t index;
+    const cl_source_info *info = cl_source_get_info(entry->source);
+    if (cl_sources_add(&m->ctx->sources, entry, &index) != CLAST_OK) {
+        cl_source_close(entry->source);
+        if (entry->charged)
+            cl_engine_uncharge(m->ctx->engine, entry->charged);
+        return cl_make_fail(m, CLAST_ENOMEM, "the process is out of memory");
+    }
+    const cl_shape shape = info->shape;
+    const cl_node_id id = cl_node_source(m, index, info->dtype, &shape);
+    if (cl_make_failed(m))
+        cl_sources_remove(&m->ctx->sources, m->ctx->engine, index);
+    return id;
+}
+
+static bool is_same(const cl_source_entry *entry, const cl_source *source, bool raw)
+{
+    if (!entry->source || entry->is_raw != raw)
+        return false;
+    const cl_source_info *a = cl_source_get_info(entry->source);
+    const cl_source_info *b = cl_source_get_info(source);
+    return !a->is_memory && strcmp(a->path, b->path) == 0 &&
+           cl_source_identity(entry->source) == cl_source_identity(source);
+}
+
+static cl_node_id dataset(cl_make *m, const char *file, const char *path, bool raw)
+{
+    cl_source *source = NULL;
+    if (!file || !path)
+        return cl_make_fail(m, CLAST_EVALUE, "the %s is NULL", file ? "path" : "file");
+    if (cl_source_open_hdf5(&source, file, path, raw, &m->ctx->log, &m->err) !=
+        CLAST_OK) {
+        cl_error_prefix(&m->err, m->op);
+        return CL_NO_NODE;
+    }
+    const cl_sources *table = &m->ctx->sources;
+    for (uint32_t i = 0; i < table->count; i++)
+        if (is_same(&table->entry[i], source, raw)) {
+            const cl_source_info *info = cl_source_get_info(table->entry[i].source);
+            cl_source_close(source);
+            return cl_node_source(m, i, info->dtype, &info->shape);
+        }
+    return enter(m, &(cl_source_entry){.source = source, .is_raw = raw});
+}
+
+clast_array *clast_from_hdf5_with(clast_ctx *ctx, const char *file, const char *path,
+                                  const clast_read_options *options)
+{
+    cl_make m;
+    cl_node_id result = CL_NO_NODE;
+    if (cl_make_begin_ctx(&m, "from_hdf5", ctx))
+        result = dataset(&m, file, path, options && options->raw);
+    return cl_make_end(&m, result);
+}
+
+clast_array *clast_from_hdf5(clast_ctx *ctx, const char *file, const char *path)
+{
+    return clast_from_hdf5_with(ctx, file, path, NULL);
+}
+
+static bool is_buffer_ok(cl_make *m, const clast_buffer *data)
+{
+    if (!data)
+        cl_make_fail(m, CLAST_EVALUE, "the buffer is NULL");
+    else if (cl_buffer_check(data, &m->err) != CLAST_OK)
+        cl_error_prefix(&m->err, m->op);
+    return !cl_make_failed(m);
+}
+
+static cl_node_id borrowed(cl_make *m, const clast_buffer *data,
+                           void (*free_data)(void *), uint64_t charged)
+{
+    cl_source *source = NULL;
+    if (cl_source_open_memory(&source, data, free_data, &m->err) != CLAST_OK) {
+        cl_error_prefix(&m->err, m->op);
+        if (free_data)
+            free_data(data->data);
+        if (charged)
+            cl_engine_uncharge(m->ctx->engine, charged);
+        return CL_NO_NODE;
+    }
+    return enter(m, &(cl_source_entry){.source = source, .charged = charged});
+}
+
+static cl_node_id copied(cl_make *m, const clast_buffer *data)
+{
+    const size_t bytes = cl_buffer_bytes(data);
+    if (cl_engine_charge(m->ctx->engine, bytes, &m->err) != CLAST_OK) {
+        cl_error_prefix(&m->err, m->op);
+        return CL_NO_NODE;
+    }
+    clast_buffer copy = *data;
+    copy.strides = NULL;
+    copy.bytes = bytes;
+    copy.data = cl_alloc(bytes);
+    if (!copy.data) {
+        cl_engine_uncharge(m->ctx->engine, bytes);
+        return cl_make_fail(m, CLAST_ENOMEM, "no memory for a copy of %zu bytes",
+                            bytes);
+    }
+    cl_buffer_copy(data, copy.data);
+    return borrowed(m, &copy, cl_free, bytes);
+}
+
+clast_array *clast_copy_in(clast_ctx *ctx, const clast_buffer *data)
+{
+    cl_make m;
+    cl_node_id result = CL_NO_NODE;
+    if (cl_make_begin_ctx(&m, "copy_in", ctx) && is_buffer_ok(&m, data))
+        result = copied(&m, data);
+    return cl_make_end(&m, result);
+}
+
+clast_array *clast_borrow(clast_ctx *ctx, const clast_buffer *data)
+{
+    cl_make m;
+    cl_node_id result = CL_NO_NODE;
+    if (cl_make_begin_ctx(&m, "borrow", ctx) && is_buffer_ok(&m, data))
+        result = borrowed(&m, data, NULL, 0);
+    return cl_make_end(&m, result);
+}

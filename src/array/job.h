@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A job: the sinks of one run, checked and settled, its plan, and everything that has
+ * to stay while it runs.
+ *
+ * cl_job_prepare() under the context's lock, cl_job_run() without it, cl_job_fini()
+ * under it again. Zeroed memory is an empty job.
+ */
+#ifndef CL_ARRAY_JOB_H
+#define CL_ARRAY_JOB_H
+
+#include "array/handle.h"
+
+typedef struct {
+    clast_ctx *ctx;
+    uint32_t nsink;
+    size_t nspec;
+    cl_output_spec *spec;  /* one for each HDF5 sink */
+    cl_sink_facts *facts;  /* nsink */
+    cl_run_sink *run_sink; /* nsink */
+    uint32_t nheld;        /* facts[0 .. nheld).node are held */
+    uint32_t nsource;
+    cl_source_facts *source_facts;
+    cl_run_source *source; /* a copy: the context's table may move during the run */
+    cl_plan plan;
+    char *scratch; /* the folder, where it is not the context's */
+    const char *scratch_folder;
+    double plan_seconds;
+    clast_stats stats;
+} cl_job;
+
+/* keep: persist the only sink into it; NULL: as the sinks say. */
+clast_status cl_job_prepare(cl_job *job, clast_ctx *ctx, int n, const clast_sink *sinks,
+                            cl_kept **keep, cl_error *err);
+clast_status cl_job_predict(cl_job *job, cl_error *err);
+clast_status cl_job_run(cl_job *job, cl_error *err);
+void cl_job_fini(cl_job *job);
+
+/* The specification of an HDF5 sink with every default settled. */
+clast_status cl_sink_settle(clast_ctx *ctx, const clast_sink *sink,
+                            cl_output_spec *spec, cl_error *err);
+/* Checks of a fetch's buffer against its array, and against the memory it reads. */
+clast_status cl_sink_check_buffer(clast_ctx *ctx, const clast_sink *sink,
+                                  cl_error *err);
+
+#endif

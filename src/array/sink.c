@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Sinks: what is checked and settled before a run.
+ *
+ * An HDF5 output takes its chunks from the first input of equal shape, its compression
+ * from the first input; without one, chunks come near 1 MiB by halving the longest
+ * extents, uncompressed. A buffer must be of the array's dtype and shape, long enough,
+ * without overlap, and not the very memory that the same run reads.
+ */
+#include <string.h>
+
+#include "array/buffer.h"
+#include "array/job.h"
+#include "array/walk.h"
+
+enum { CHUNK_BYTES = 1 << 20 };
+
+clast_sink clast_sink_hdf5(clast_array *a, const char *file, const char *path,
+                           const clast_hdf5_options *options)
+{
+    return (clast_sink){.array = a, .file = file, .path = path, .options = options};
+}
+
+clast_sink clast_sink_fetch(clast_array *a, const clast_buffer *into)
+{
+    return (clast_sink){.array = a, .into = into};
+}
+
+/* ---- what an output inherits */
+
+typedef struct {
+    const cl_sources *sources;
+    const cl_shape *shape;
+    const cl_source_info *first, *alike; /* alike: chunked and of equal shape */
+} inheritance;
+
+static void look_at_source(void *arg, uint32_t source, const cl_node *node)
+{
+    inheritance *h = arg;
+    const cl_source *s = h->sources->entry[source].source;
+    const cl_source_info *info = s ? cl_source_get_info(s) : NULL;
+    if (!info || info->is_memory)
+        return;
+    if (!h->first)
+        h->first = info;
+    if (!h->alike && info->has_chunks && cl_shape_equal(&info->shape, h->shape))
+        h->alike = info;
+}
+
+/* ---- chunks */
+
+static void near_one_mebibyte(const cl_shape *shape, size_t size, int64_t *chunk)
+{
+    double bytes = (double)size;
+    for (int a = 0; a < shape->ndim; a++) {
+        chunk[a] = shape->dim[a] > 0 ? shape->dim[a] : 1;
+        bytes *= (double)chunk[a];
+    }
+    while (bytes > CHUNK_BYTES) {
+        int longest = 0;
+        for (int a = 1; a < shape->ndim; a++)
+            if (chunk[a] > chunk[longest])
+                longest = a;
+        bytes /= (double)chunk[longest];
+        chunk[longest] = chunk[longest] / 2 + chunk[longest] % 2;
+        bytes *= (double)chunk[longest];
+    }
+}
+
+static clast_status asked_chunks(const cl_shape *shape, const int64_t *asked,
+                                 int64_t *chunk, cl_error *err)
+{
+    for (int a = 0; a < shape->ndim; a++) {
+        if (asked[a] != -1 && asked[a] < 1)
+            return cl_error_set(
+                err, CLAST_EVALUE,
+                "chunk extent %lld of axis %d: at least 1, or -1 for the "
+                "whole axis",
+                (long long)asked[a], a);
+        const bool is_whole = asked[a] == -1 || asked[a] > shape->dim[a];
+        chunk[a] = is_whole ? shape->dim[a] : asked[a];
+        chunk[a] = chunk[a] > 0 ? chunk[a] : 1;
+    }
+    return CLAST_OK;
+}
+
+static clast_status settle_chunks(const cl_output_spec *spec, const int64_t *asked,
+                                  const inheritance *h, int64_t *chunk, cl_error *err)
+{
+    const cl_shape *shape = &spec->shape;
+    const size_t size = clast_dtype_size(spec->dtype);
+    if (asked)
+        CL_TRY(asked_chunks(shape, asked, chunk, err));
+    else if (h->alike)
+        memcpy(chunk, h->alike->chunk, sizeof spec->chunk);
+    else
+        near_one_mebibyte(shape, size, chunk);
+    /* HDF5 stores a chunk's size in 32 bits. */
+    uint64_t bytes = size;
+    for (int a = 0; a < shape->ndim; a++) {
+        if (chunk[a] > shape->dim[a] && shape->dim[a] > 0)
+            chunk[a] = shape->dim[a];
+        if (__builtin_mul_overflow(bytes, (uint64_t)chunk[a], &bytes) ||
+            bytes > UINT32_MAX)
+            return cl_error_set(
+                err, CLAST_EVALUE,
+                "a chunk would have more than 4 GiB, the most that HDF5 "
+                "stores");
+    }
+    return CLAST_OK;
+}
+
+static clast_status settle_filters(const clast_hdf5_options *o, const inheritance *h,
+                                   cl_output_spec *spec, cl_error *err)
+{
+    if (o->gzip < -1 || o->gzip > 9 || o->shuffle < -1 || o->shuffle > 1)
+        return cl_error_set(err, CLAST_EVALUE,
+                            "gzip is %d (-1 to 9), shuffle %d (-1 to 1)", o->gzip,
+                            o->shuffle);
+    const bool is_inherited = o->gzip == 0 && h->first != NULL;
+    spec->gzip = is_inherited ? h->first->gzip : o->gzip > 0 ? o->gzip : 0;
+    const bool with_gzip =
+        is_inherited && h->first->gzip ? h->first->shuffle : spec->gzip > 0;
+    spec->shuffle = o->shuffle > 0 || (o->shuffle == 0 && with_gzip);
+    return CLAST_OK;
+}
+
+static clast_status settle(clast_ctx *ctx, const clast_sink *sink, cl_output_spec *spec,
+                           cl_error *err)
+{
+    static const clast_hdf5_options defaults;
+    const clast_hdf5_options *o = sink->options ? sink->options : &defaults;
+    const cl_node *node = sink->array->node;
+    inheritance h = {.sources = &ctx->sources, .shape = &node->shape};
+    if (!sink->file || !sink->path)
+        return cl_error_set(err, CLAST_EVALUE, "the %s is NULL",
+                            sink->file ? "path" : "file");
+    for (size_t i = 0; i < sizeof o->reserved / sizeof *o->reserved; i++)
+        if (o->reserved[i] != 0)
+            return cl_error_set(err, CLAST_ENOTSUP, "reserved[%zu] must be zero", i);
+    if (cl_walk_sources(ctx->nodes, sink->array->id, look_at_source, &h) != CLAST_OK)
+        return cl_error_set(err, CLAST_ENOMEM, "the process is out of memory");
+    *spec = (cl_output_spec){.file = sink->file,
+                             .path = sink->path,
+                             .dtype = (clast_dtype)node->dtype,
+                             .shape = node->shape,
+                             .overwrite = o->overwrite,
+                             .no_sync = o->no_sync};
+    CL_TRY(settle_filters(o, &h, spec, err));
+    return settle_chunks(spec, o->chunks, &h, spec->chunk, err);
+}
+
+clast_status cl_sink_settle(clast_ctx *ctx, const clast_sink *sink,
+                            cl_output_spec *spec, cl_error *err)
+{
+    const clast_status status = settle(ctx, sink, spec, err);
+    cl_error_prefix(err, "to_hdf5");
+    return status;
+}
+
+/* ---- buffers */
+
+typedef struct {
+    const cl_sources *sources;
+    const clast_buffer *into;
+    bool is_read;
+} collision;
+
+/* The same address and dense rows on both sides: the run would read what it writes. */
+static void look_for_collision(void *arg, uint32_t source, const cl_node *node)
+{
+    collision *c = arg;
+    const cl_source *s = c->sources->entry[source].source;
+    const cl_source_info *info = s ? cl_source_get_info(s) : NULL;
+    if (info && info->is_memory && c->into->data && info->data == c->into->data)
+        c->is_read = true;
+}
+
+static clast_status check_buffer(clast_ctx *ctx, const clast_sink *sink, cl_error *err)
+{
+    const clast_buffer *into = sink->into;
+    const cl_node *node = sink->array->node;
+    CL_TRY(cl_buffer_check_output(into, err));
+    if (into->dtype != node->dtype)
+        return cl_error_set(err, CLAST_EDTYPE, "the buffer is %s, the array %s",
+                            clast_dtype_name(into->dtype),
+                            clast_dtype_name((clast_dtype)node->dtype));
+    const cl_shape shape = cl_shape_of(into->ndim, into->shape);
+    char x[512], y[512];
+    if (!cl_shape_equal(&shape, &node->shape))
+        return cl_error_set(err, CLAST_ESHAPE, "the buffer has shape %s, the array %s",
+                            cl_shape_text(&shape, x, sizeof x),
+                            cl_shape_text(&node->shape, y, sizeof y));
+    collision c = {.sources = &ctx->sources, .into = into};
+    if (cl_walk_sources(ctx->nodes, sink->array->id, look_for_collision, &c) !=
+        CLAST_OK)
+        return cl_error_set(err, CLAST_ENOMEM, "the process is out of memory");
+    if (c.is_read)
+        return cl_error_set(err, CLAST_EVALUE,
+                            "the buffer is borrowed memory that the same run reads");
+    return CLAST_OK;
+}
+
+clast_status cl_sink_check_buffer(clast_ctx *ctx, const clast_sink *sink, cl_error *err)
+{
+    const clast_status status = check_buffer(ctx, sink, err);
+    cl_error_prefix(err, "fetch");
+    return status;
+}
