@@ -70,7 +70,9 @@ static double complex number(clast_dtype t, const void *m, int64_t i)
     memset(&s, 0, sizeof s);
     memcpy(&s, (const char *)m + (size_t)i * size, size);
     s = cl_scalar_cast(s, t, CLAST_COMPLEX128);
-    return CMPLX(s.c128[0], s.c128[1]);
+    double complex z; /* by memory: clang's headers may lack CMPLX */
+    memcpy(&z, s.c128, sizeof z);
+    return z;
 }
 
 static double epsilon(clast_dtype t)

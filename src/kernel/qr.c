@@ -63,30 +63,25 @@ static const calls lapack[CLAST_NDTYPE] = {
     [CLAST_COMPLEX128] = {factor_z, apply_z},
 };
 
-/* A factored block in its memory. */
+/* How a factored block lies in the memory of its reflectors; offsets in bytes. */
 typedef struct {
     int64_t rows, n, nb;
     size_t size;
-    char *v, *t;
 } factors;
 
-static factors make_factors(clast_dtype dtype, int64_t rows, int64_t n, char *memory)
+static factors make_factors(clast_dtype dtype, int64_t rows, int64_t n)
 {
-    factors f = {.rows = rows, .n = n, .nb = n < CL_QR_NB ? n : CL_QR_NB};
-    f.size = clast_dtype_size(dtype);
-    f.v = memory;
-    f.t = memory + (size_t)(rows * n) * f.size;
-    return f;
+    return (factors){rows, n, n < CL_QR_NB ? n : CL_QR_NB, clast_dtype_size(dtype)};
 }
 
-static char *element(const factors *f, int64_t row, int64_t column)
+static size_t element(const factors *f, int64_t row, int64_t column)
 {
-    return f->v + (size_t)(column * f->rows + row) * f->size;
+    return (size_t)(column * f->rows + row) * f->size;
 }
 
-static char *block_factor(const factors *f, int64_t column)
+static size_t block_factor(const factors *f, int64_t column)
 {
-    return f->t + (size_t)(column * f->nb) * f->size;
+    return (size_t)(f->rows * f->n + column * f->nb) * f->size;
 }
 
 static int64_t width(const factors *f, int64_t column)
@@ -105,9 +100,9 @@ size_t cl_qr_workspace(clast_dtype dtype, int64_t rows, int64_t n)
     return cl_carve_size(n, CL_QR_NB * clast_dtype_size(dtype));
 }
 
-/* Factors what lies in f->v. */
-static clast_status factor(const calls *call, const factors *f, void *work,
-                           const cl_poll *poll)
+/* Factors what lies in memory. */
+static clast_status factor(const calls *call, const factors *f, char *memory,
+                           void *work, const cl_poll *poll)
 {
     const lapack_int ld = (lapack_int)f->rows, ldt = (lapack_int)f->nb;
     for (int64_t j = 0; j < f->n; j += f->nb) {
@@ -116,22 +111,22 @@ static clast_status factor(const calls *call, const factors *f, void *work,
         const lapack_int w = (lapack_int)width(f, j);
         const lapack_int below = (lapack_int)(f->rows - j);
         const lapack_int right = (lapack_int)(f->n - j) - w;
-        char *v = element(f, j, j), *t = block_factor(f, j);
+        char *v = memory + element(f, j, j), *t = memory + block_factor(f, j);
         if (call->factor(below, w, v, ld, t, ldt, work) != 0)
             return CLAST_EINTERNAL;
         if (right > 0 && call->apply('L', below, right, w, v, ld, t, ldt,
-                                     element(f, j, j + w), ld, work) != 0)
+                                     memory + element(f, j, j + w), ld, work) != 0)
             return CLAST_EINTERNAL;
     }
     return CLAST_OK;
 }
 
 /* R in C order, zeros below the diagonal. */
-static void copy_triangle(const factors *f, char *triangle)
+static void copy_triangle(const factors *f, const char *memory, char *triangle)
 {
     const size_t row_bytes = (size_t)f->n * f->size;
     const cl_box box = {2, {0, 0}, {f->n, f->n}};
-    const cl_span span = {box, f->v, {(int64_t)f->size, f->rows * (int64_t)f->size}};
+    const cl_span span = {box, memory, {(int64_t)f->size, f->rows * (int64_t)f->size}};
     const int64_t stride[2] = {(int64_t)row_bytes, (int64_t)f->size};
     cl_gather(&box, &(cl_input){1, &span}, f->size, triangle, stride);
     for (int64_t i = 1; i < f->n; i++)
@@ -144,11 +139,11 @@ clast_status cl_qr_run(clast_dtype dtype, const cl_box *box, const cl_input *a,
 {
     if (!is_possible(dtype, box->n[0], box->n[1]))
         return CLAST_EVALUE;
-    const factors f = make_factors(dtype, box->n[0], box->n[1], reflectors);
+    const factors f = make_factors(dtype, box->n[0], box->n[1]);
     const int64_t stride[2] = {(int64_t)f.size, f.rows * (int64_t)f.size};
-    cl_gather(box, a, f.size, f.v, stride);
-    CL_TRY(factor(&lapack[dtype], &f, workspace, poll));
-    copy_triangle(&f, triangle);
+    cl_gather(box, a, f.size, reflectors, stride);
+    CL_TRY(factor(&lapack[dtype], &f, reflectors, workspace, poll));
+    copy_triangle(&f, reflectors, triangle);
     return CLAST_OK;
 }
 
@@ -160,16 +155,16 @@ clast_status cl_qr_join_run(clast_dtype dtype, int64_t n, size_t count,
     if (__builtin_mul_overflow(n, (int64_t)count, &rows) ||
         !is_possible(dtype, rows, n))
         return CLAST_EVALUE;
-    const factors f = make_factors(dtype, rows, n, reflectors);
+    const factors f = make_factors(dtype, rows, n);
     const int64_t size = (int64_t)f.size, stride[2] = {size, rows * size};
     const cl_box box = {2, {0, 0}, {n, n}};
     for (size_t i = 0; i < count; i++) {
         const cl_span span = {box, triangles[i], {n * size, size}};
-        cl_gather(&box, &(cl_input){1, &span}, f.size, element(&f, (int64_t)i * n, 0),
-                  stride);
+        cl_gather(&box, &(cl_input){1, &span}, f.size,
+                  (char *)reflectors + element(&f, (int64_t)i * n, 0), stride);
     }
-    CL_TRY(factor(&lapack[dtype], &f, workspace, poll));
-    copy_triangle(&f, triangle);
+    CL_TRY(factor(&lapack[dtype], &f, reflectors, workspace, poll));
+    copy_triangle(&f, reflectors, triangle);
     return CLAST_OK;
 }
 
@@ -194,7 +189,7 @@ clast_status cl_q_run(clast_dtype dtype, int64_t rows, int64_t n,
         return CLAST_OK;
     const calls *call = &lapack[dtype];
     const char *const memory = reflectors;
-    const factors f = make_factors(dtype, rows, n, NULL);
+    const factors f = make_factors(dtype, rows, n);
     const size_t column = (size_t)n * f.size; /* of out, seen column-major: a row */
     memcpy(out, w, (size_t)n * column);
     memset((char *)out + (size_t)n * column, 0, (size_t)(rows - n) * column);
@@ -202,11 +197,10 @@ clast_status cl_q_run(clast_dtype dtype, int64_t rows, int64_t n,
     for (int64_t j = (n - 1) / f.nb * f.nb; j >= 0; j -= f.nb) {
         if (cl_is_cancelled(poll))
             return CLAST_ECANCELED;
-        const size_t v = (size_t)(j * rows + j) * f.size;
-        const size_t t = (size_t)(rows * n + j * f.nb) * f.size;
         if (call->apply('R', (lapack_int)n, (lapack_int)(rows - j),
-                        (lapack_int)width(&f, j), memory + v, (lapack_int)rows,
-                        memory + t, (lapack_int)f.nb, (char *)out + (size_t)j * column,
+                        (lapack_int)width(&f, j), memory + element(&f, j, j),
+                        (lapack_int)rows, memory + block_factor(&f, j),
+                        (lapack_int)f.nb, (char *)out + (size_t)j * column,
                         (lapack_int)n, workspace) != 0)
             return CLAST_EINTERNAL;
     }
