@@ -74,7 +74,7 @@ clast_status cl_exec_init(cl_exec *exec, const cl_plan *plan, const cl_run *run,
         const cl_plan_source *s = &plan->source[i];
         const cl_source *source = run->sources[s->source].source;
         const cl_source_info *info = source ? cl_source_get_info(source) : NULL;
-        if (info && info->is_memory)
+        if (info && info->is_memory && plan->tensor[s->tensor].strided)
             exec->base[s->tensor] = window(info, s);
     }
     return make_loops(exec, err);
