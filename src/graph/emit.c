@@ -150,11 +150,12 @@ static clast_status operation(writer *w, uint32_t item, const cl_map *map,
 {
     const cl_item *const it = &w->d->item[item];
     const cl_node *const node = &it->node;
-    name(w, node->op);
     if (node->op == CL_OP_CONST)
         return constant(w, node, value);
-    if (node->nin == 0)
+    if (node->nin == 0) {
+        name(w, node->op);
         return sequence(w, node, map, value);
+    }
 
     cl_insn insn = {.op = node->op, .dtype = node->dtype};
     for (uint32_t i = 0; i < node->nin; i++) {
@@ -166,6 +167,7 @@ static clast_status operation(writer *w, uint32_t item, const cl_map *map,
         }
         CL_TRY(value_of(w, in->base, &to_base, false, &insn.arg[i]));
     }
+    name(w, node->op);
     if (node->op == CL_OP_CAST)
         return convert(w, insn.arg[0], (clast_dtype)node->dtype, value);
     const clast_dtype type = computed_in(w, node, insn.arg);

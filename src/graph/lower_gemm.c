@@ -26,6 +26,8 @@ static void group_tiles(cl_draft *d, const cl_make *m, size_t element, int64_t *
                  b = tk * tc * (double)element;
     double least = 1e300;
     group[0] = group[1] = 1;
+    if (rows == 0 || columns == 0)
+        return;
     for (int64_t p = 1; p <= rows && p <= 4096; p++) {
         const double room = budget - (double)p * a;
         if (room < (double)p * tile + b)

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Plans of whole expressions: their structure, counted, and every promise of
+ * graph/plan.h, checked by the validator of plan_tools.h that kit_build() calls.
+ */
+#include "check_main.h"
+#include "plan_tools.h"
+
+static const int64_t square_chunk[] = {1024, 1024};
+
+#define F8   CLAST_FLOAT64
+#define NONE CL_NO_NODE
+
+static const cl_shape scalar = {0};
+
+START_TEST(mean_of_a_column)
+{
+    kit k;
+    kit_open(&k);
+    const cl_node_id x = kit_source(&k, F8, DIMS(40960, 2048), square_chunk, false);
+    kit_store(&k, kit_reduce(&k, CLAST_MEAN, x, 1), NULL);
+    kit_build(&k);
+    /* 40 leaves a column in 3 chains, 2 columns */
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_FOLD), 80);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_JOIN), 0);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_FINISH), 2);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_MAP), 0);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_STORE), 2);
+    kit_close(&k);
+}
+END_TEST
+
+START_TEST(sum_of_all_has_levels_of_joins)
+{
+    kit k;
+    kit_open(&k);
+    const cl_node_id x = kit_source(&k, F8, DIMS(65536, 65536), square_chunk, false);
+    kit_store(&k, kit_reduce(&k, CLAST_SUM, x, 3), NULL);
+    kit_build(&k);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_FOLD), 4096);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_JOIN), 16); /* 256 chains */
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_FINISH), 1);
+    kit_close(&k);
+}
+END_TEST
+
+/* x + x.T - mean(x, 0): one pass of folds, one fused map, one store. */
+START_TEST(symmetrise)
+{
+    kit k;
+    kit_open(&k);
+    const cl_shape s = DIMS(4096, 4096);
+    const cl_node_id x = kit_source(&k, F8, s, square_chunk, false);
+    const cl_node_id mean = kit_rows(&k, kit_reduce(&k, CLAST_MEAN, x, 1), 4096);
+    const cl_node_id sum = kit_op(&k, CL_OP_ADD, F8, s, x, kit_transpose(&k, x));
+    kit_store(&k, kit_op(&k, CL_OP_SUB, F8, s, sum, mean), square_chunk);
+    kit_build(&k);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_FOLD), 16);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_FINISH), 4);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_MAP), 16);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_STORE), 16);
+    const cl_stage *const map = kit_stage(&k, CL_STAGE_MAP);
+    ck_assert_str_eq(map->label, "add+sub");
+    ck_assert_uint_eq(map->nview, 3);
+    ck_assert_uint_eq(kit_source_pages(&k), 16 * 2048);
+
+    /* (i, j) and (j, i) are stored next to each other */
+    const cl_segment *const g = &k.plan.segment[0];
+    uint32_t at[16] = {0}, n = 0;
+    for (uint32_t t = 0; t < g->ntask; t++)
+        if (k.plan.stage[g->task_stage[t]].kind == CL_STAGE_MAP)
+            at[g->task_index[t]] = n++;
+    for (uint32_t i = 0; i < 4; i++)
+        for (uint32_t j = i + 1; j < 4; j++)
+            ck_assert_int_eq(abs((int)at[i * 4 + j] - (int)at[j * 4 + i]), 1);
+    kit_close(&k);
+}
+END_TEST
+
+START_TEST(matmul_walks_super_tiles)
+{
+    kit k;
+    kit_open(&k);
+    const cl_node_id x = kit_source(&k, F8, DIMS(8192, 8192), square_chunk, false);
+    kit_store(&k, kit_matmul(&k, x, x), square_chunk);
+    k.settings.budget_pages = cl_pages(CLAST_MIB(256));
+    kit_build(&k);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_GEMM), 512);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_STORE), 64);
+
+    /* Within a run of one k, tiles of one super-tile: blocks are read far less often
+     * than twice a task. Count loads with room for the operands of one k only. */
+    const cl_segment *const g = &k.plan.segment[0];
+    uint32_t loads = 0, held[64], nheld = 0;
+    for (uint32_t t = 0; t < g->ntask; t++) {
+        if (k.plan.stage[g->task_stage[t]].kind != CL_STAGE_GEMM)
+            continue;
+        for (uint32_t i = g->operand_start[t]; i < g->operand_start[t + 1]; i++) {
+            if (cl_operand_mode(g->operand[i]) != CL_R)
+                continue;
+            const uint32_t b = cl_operand_block(g->operand[i]);
+            bool hit = false;
+            for (uint32_t h = 0; h < nheld && h < 8; h++)
+                hit |= held[(nheld - 1 - h) % 64] == b;
+            if (hit)
+                continue;
+            held[nheld++ % 64] = b;
+            loads++;
+        }
+    }
+    ck_assert_uint_le(loads, 320); /* 1016 or so without super-tiles */
+    kit_close(&k);
+}
+END_TEST
+
+START_TEST(grid_ignores_the_budget)
+{
+    kit k[2];
+    for (int i = 0; i < 2; i++) {
+        kit_open(&k[i]);
+        const cl_node_id x =
+            kit_source(&k[i], F8, DIMS(5000, 5000), square_chunk, false);
+        kit_store(&k[i], kit_matmul(&k[i], x, kit_transpose(&k[i], x)), NULL);
+        k[i].settings.budget_pages = i ? 20000 : 1000000;
+        k[i].settings.workers = 1 + i;
+        kit_build(&k[i]);
+    }
+    ck_assert_uint_eq(k[0].plan.nstage, k[1].plan.nstage);
+    ck_assert_uint_ne(k[0].plan.hash, k[1].plan.hash);
+    for (uint32_t t = 0; t < k[0].plan.ntensor; t++)
+        ck_assert(cl_grid_equal(&k[0].plan.tensor[t].grid, &k[1].plan.tensor[t].grid));
+    kit_close(&k[0]);
+    kit_close(&k[1]);
+}
+END_TEST
+
+START_TEST(plan_does_not_depend_on_the_store)
+{
+    kit k[2];
+    for (int i = 0; i < 2; i++) {
+        kit_open(&k[i]);
+        if (i == 1) /* other node ids */
+            (void)kit_const(&k[i], 7, DIMS(3));
+        const cl_node_id x = kit_source(&k[i], F8, DIMS(3000, 300), NULL, false);
+        kit_store(&k[i], kit_op(&k[i], CL_OP_EXP, F8, DIMS(3000, 300), x, NONE), NULL);
+        kit_build(&k[i]);
+    }
+    ck_assert_uint_eq(k[0].plan.hash, k[1].plan.hash);
+    kit_close(&k[0]);
+    kit_close(&k[1]);
+}
+END_TEST
+
+/* parts asked for -> stages that exist */
+static const struct {
+    uint32_t parts;
+    int64_t rows, columns;
+    uint64_t qr, join, unjoin, q;
+} svd_case[] = {
+    {7, 200000, 200, 40, 6, 6, 40}, {2, 200000, 200, 40, 6, 0, 0},
+    {6, 200000, 200, 40, 6, 0, 0},  {1, 200000, 200, 40, 6, 6, 40},
+    {7, 300, 200, 1, 0, 0, 1},      {7, 200, 200, 1, 0, 0, 1},
+    {7, 10, 0, 0, 0, 0, 0},
+};
+
+START_TEST(svd_tree)
+{
+    static const int64_t chunk[] = {5000, 200};
+    kit k;
+    kit_open(&k);
+    const int64_t m = svd_case[_i].rows, n = svd_case[_i].columns;
+    const cl_node_id x = kit_source(&k, F8, DIMS(m, n), chunk, false);
+    const cl_node_id svd = kit_op(&k, CL_OP_SVD, F8, DIMS(m, n), x, NONE);
+    for (uint8_t p = 0; p < 3; p++)
+        if (svd_case[_i].parts >> p & 1)
+            kit_store(&k, kit_part(&k, svd, p), NULL);
+    kit_build(&k);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_QR), svd_case[_i].qr);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_QR_JOIN), svd_case[_i].join);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_SVD), n > 0);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_Q_JOIN), svd_case[_i].unjoin);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_Q), svd_case[_i].q);
+    kit_close(&k);
+}
+END_TEST
+
+START_TEST(slices_read_what_they_show)
+{
+    kit k;
+    kit_open(&k);
+    const cl_shape whole = DIMS(1000000, 100000);
+    const cl_node_id x = kit_source(&k, F8, whole, NULL, false);
+    const cl_node_id y = kit_op(&k, CL_OP_ADD, F8, whole, x,
+                                kit_scalar(&k, kit_const(&k, 1, scalar), whole));
+    kit_store(&k, kit_slice(&k, y, 500, 10, 1), NULL);
+    kit_build(&k);
+    ck_assert_int_eq(k.plan.source[0].origin[0], 500);
+    const cl_shape window = cl_grid_shape(&k.plan.tensor[k.plan.source[0].tensor].grid);
+    ck_assert_int_eq(window.dim[0], 10);
+    ck_assert_uint_le(kit_source_pages(&k), 10 * 100000 * 8 / 4096 + 8);
+    kit_close(&k);
+}
+END_TEST
+
+START_TEST(filtered_sources_keep_whole_chunks)
+{
+    static const int64_t chunk[] = {100, 1000};
+    kit k;
+    kit_open(&k);
+    const cl_node_id x = kit_source(&k, F8, DIMS(10000, 1000), chunk, true);
+    kit_store(&k, kit_slice(&k, x, 150, 100, 1), NULL);
+    kit_build(&k);
+    const cl_shape window = cl_grid_shape(&k.plan.tensor[k.plan.source[0].tensor].grid);
+    ck_assert_int_eq(k.plan.source[0].origin[0], 100);
+    ck_assert_int_eq(window.dim[0], 200);
+    kit_close(&k);
+}
+END_TEST
+
+/* mean(x, 0)[0:10] of a wide array folds one column of tiles only */
+START_TEST(what_nobody_reads_is_not_computed)
+{
+    kit k;
+    kit_open(&k);
+    const cl_node_id x = kit_source(&k, F8, DIMS(8192, 8192), square_chunk, false);
+    const cl_node_id mean = kit_reduce(&k, CLAST_MEAN, x, 1);
+    kit_store(&k, kit_slice(&k, mean, 0, 10, 1), NULL);
+    kit_build(&k);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_FOLD), 8);
+    ck_assert_uint_eq(kit_source_pages(&k), 8 * 2048);
+    kit_close(&k);
+}
+END_TEST
+
+START_TEST(concatenate_and_reshape)
+{
+    kit k;
+    kit_open(&k);
+    const cl_node_id a = kit_source(&k, F8, DIMS(3000, 700), square_chunk, false);
+    const cl_node_id b = kit_source(&k, F8, DIMS(500, 700), NULL, false);
+    const cl_node_id in[2] = {a, b};
+    const cl_node cat = {
+        .op = CL_OP_CONCAT, .dtype = F8, .nin = 2, .in = in, .shape = DIMS(3500, 700)};
+    const cl_node_id c = kit_add(&k, &cat);
+    const cl_node_id flat = kit_op(&k, CL_OP_RESHAPE, F8, DIMS(2450000), c, NONE);
+    kit_store(&k, kit_op(&k, CL_OP_SQRT, F8, DIMS(3500, 700), c, NONE), NULL);
+    kit_store(&k, kit_slice(&k, flat, 1000, 2000000, 1), NULL);
+    kit_store(&k, kit_slice(&k, c, 3499, 3500, -1), NULL);
+    kit_build(&k);
+    kit_close(&k);
+}
+END_TEST
+
+static const struct {
+    int64_t m, k, n;
+} empty_case[] = {{0, 5, 3}, {4, 0, 3}, {4, 5, 0}, {0, 0, 0}};
+
+START_TEST(zero_lengths)
+{
+    kit k;
+    kit_open(&k);
+    const int64_t m = empty_case[_i].m, n = empty_case[_i].n, in = empty_case[_i].k;
+    const cl_node_id a = kit_source(&k, F8, DIMS(m, in), square_chunk, _i & 1);
+    const cl_node_id b = kit_memory(&k, F8, DIMS(in, n));
+    kit_store(&k, kit_matmul(&k, a, b), square_chunk);
+    kit_store(&k, kit_reduce(&k, CLAST_SUM, a, 1), NULL);
+    kit_store(&k, kit_reduce(&k, CLAST_SUM, a, 3), NULL);
+    kit_store(&k, kit_op(&k, CL_OP_EXP, F8, DIMS(m, in), a, NONE), NULL);
+    kit_build(&k);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_GEMM), m * in * n > 0);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_FINISH), 1 + (in > 0));
+    kit_close(&k);
+}
+END_TEST
+
+/* mean(x) and std(x - mean(x)) of one source: siblings, two passes */
+START_TEST(siblings_share_a_pass)
+{
+    kit k;
+    kit_open(&k);
+    const cl_node_id x = kit_source(&k, F8, DIMS(8192, 4096), square_chunk, true);
+    kit_store(&k, kit_reduce(&k, CLAST_MEAN, x, 3), NULL);
+    kit_store(&k, kit_reduce(&k, CLAST_MAX, x, 3), NULL);
+    kit_store(&k, kit_reduce(&k, CLAST_MIN, x, 1), NULL);
+    kit_build(&k);
+    const cl_segment *const g = &k.plan.segment[0];
+    for (uint32_t b = 0; b < g->nblock; b++) {
+        if (!(g->block[b].flags & CL_BLOCK_SOURCE))
+            continue;
+        const uint32_t c = g->consumer_start[b];
+        ck_assert_uint_eq(g->consumer_start[b + 1] - c, 3);
+        ck_assert_uint_le(g->consumer[c + 2] - g->consumer[c], 64);
+    }
+    kit_close(&k);
+}
+END_TEST
+
+START_TEST(persisted_arrays_are_kept)
+{
+    kit k;
+    kit_open(&k);
+    const cl_shape s = DIMS(2000, 2000);
+    const cl_node_id x = kit_source(&k, F8, s, NULL, false);
+    const cl_node_id wanted[3] = {x, kit_op(&k, CL_OP_EXP, F8, s, x, NONE),
+                                  kit_transpose(&k, x)};
+    for (int i = 0; i < 3; i++) {
+        kit_store(&k, wanted[i], NULL);
+        k.sink[i].is_persist = true;
+        k.sink[i].is_memory = false;
+    }
+    kit_build(&k);
+    for (uint32_t i = 0; i < 3; i++) {
+        const cl_tensor *const t = &k.plan.tensor[cl_plan_sink_tensor(&k.plan, i)];
+        for (int64_t tile = 0; tile < cl_grid_tiles(&t->grid); tile++) {
+            const cl_block *const b =
+                cl_plan_block(&k.plan, t->first_block + (uint32_t)tile * t->block_step);
+            ck_assert(b->flags & CL_BLOCK_KEEP);
+            ck_assert_uint_ne(b->producer, CL_NONE);
+        }
+    }
+    kit_close(&k);
+}
+END_TEST
+
+static void append_text(void *arg, const char *text, size_t bytes)
+{
+    char *const all = arg;
+    const size_t used = strlen(all);
+    if (used + bytes < 8192) {
+        memcpy(all + used, text, bytes);
+        all[used + bytes] = 0;
+    }
+}
+
+START_TEST(described)
+{
+    static char text[8192];
+    kit k;
+    kit_open(&k);
+    const cl_node_id x = kit_source(&k, F8, DIMS(40960, 2048), square_chunk, false);
+    kit_store(&k, kit_reduce(&k, CLAST_MEAN, x, 1), NULL);
+    kit_build(&k);
+    text[0] = 0;
+    ck_assert_int_eq(cl_plan_describe(&k.plan, append_text, text), CLAST_OK);
+    ck_assert_ptr_nonnull(strstr(text, "source 0: float64 (40960, 2048), tiles (1024, "
+                                       "1024), 640 MiB\n"));
+    ck_assert_ptr_nonnull(strstr(text, "mean"));
+    ck_assert_ptr_nonnull(strstr(text, "84 tasks, "));
+    kit_close(&k);
+}
+END_TEST
+
+/* Each allocation fails in turn: an error, nothing lost. */
+START_TEST(every_allocation_may_fail)
+{
+    kit k;
+    kit_open(&k);
+    const cl_shape s = DIMS(3000, 3000);
+    const cl_node_id x = kit_source(&k, F8, s, square_chunk, false);
+    const cl_node_id y = kit_op(&k, CL_OP_ADD, F8, s, x, kit_transpose(&k, x));
+    kit_store(&k, kit_matmul(&k, y, x), square_chunk);
+    kit_store(&k, kit_reduce(&k, CLAST_VAR, y, 1), NULL);
+    const uint64_t live = cl_alloc_live();
+    clast_status status = CLAST_ENOMEM;
+    int64_t n = 0;
+    for (; n < 10000 && status != CLAST_OK; n++) {
+        k.err = (cl_error){0};
+        cl_alloc_fail_after(n);
+        status = cl_plan_build(&k.plan, k.nodes, k.nfact, k.fact, k.nsink, k.sink,
+                               &k.settings, &k.err);
+        cl_alloc_fail_after(-1);
+        if (status != CLAST_OK) {
+            ck_assert_int_eq(status, CLAST_ENOMEM);
+            ck_assert_int_eq(k.err.status, CLAST_ENOMEM);
+            ck_assert_uint_eq(cl_alloc_live(), live);
+        }
+    }
+    ck_assert_int_eq(status, CLAST_OK);
+    ck_assert_int_gt(n, 10);
+    plan_validate(&k.plan);
+    kit_close(&k);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *const s = suite_create("build");
+    TCase *const t = tcase_create("plans");
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, mean_of_a_column);
+    tcase_add_test(t, sum_of_all_has_levels_of_joins);
+    tcase_add_test(t, symmetrise);
+    tcase_add_test(t, matmul_walks_super_tiles);
+    tcase_add_test(t, grid_ignores_the_budget);
+    tcase_add_test(t, plan_does_not_depend_on_the_store);
+    tcase_add_loop_test(t, svd_tree, 0, sizeof svd_case / sizeof svd_case[0]);
+    tcase_add_test(t, slices_read_what_they_show);
+    tcase_add_test(t, filtered_sources_keep_whole_chunks);
+    tcase_add_test(t, what_nobody_reads_is_not_computed);
+    tcase_add_test(t, concatenate_and_reshape);
+    tcase_add_loop_test(t, zero_lengths, 0, sizeof empty_case / sizeof empty_case[0]);
+    tcase_add_test(t, siblings_share_a_pass);
+    tcase_add_test(t, persisted_arrays_are_kept);
+    tcase_add_test(t, described);
+    tcase_add_test(t, every_allocation_may_fail);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    Suite *(*const suites[])(void) = {suite};
+    return cl_check_main(suites, 1);
+}
