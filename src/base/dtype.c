@@ -11,7 +11,9 @@
  * Conversions of floats that are out of an integer's range are undefined in C. NumPy
  * on x86-64 gives what the truncating conversion instructions give: the smallest
  * int32 or int64, of which narrower types keep the low bits. That is spelled out here
- * in defined C, so that constants convert like the kernels' elements everywhere.
+ * in defined C, so that constants convert like the kernels' elements everywhere. (For
+ * float64 to uint32 beyond int32's range NumPy's vector loops and its scalar ones
+ * disagree; this is what its scalar ones give.)
  */
 #include "base/dtype.h"
 

@@ -50,7 +50,8 @@ bool cl_shape_is_known(const cl_shape *s);
 /* Product of the extents; false where it overflows int64 or an extent is unknown. A
  * zero extent gives 0. */
 bool cl_shape_count(const cl_shape *s, int64_t *count);
-/* Broadcast of two shapes; false where they do not fit. */
+/* Broadcast of two shapes; false where they do not fit. An unknown extent fits 1 only:
+ * two unknown ones need not agree. */
 bool cl_shape_broadcast(const cl_shape *a, const cl_shape *b, cl_shape *out);
 /* "(3, 4)", "(5,)", "()" as Python writes it; returns text. */
 const char *cl_shape_text(const cl_shape *s, char *text, size_t size);

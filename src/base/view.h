@@ -7,7 +7,10 @@
  * out[src[a]], or off[a] alone where src[a] is -1. Slices of either step, integers,
  * newaxis, transposes, flips and broadcasts are maps, and so is every composition of
  * them (docs/index-maps.md has the laws, tests/test_view.c tries them all on small
- * shapes).
+ * shapes). Normal form: step is 0 where src is -1, src is -1 where step is 0, and
+ * everything beyond nin is zero. Each output axis should be the src of at most one
+ * input axis (the public operations make no diagonals; pieces are right for them all
+ * the same).
  *
  * A *view* is a node of a small tree in a flat table: blocks of a tensor at the leaves,
  * above them maps, concatenations and C-order reshapes. Asked for a box, it yields
@@ -29,7 +32,8 @@ cl_map cl_map_identity(int ndim);
 cl_map cl_map_compose(const cl_map *outer,
                       const cl_map *inner); /* x -> inner(outer(x)) */
 void cl_map_apply(const cl_map *m, const int64_t *out, int64_t *in);
-/* The smallest box that holds the image of a box. Empty boxes give empty boxes. */
+/* The smallest box that holds the image of a box. Empty boxes give empty boxes, but for
+ * an input of rank 0, whose one box has one element. */
 cl_box cl_map_box(const cl_map *m, const cl_box *out);
 bool cl_map_is_identity(const cl_map *m);
 /* No two output indices share an input index (no broadcast over an axis longer than 1
