@@ -14,14 +14,16 @@
 
 #include <string.h>
 
-#define LARGEST_CALL ((uint64_t)1 << 30) /* Linux moves at most 2 GiB - 4 KiB a call   \
-                                          */
+#define LARGEST_CALL                                                                   \
+    ((uint64_t)1 << 30) /* Linux moves at most 2 GiB - 4 KiB a call                    \
+                         */
 
 void cl_runs_init(cl_runs *runs, int fd, bool is_write, uint64_t limit)
 {
     runs->fd = fd;
     runs->is_write = is_write;
     runs->limit = limit;
+    runs->gap_most = is_write ? 0 : CL_RUNS_GAP;
     runs->begin = runs->end = runs->moved = 0;
     runs->n = 0;
     if (is_write)
@@ -43,7 +45,7 @@ int cl_runs_flush(cl_runs *runs)
 static bool is_bridged(const cl_runs *runs, uint64_t at, uint64_t bytes)
 {
     return runs->n > 0 && runs->n <= CL_SYS_IOV - 2 && at >= runs->end &&
-           at - runs->end <= CL_RUNS_GAP && at + bytes - runs->begin <= LARGEST_CALL;
+           at - runs->end <= runs->gap_most && at + bytes - runs->begin <= LARGEST_CALL;
 }
 
 static void append(cl_runs *runs, void *memory, uint64_t bytes)

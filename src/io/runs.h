@@ -20,7 +20,9 @@
 typedef struct {
     int fd;
     bool is_write;
-    uint64_t limit; /* no byte at or behind this offset is touched */
+    uint64_t limit;    /* no byte at or behind this offset is touched */
+    uint64_t gap_most; /* bytes: the widest hole that is bridged; a writer's is 0 unless
+                          it says otherwise */
     uint64_t begin, end, moved;
     int n;
     struct iovec iov[CL_SYS_IOV];

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Three ways, tried in order: FICLONE shares the blocks (O(1) on btrfs, xfs, ...),
+ * copy_file_range copies inside the kernel, read and write work everywhere. Each may
+ * give up at its start only; what copy_file_range has copied is not copied again.
+ */
+#include "io/file_copy.h"
+
+#include <errno.h>
+#include <linux/fs.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "io/sys.h"
+
+#define PIECE ((size_t)1 << 20)
+#define RANGE ((size_t)256 << 20)
+
+/* 0, an errno, or -1: not possible here. *at is how far it came. */
+static int copy_in_kernel(int from, int to, off_t *at)
+{
+    for (;;) {
+        off_t in = *at, out = *at;
+        const ssize_t n = copy_file_range(from, &in, to, &out, RANGE, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EXDEV || errno == EINVAL || errno == ENOSYS ||
+                           errno == EOPNOTSUPP || errno == EPERM
+                       ? -1
+                       : errno;
+        if (n == 0)
+            return 0;
+        *at += n;
+    }
+}
+
+static int copy_by_hand(int from, int to, off_t at)
+{
+    char *piece = cl_alloc(PIECE);
+    if (!piece)
+        return ENOMEM;
+    int error = 0;
+    for (;;) {
+        const ssize_t n = pread(from, piece, PIECE, at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            error = n < 0 ? errno : 0;
+            break;
+        }
+        struct iovec iov = {piece, (size_t)n};
+        error = cl_sys_write_all(to, &iov, 1, at);
+        if (error != 0)
+            break;
+        at += n;
+    }
+    cl_free(piece);
+    return error;
+}
+
+int cl_file_copy(int from, int to)
+{
+    off_t at = 0;
+    if (ioctl(to, FICLONE, from) == 0)
+        return 0;
+    const int error = copy_in_kernel(from, to, &at);
+    return error < 0 ? copy_by_hand(from, to, at) : error;
+}

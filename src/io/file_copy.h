@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copying a whole file in the cheapest way that the file system has. */
+#ifndef CL_IO_FILE_COPY_H
+#define CL_IO_FILE_COPY_H
+
+/* All bytes of `from` to the empty file `to`: a reflink, else copied by the kernel,
+ * else read and written. 0 or an errno. */
+int cl_file_copy(int from, int to);
+
+#endif

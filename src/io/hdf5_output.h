@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Outputs under way: what begin sets up and put and commit use.
+ *
+ * After begin, datasets and files do not change but for: the map and number of written
+ * chunks (atomic), the count of bytes for write-behind (atomic), and what libhdf5 does
+ * under the lock of hdf5_lib.h.
+ */
+#ifndef CL_IO_HDF5_OUTPUT_H
+#define CL_IO_HDF5_OUTPUT_H
+
+#include <hdf5.h>
+#include <stdatomic.h>
+
+#include "io/filters.h"
+#include "io/publish.h"
+#include "io/store.h"
+
+typedef struct {
+    cl_output_spec spec; /* file and path are copies */
+    char *path;          /* normal form: "/a/b" */
+    size_t file;
+    bool is_direct;     /* positioned writes at `address`; else H5Dwrite_chunk */
+    bool is_contiguous; /* one chunk, the whole array */
+    hid_t dataset;      /* not direct: open until commit */
+    uint64_t address, chunk_bytes;
+    int64_t chunk[CL_MAXDIM], grid[CL_MAXDIM], chunks;
+    cl_filters filters;
+    _Atomic unsigned char *written; /* a bit a chunk */
+    _Atomic int64_t missing;
+} cl_output;
+
+typedef struct {
+    cl_draft draft;
+    hid_t id; /* open while any of its datasets is not direct */
+    int fd;   /* for positioned writes; -1: none */
+    uint64_t bytes;
+    bool is_synced;
+    _Atomic uint64_t unsynced;
+} cl_output_file;
+
+struct cl_outputs {
+    cl_log log;
+    size_t n, nfile;
+    cl_output *output;
+    cl_output_file *file;
+};
+
+/* Settles path, chunks and filters of an output from its spec; all that can be checked
+ * without a file is checked. */
+clast_status cl_output_settle(cl_output *o, const cl_output_spec *spec, cl_error *err);
+/* Makes the datasets of a file in its draft and leaves them ready for put. */
+clast_status cl_output_file_begin(cl_outputs *outputs, size_t file, cl_error *err);
+
+#endif

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Outputs from begin to commit: writing units, and publishing.
+ *
+ * A unit is cut into storage chunks. Direct outputs are written in place by positioned
+ * writes, rows of neighbouring chunks in one call; the padding of chunks that the
+ * array's end cuts stays zero. Others are gathered, shuffled and deflated by the caller
+ * of put, and only H5Dwrite_chunk takes the lock.
+ *
+ * Each chunk is written exactly once: libhdf5 would keep the old filter mask of a
+ * rewritten one, and a file with a chunk missing is never published.
+ *
+ * Write-behind: after every 64 MiB of a synced file the kernel is told to begin
+ * writing, and the writer waits for what it was told the time before. So at most about
+ * two windows are dirty, and the final fsync is short.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "io/hdf5_lib.h"
+#include "io/hdf5_output.h"
+#include "io/runs.h"
+
+#define WINDOW ((uint64_t)64 << 20)
+#define ALIGN  64
+
+static uint64_t align(uint64_t bytes)
+{
+    return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+/* --- begin ---------------------------------------------------------------------------
+ */
+
+static clast_status add_output(cl_outputs *outputs, const cl_output_spec *spec,
+                               cl_error *err)
+{
+    cl_output *o = &outputs->output[outputs->n];
+    char *target;
+    bool exists;
+    const clast_status status = cl_output_settle(o, spec, err);
+    outputs->n++;
+    o->spec.file = NULL; /* a copy only */
+    CL_TRY(status);
+    CL_TRY(cl_draft_resolve(spec->file, &target, &exists, err));
+    size_t f = 0;
+    while (f < outputs->nfile && strcmp(outputs->file[f].draft.target, target) != 0)
+        f++;
+    cl_free(target);
+    o->file = f;
+    o->spec.file = cl_strdup(spec->file);
+    o->written = cl_calloc((size_t)(o->chunks / 8 + 1), 1);
+    if (!o->spec.file || !o->written)
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for an output of %lld chunks",
+                            (long long)o->chunks);
+    atomic_init(&o->missing, o->chunks);
+    if (f < outputs->nfile) {
+        outputs->file[f].is_synced = outputs->file[f].is_synced || !spec->no_sync;
+        return CLAST_OK;
+    }
+    outputs->file[f].id = H5I_INVALID_HID;
+    outputs->file[f].fd = -1;
+    outputs->file[f].is_synced = !spec->no_sync;
+    outputs->nfile++;
+    return cl_draft_begin(&outputs->file[f].draft, spec->file, err);
+}
+
+static clast_status begin(cl_outputs *outputs, size_t n, const cl_output_spec *specs,
+                          cl_error *err)
+{
+    outputs->output = cl_calloc(n, sizeof *outputs->output);
+    outputs->file = cl_calloc(n, sizeof *outputs->file);
+    if (!outputs->output || !outputs->file)
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for %zu outputs", n);
+    for (size_t i = 0; i < n; i++)
+        CL_TRY(add_output(outputs, &specs[i], err));
+    for (size_t f = 0; f < outputs->nfile; f++)
+        CL_TRY(cl_output_file_begin(outputs, f, err));
+    return CLAST_OK;
+}
+
+clast_status cl_outputs_begin(cl_outputs **outputs, size_t n,
+                              const cl_output_spec *specs, const cl_log *log,
+                              cl_error *err)
+{
+    *outputs = NULL;
+    CL_TRY(cl_outputs_check(n, specs, err));
+    cl_outputs *o = cl_calloc(1, sizeof *o);
+    if (!o)
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for outputs");
+    if (log)
+        o->log = *log;
+    const clast_status status = begin(o, n, specs, err);
+    if (status != CLAST_OK) {
+        cl_outputs_abort(o);
+        return status;
+    }
+    *outputs = o;
+    return CLAST_OK;
+}
+
+/* --- put -----------------------------------------------------------------------------
+ */
+
+uint64_t cl_output_staging_per_chunk(const cl_output_spec *spec)
+{
+    cl_output o;
+    uint64_t bytes = 0;
+    if (cl_output_settle(&o, spec, NULL) == CLAST_OK && !o.is_direct)
+        bytes = 2 * align(o.chunk_bytes) + align(cl_filters_bound(o.chunk_bytes));
+    cl_free(o.path);
+    return bytes;
+}
+
+/* The chunks of a unit in C order. */
+typedef struct {
+    const cl_output *o;
+    const cl_box *box;
+    int64_t at[CL_MAXDIM], left;
+} unit_walk;
+
+static unit_walk unit_begin(const cl_output *o, const cl_box *box)
+{
+    unit_walk w = {.o = o, .box = box, .left = 1};
+    for (int a = 0; a < box->ndim; a++) {
+        w.at[a] = box->lo[a] / o->chunk[a];
+        w.left *= (box->n[a] - 1) / o->chunk[a] + 1;
+    }
+    return w;
+}
+
+static void unit_next(unit_walk *w)
+{
+    w->left--;
+    for (int a = w->box->ndim - 1; a >= 0; a--) {
+        const int64_t end = w->box->lo[a] + w->box->n[a];
+        if (++w->at[a] * w->o->chunk[a] < end)
+            return;
+        w->at[a] = w->box->lo[a] / w->o->chunk[a];
+    }
+}
+
+/* The whole chunk, its part within the array, and its number. */
+static cl_box unit_chunk(const unit_walk *w, cl_box *part, int64_t *index)
+{
+    cl_box chunk = {.ndim = w->box->ndim};
+    *index = 0;
+    for (int a = 0; a < chunk.ndim; a++) {
+        chunk.lo[a] = w->at[a] * w->o->chunk[a];
+        chunk.n[a] = w->o->chunk[a];
+        *index = *index * w->o->grid[a] + w->at[a];
+    }
+    if (!cl_box_intersect(&chunk, w->box, part))
+        *part = chunk; /* rank 0 */
+    return chunk;
+}
+
+static clast_status check_unit(const cl_output *o, const cl_box *box, cl_error *err)
+{
+    const cl_shape *shape = &o->spec.shape;
+    bool is_good = box->ndim == shape->ndim;
+    for (int a = 0; is_good && a < box->ndim; a++) {
+        const int64_t end = box->lo[a] + box->n[a];
+        is_good = box->lo[a] >= 0 && box->n[a] > 0 && end <= shape->dim[a] &&
+                  box->lo[a] % o->chunk[a] == 0 &&
+                  (end == shape->dim[a] || end % o->chunk[a] == 0);
+    }
+    if (is_good)
+        return CLAST_OK;
+    return cl_error_set(err, CLAST_EINTERNAL, "%s:%s: a unit that is not whole chunks",
+                        o->spec.file, o->path);
+}
+
+/* Each chunk once. */
+static clast_status mark_chunk(cl_output *o, int64_t index, cl_error *err)
+{
+    const unsigned char bit = (unsigned char)(1u << index % 8);
+    if (!(atomic_fetch_or(&o->written[index / 8], bit) & bit)) {
+        atomic_fetch_sub(&o->missing, 1);
+        return CLAST_OK;
+    }
+    return cl_error_set(err, CLAST_EINTERNAL, "%s:%s: chunk %lld is written twice",
+                        o->spec.file, o->path, (long long)index);
+}
+
+static clast_status fail_write(const cl_output *o, int error, cl_error *err)
+{
+    return cl_error_set(err, cl_status_from_errno(error), "%s:%s: writing failed: %s",
+                        o->spec.file, o->path, strerror(error));
+}
+
+static void write_behind(cl_output_file *f, int fd, uint64_t bytes)
+{
+    if (!f->is_synced || fd < 0)
+        return;
+    const uint64_t before = atomic_fetch_add(&f->unsynced, bytes);
+    if (before / WINDOW != (before + bytes) / WINDOW)
+        sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE);
+}
+
+static int put_chunk_direct(cl_output *o, cl_runs *runs, const unit_walk *w,
+                            const void *data)
+{
+    cl_box part;
+    int64_t index;
+    const cl_box chunk = unit_chunk(w, &part, &index);
+    const uint64_t at = o->address + (uint64_t)index * o->chunk_bytes;
+    /* Holes between chunks belong to other units; those within this chunk are ours. */
+    const int error = at != runs->end ? cl_runs_flush(runs) : 0;
+    if (error)
+        return error;
+    return cl_runs_box(runs, at, &chunk, (void *)(uintptr_t)data, w->box, &part,
+                       o->filters.item);
+}
+
+static clast_status put_direct(cl_output *o, cl_output_file *f, const cl_box *box,
+                               const void *data, uint64_t *stored, cl_error *err)
+{
+    cl_runs runs;
+    int error = 0;
+    cl_runs_init(&runs, f->fd, true, f->bytes);
+    runs.gap_most = CL_RUNS_GAP;
+    unit_walk w = unit_begin(o, box);
+    for (; w.left > 0 && error == 0; unit_next(&w)) {
+        cl_box part;
+        int64_t index;
+        unit_chunk(&w, &part, &index);
+        CL_TRY(mark_chunk(o, index, err));
+        error = put_chunk_direct(o, &runs, &w, data);
+    }
+    if (error == 0)
+        error = cl_runs_flush(&runs);
+    *stored = runs.moved;
+    if (error)
+        return fail_write(o, error < 0 ? EIO : error, err);
+    write_behind(f, f->fd, runs.moved);
+    return CLAST_OK;
+}
+
+static void copy_row(void *arg, void *dst, const void *src, int64_t n)
+{
+    const cl_output *o = arg;
+    memcpy(dst, src, (size_t)n * o->filters.item);
+}
+
+/* The chunk's bytes: in data where they lie together there, else gathered. */
+static const void *gather_chunk(cl_output *o, const cl_box *box, const void *data,
+                                const cl_box *chunk, const cl_box *part, void *room)
+{
+    const uint64_t item = o->filters.item;
+    const bool is_whole = cl_box_count(part) == cl_box_count(chunk);
+    if (is_whole && cl_box_is_run(part, box))
+        return (const char *)data + (uint64_t)cl_box_position(part, box) * item;
+    if (!is_whole)
+        memset(room, 0, o->chunk_bytes);
+    cl_rows_copy(room, chunk, item, data, box, item, part, copy_row, o);
+    return room;
+}
+
+static clast_status write_chunk(cl_output *o, cl_output_file *f, const cl_box *chunk,
+                                uint32_t mask, const void *bytes, uint64_t size,
+                                cl_error *err)
+{
+    hsize_t offset[CL_MAXDIM];
+    for (int a = 0; a < chunk->ndim; a++)
+        offset[a] = (hsize_t)chunk->lo[a];
+    cl_hdf5_guard guard;
+    cl_hdf5_enter(&guard);
+    clast_status status = CLAST_OK;
+    if (H5Dwrite_chunk(o->dataset, H5P_DEFAULT, mask, offset, size, bytes) < 0)
+        status = cl_hdf5_fail(err, CLAST_EIO, "%s:%s: writing failed", o->spec.file,
+                              o->path);
+    cl_hdf5_leave(&guard);
+    if (status == CLAST_OK)
+        write_behind(f, f->fd, size);
+    return status;
+}
+
+static clast_status put_filtered_chunk(cl_output *o, cl_output_file *f,
+                                       const unit_walk *w, const void *data,
+                                       unsigned char *staging, cl_packer *packer,
+                                       uint64_t *stored, cl_error *err)
+{
+    cl_box part;
+    int64_t index;
+    uint64_t size;
+    uint32_t mask;
+    const cl_box chunk = unit_chunk(w, &part, &index);
+    unsigned char *work = staging + align(o->chunk_bytes);
+    CL_TRY(mark_chunk(o, index, err));
+    const void *in = gather_chunk(o, w->box, data, &chunk, &part, staging);
+    const void *bytes = cl_filters_apply(&o->filters, packer, in, o->chunk_bytes, work,
+                                         work + align(o->chunk_bytes), &size, &mask);
+    *stored += size;
+    return write_chunk(o, f, &chunk, mask, bytes, size, err);
+}
+
+static clast_status put_filtered(cl_output *o, cl_output_file *f, const cl_box *box,
+                                 const void *data, void *staging, uint64_t *stored,
+                                 cl_error *err)
+{
+    cl_packer *packer = NULL;
+    if (o->filters.deflate >= 0 && !(packer = cl_packer_new(o->filters.level)))
+        return cl_error_set(err, CLAST_ENOMEM, "%s:%s: no memory to compress",
+                            o->spec.file, o->path);
+    clast_status status = CLAST_OK;
+    unit_walk w = unit_begin(o, box);
+    for (; w.left > 0 && status == CLAST_OK; unit_next(&w))
+        status = put_filtered_chunk(o, f, &w, data, staging, packer, stored, err);
+    cl_packer_free(packer);
+    return status;
+}
+
+clast_status cl_output_put(cl_outputs *outputs, size_t index, const cl_box *box,
+                           const void *data, void *staging, uint64_t *stored,
+                           cl_error *err)
+{
+    *stored = 0;
+    cl_output *o = &outputs->output[index];
+    cl_output_file *f = &outputs->file[o->file];
+    if (o->chunks == 0)
+        return CLAST_OK;
+    CL_TRY(check_unit(o, box, err));
+    return o->is_direct ? put_direct(o, f, box, data, stored, err)
+                        : put_filtered(o, f, box, data, staging, stored, err);
+}
+
+/* --- the end -------------------------------------------------------------------------
+ */
+
+/* Closes what is open of a file; its contents are complete after that. */
+static clast_status close_file(cl_outputs *outputs, size_t index, cl_error *err)
+{
+    cl_output_file *f = &outputs->file[index];
+    bool is_good = true;
+    cl_hdf5_guard guard;
+    cl_hdf5_enter(&guard);
+    for (size_t i = 0; i < outputs->n; i++) {
+        cl_output *o = &outputs->output[i];
+        if (o->file == index && o->dataset >= 0)
+            is_good = H5Dclose(o->dataset) >= 0 && is_good;
+        if (o->file == index)
+            o->dataset = H5I_INVALID_HID;
+    }
+    if (f->id >= 0)
+        is_good = H5Fclose(f->id) >= 0 && is_good;
+    f->id = H5I_INVALID_HID;
+    const clast_status status =
+        is_good ? CLAST_OK
+                : cl_hdf5_fail(err, CLAST_EIO, "%s: writing failed", f->draft.file);
+    cl_hdf5_leave(&guard);
+    if (f->fd >= 0 && close(f->fd) != 0 && status == CLAST_OK)
+        return cl_error_set(err, cl_status_from_errno(errno), "%s: writing failed: %s",
+                            f->draft.file, strerror(errno));
+    f->fd = -1;
+    return status;
+}
+
+static void free_outputs(cl_outputs *outputs)
+{
+    for (size_t i = 0; outputs->output && i < outputs->n; i++) {
+        cl_output *o = &outputs->output[i];
+        char *file = (char *)(uintptr_t)o->spec.file; /* our own copy */
+        cl_free(file);
+        cl_free(o->path);
+        cl_free((void *)(uintptr_t)o->written);
+    }
+    cl_free(outputs->output);
+    cl_free(outputs->file);
+    cl_free(outputs);
+}
+
+void cl_outputs_abort(cl_outputs *outputs)
+{
+    if (!outputs)
+        return;
+    for (size_t f = 0; f < outputs->nfile; f++) {
+        close_file(outputs, f, NULL);
+        cl_draft_abort(&outputs->file[f].draft);
+    }
+    free_outputs(outputs);
+}
+
+static clast_status check_complete(const cl_outputs *outputs, cl_error *err)
+{
+    for (size_t i = 0; i < outputs->n; i++) {
+        const cl_output *o = &outputs->output[i];
+        const int64_t missing = atomic_load(&o->missing);
+        if (missing != 0)
+            return cl_error_set(
+                err, CLAST_EINTERNAL, "%s:%s: %lld of %lld chunks were never written",
+                o->spec.file, o->path, (long long)missing, (long long)o->chunks);
+    }
+    return CLAST_OK;
+}
+
+static clast_status settle_files(cl_outputs *outputs, cl_error *err)
+{
+    CL_TRY(check_complete(outputs, err));
+    for (size_t f = 0; f < outputs->nfile; f++)
+        CL_TRY(close_file(outputs, f, err));
+    for (size_t f = 0; f < outputs->nfile; f++)
+        CL_TRY(
+            cl_draft_settle(&outputs->file[f].draft, outputs->file[f].is_synced, err));
+    return CLAST_OK;
+}
+
+clast_status cl_outputs_commit(cl_outputs *outputs, cl_error *err)
+{
+    clast_status status = settle_files(outputs, err);
+    size_t done = 0;
+    while (done < outputs->nfile && status == CLAST_OK) {
+        cl_output_file *f = &outputs->file[done];
+        status = cl_draft_publish(&f->draft, f->is_synced, err);
+        done += status == CLAST_OK;
+    }
+    if (status != CLAST_OK && done > 0) {
+        char text[80];
+        snprintf(text, sizeof text, "%zu of %zu files are complete and in place", done,
+                 outputs->nfile);
+        cl_error_prefix(err, text);
+    }
+    cl_outputs_abort(outputs);
+    return status;
+}

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Making output files: checks, drafts, datasets.
+ *
+ * An unfiltered output is allocated when it is made (contiguous, or chunks under HDF5
+ * 1.10's implicit index: chunk k at address + k * bytes), the file is closed, its
+ * blocks are reserved on the disk, and from then on it is plain positioned writes
+ * without any lock. libhdf5 must not touch such a dataset again before the file is
+ * finished: it would write stale buffers over it. A filtered one keeps the default,
+ * older format and gets its chunks by H5Dwrite_chunk.
+ *
+ * Object times are not recorded, so the same data gives the same file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/dtype.h"
+#include "io/hdf5_capture.h"
+#include "io/hdf5_file.h"
+#include "io/hdf5_lib.h"
+#include "io/hdf5_output.h"
+#include "io/hdf5_tree.h"
+#include "io/hdf5_type.h"
+#include "io/sys.h"
+
+#define CHUNK_MOST ((uint64_t)UINT32_MAX)
+
+/* --- what can be checked without a file --------------------------------------------
+ */
+
+/* "a//b/./c/" to "/a/b/c". */
+static char *normal_path(const char *path)
+{
+    char *normal = cl_alloc(strlen(path) + 2);
+    char *end = normal;
+    if (!normal)
+        return NULL;
+    while (*(path += strspn(path, "/"))) {
+        const size_t n = strcspn(path, "/");
+        if (n != 1 || *path != '.') {
+            *end++ = '/';
+            memcpy(end, path, n);
+            end += n;
+        }
+        path += n;
+    }
+    *end = '\0';
+    return normal;
+}
+
+static clast_status settle_chunks(cl_output *o, cl_error *err)
+{
+    const cl_output_spec *spec = &o->spec;
+    int64_t count;
+    if (spec->shape.ndim > 32 || !cl_shape_count(&spec->shape, &count))
+        return cl_error_set(err, CLAST_ESHAPE, "%s:%s: its shape overflows 64 bits",
+                            spec->file, o->path);
+    o->chunk_bytes = clast_dtype_size(spec->dtype);
+    o->chunks = count > 0;
+    o->is_contiguous = true;
+    for (int a = 0; a < spec->shape.ndim && count > 0; a++) {
+        const int64_t n = spec->shape.dim[a], chunk = spec->chunk[a];
+        if (chunk <= 0 || chunk > n)
+            return cl_error_set(err, CLAST_EVALUE,
+                                "%s:%s: chunks of %lld on axis %d of length %lld",
+                                spec->file, o->path, (long long)chunk, a, (long long)n);
+        o->chunk[a] = chunk;
+        o->grid[a] = (n - 1) / chunk + 1;
+        o->chunks *= o->grid[a];
+        o->is_contiguous = o->is_contiguous && chunk == n;
+        if (__builtin_mul_overflow(o->chunk_bytes, (uint64_t)chunk, &o->chunk_bytes))
+            return cl_error_set(err, CLAST_EVALUE, "%s:%s: its chunks overflow 64 bits",
+                                spec->file, o->path);
+    }
+    return CLAST_OK;
+}
+
+static void settle_filters(cl_output *o)
+{
+    const cl_output_spec *spec = &o->spec;
+    const bool is_plain = o->chunks == 0 || spec->shape.ndim == 0;
+    int n = 0;
+    o->filters = (cl_filters){.shuffle = -1, .deflate = -1, .fletcher = -1};
+    o->filters.item = (uint32_t)clast_dtype_size(spec->dtype);
+    o->filters.level = spec->gzip;
+    if (spec->shuffle && !is_plain)
+        o->filters.shuffle = n++;
+    if (spec->gzip > 0 && !is_plain)
+        o->filters.deflate = n++;
+    o->is_direct = n == 0;
+    o->is_contiguous = o->is_contiguous && n == 0;
+}
+
+clast_status cl_output_settle(cl_output *o, const cl_output_spec *spec, cl_error *err)
+{
+    *o = (cl_output){.spec = *spec, .dataset = H5I_INVALID_HID};
+    if (!spec->file || !*spec->file || !spec->path)
+        return cl_error_set(err, CLAST_EVALUE,
+                            "an output needs a file and a path in it");
+    o->path = normal_path(spec->path);
+    if (!o->path)
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for an output");
+    if (!*o->path)
+        return cl_error_set(err, CLAST_EVALUE, "%s:%s is not the name of a dataset",
+                            spec->file, spec->path);
+    if (clast_dtype_size(spec->dtype) == 0 || spec->gzip < 0 || spec->gzip > 9)
+        return cl_error_set(err, CLAST_EVALUE, "%s:%s: gzip level %d is not 0 to 9",
+                            spec->file, o->path, spec->gzip);
+    CL_TRY(settle_chunks(o, err));
+    settle_filters(o);
+    if (!o->is_contiguous && o->chunk_bytes > CHUNK_MOST)
+        return cl_error_set(err, CLAST_EVALUE,
+                            "%s:%s: its chunks have %llu bytes, HDF5 allows %llu",
+                            spec->file, o->path, (unsigned long long)o->chunk_bytes,
+                            (unsigned long long)CHUNK_MOST);
+    return CLAST_OK;
+}
+
+/* --- what the existing file says -----------------------------------------------------
+ */
+
+static clast_status check_place(hid_t file, const cl_output *o, cl_error *err)
+{
+    bool is_external;
+    const char *name = o->spec.file;
+    const cl_tree_kind kind = cl_hdf5_tree_look(file, o->path, &is_external);
+    if (is_external)
+        return cl_error_set(err, CLAST_ENOTSUP,
+                            "%s:%s leads into another file; write to that file", name,
+                            o->path);
+    switch (kind) {
+    case CL_TREE_NOTHING:
+        return CLAST_OK;
+    case CL_TREE_BLOCKED:
+        return cl_error_set(err, CLAST_EVALUE,
+                            "%s:%s: a part of the path is there and is not a group",
+                            name, o->path);
+    case CL_TREE_GROUP:
+    case CL_TREE_OTHER:
+        return cl_error_set(err, CLAST_EEXIST, "%s:%s exists and is not a dataset",
+                            name, o->path);
+    default:
+        if (o->spec.overwrite)
+            return CLAST_OK;
+        return cl_error_set(err, CLAST_EEXIST,
+                            "%s:%s exists; it is replaced only if overwriting is asked "
+                            "for",
+                            name, o->path);
+    }
+}
+
+static clast_status check_in_file(const cl_output *o, cl_error *err)
+{
+    cl_hdf5_file *file;
+    cl_hdf5_guard guard;
+    cl_hdf5_enter(&guard);
+    clast_status status = cl_hdf5_file_open(&file, o->spec.file, err);
+    if (status == CLAST_OK) {
+        status = check_place(file->id, o, err);
+        cl_hdf5_file_close(file);
+    }
+    cl_hdf5_leave(&guard);
+    return status;
+}
+
+/* Whether one path is the other or lies above it. */
+static bool is_within(const char *outer, const char *inner)
+{
+    const size_t n = strlen(outer);
+    return strncmp(outer, inner, n) == 0 && (inner[n] == '\0' || inner[n] == '/');
+}
+
+static clast_status check_pair(const cl_output *a, const char *target_a,
+                               const cl_output *b, const char *target_b, cl_error *err)
+{
+    if (strcmp(target_a, target_b) != 0 ||
+        (!is_within(a->path, b->path) && !is_within(b->path, a->path)))
+        return CLAST_OK;
+    if (strcmp(a->path, b->path) == 0)
+        return cl_error_set(err, CLAST_ENAME, "%s:%s is written twice", a->spec.file,
+                            a->path);
+    return cl_error_set(err, CLAST_EVALUE, "%s:%s and %s cannot both be datasets",
+                        a->spec.file, a->path, b->path);
+}
+
+typedef struct {
+    cl_output output;
+    char *target;
+    bool exists;
+} checked;
+
+static clast_status check_one(checked *all, size_t i, const cl_output_spec *spec,
+                              cl_error *err)
+{
+    checked *c = &all[i];
+    CL_TRY(cl_output_settle(&c->output, spec, err));
+    CL_TRY(cl_draft_resolve(spec->file, &c->target, &c->exists, err));
+    if (c->exists)
+        CL_TRY(check_in_file(&c->output, err));
+    for (size_t k = 0; k < i; k++)
+        CL_TRY(check_pair(&all[k].output, all[k].target, &c->output, c->target, err));
+    return CLAST_OK;
+}
+
+clast_status cl_outputs_check(size_t n, const cl_output_spec *specs, cl_error *err)
+{
+    checked *all = cl_calloc(n, sizeof *all);
+    if (!all)
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for %zu outputs", n);
+    clast_status status = CLAST_OK;
+    for (size_t i = 0; i < n && status == CLAST_OK; i++)
+        status = check_one(all, i, &specs[i], err);
+    for (size_t i = 0; i < n; i++) {
+        cl_free(all[i].output.path);
+        cl_free(all[i].target);
+    }
+    cl_free(all);
+    return status;
+}
+
+/* --- datasets -----------------------------------------------------------------------
+ */
+
+static herr_t set_layout(hid_t list, const cl_output *o)
+{
+    hsize_t chunk[CL_MAXDIM];
+    if (H5Pset_obj_track_times(list, 0) < 0)
+        return -1;
+    if (o->is_direct && (H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY) < 0 ||
+                         H5Pset_fill_time(list, H5D_FILL_TIME_NEVER) < 0))
+        return -1;
+    if (o->is_contiguous)
+        return 0;
+    for (int a = 0; a < o->spec.shape.ndim; a++)
+        chunk[a] = (hsize_t)o->chunk[a];
+    if (H5Pset_chunk(list, o->spec.shape.ndim, chunk) < 0 ||
+        (o->filters.shuffle >= 0 && H5Pset_shuffle(list) < 0) ||
+        (o->filters.deflate >= 0 &&
+         H5Pset_deflate(list, (unsigned)o->filters.level) < 0))
+        return -1;
+    return 0;
+}
+
+static hid_t make_space(const cl_shape *shape)
+{
+    hsize_t dim[CL_MAXDIM];
+    for (int a = 0; a < shape->ndim; a++)
+        dim[a] = (hsize_t)shape->dim[a];
+    return shape->ndim == 0 ? H5Screate(H5S_SCALAR)
+                            : H5Screate_simple(shape->ndim, dim, NULL);
+}
+
+/* Makes the groups above a path that are missing. */
+static herr_t make_groups(hid_t file, const char *path)
+{
+    char *prefix = cl_strdup(path);
+    const hid_t list = H5Pcreate(H5P_GROUP_CREATE);
+    herr_t result = prefix && list >= 0 ? H5Pset_obj_track_times(list, 0) : -1;
+    for (char *p = prefix ? strchr(prefix + 1, '/') : NULL; p && result >= 0;
+         p = strchr(p + 1, '/')) {
+        *p = '\0';
+        if (H5Lexists(file, prefix, H5P_DEFAULT) <= 0) {
+            const hid_t group =
+                H5Gcreate2(file, prefix, H5P_DEFAULT, list, H5P_DEFAULT);
+            result = group < 0 ? -1 : H5Gclose(group);
+        }
+        *p = '/';
+    }
+    if (list >= 0)
+        H5Pclose(list);
+    cl_free(prefix);
+    return result;
+}
+
+static hid_t create(hid_t file, const cl_output *o)
+{
+    hid_t dataset = H5I_INVALID_HID;
+    const hid_t list = H5Pcreate(H5P_DATASET_CREATE);
+    const hid_t space = make_space(&o->spec.shape);
+    const hid_t type = cl_hdf5_type_make(o->spec.dtype);
+    if (list >= 0 && space >= 0 && type >= 0 && set_layout(list, o) >= 0)
+        dataset =
+            H5Dcreate2(file, o->path, type, space, H5P_DEFAULT, list, H5P_DEFAULT);
+    if (type >= 0)
+        H5Tclose(type);
+    if (space >= 0)
+        H5Sclose(space);
+    if (list >= 0)
+        H5Pclose(list);
+    return dataset;
+}
+
+static clast_status make_dataset(hid_t file, const cl_output *o, cl_error *err)
+{
+    if (make_groups(file, o->path) < 0)
+        return cl_hdf5_fail(err, CLAST_EIO, "%s:%s: its groups cannot be made",
+                            o->spec.file, o->path);
+    if (H5Lexists(file, o->path, H5P_DEFAULT) > 0 &&
+        H5Ldelete(file, o->path, H5P_DEFAULT) < 0)
+        return cl_hdf5_fail(err, CLAST_EIO, "%s:%s cannot be replaced", o->spec.file,
+                            o->path);
+    const hid_t dataset = create(file, o);
+    if (dataset < 0 || H5Dclose(dataset) < 0)
+        return cl_hdf5_fail(err, CLAST_EIO, "%s:%s cannot be made", o->spec.file,
+                            o->path);
+    return CLAST_OK;
+}
+
+/* --- files --------------------------------------------------------------------------
+ */
+
+static bool needs_new_format(const cl_outputs *outputs, size_t file)
+{
+    for (size_t i = 0; i < outputs->n; i++) {
+        const cl_output *o = &outputs->output[i];
+        if (o->file == file && o->is_direct && !o->is_contiguous)
+            return true;
+    }
+    return false;
+}
+
+static hid_t create_file(const char *name, hid_t access)
+{
+    const hid_t list = H5Pcreate(H5P_FILE_CREATE);
+    hid_t file = H5I_INVALID_HID;
+    if (list >= 0 && H5Pset_obj_track_times(list, 0) >= 0)
+        file = H5Fcreate(name, H5F_ACC_EXCL, list, access);
+    if (list >= 0)
+        H5Pclose(list);
+    return file;
+}
+
+static hid_t open_draft(const cl_draft *draft, bool is_new_format, bool is_there)
+{
+    const hid_t access = cl_hdf5_access_list();
+    hid_t file = H5I_INVALID_HID;
+    if (access >= 0 && (!is_new_format || H5Pset_libver_bounds(access, H5F_LIBVER_V110,
+                                                               H5F_LIBVER_V110) >= 0))
+        file = is_there ? H5Fopen(draft->temp, H5F_ACC_RDWR, access)
+                        : create_file(draft->temp, access);
+    if (access >= 0)
+        H5Pclose(access);
+    if (file >= 0)
+        cl_hdf5_close_on_exec(file);
+    return file;
+}
+
+static clast_status make_datasets(cl_outputs *outputs, size_t index, cl_error *err)
+{
+    cl_output_file *f = &outputs->file[index];
+    const hid_t file =
+        open_draft(&f->draft, needs_new_format(outputs, index), f->draft.existed);
+    if (file < 0)
+        return cl_hdf5_fail(err, CLAST_EIO, "%s: a file beside it cannot be made",
+                            f->draft.file);
+    clast_status status = CLAST_OK;
+    for (size_t i = 0; i < outputs->n && status == CLAST_OK; i++)
+        if (outputs->output[i].file == index)
+            status = make_dataset(file, &outputs->output[i], err);
+    if (H5Fclose(file) < 0 && status == CLAST_OK)
+        status = cl_hdf5_fail(err, CLAST_EIO, "%s: writing failed", f->draft.file);
+    return status;
+}
+
+/* Whether the last chunk is where the implicit index should have put it. */
+static bool find_chunks(hid_t dataset, cl_output *o)
+{
+    hsize_t first[CL_MAXDIM] = {0}, last[CL_MAXDIM];
+    uint64_t end = 0, bytes = 0;
+    uint32_t mask;
+    for (int a = 0; a < o->spec.shape.ndim; a++)
+        last[a] = (hsize_t)((o->grid[a] - 1) * o->chunk[a]);
+    return cl_hdf5_locate(dataset, first, &o->address, &bytes, &mask) ==
+               CL_CHUNK_STORED &&
+           bytes == o->chunk_bytes &&
+           cl_hdf5_locate(dataset, last, &end, &bytes, &mask) == CL_CHUNK_STORED &&
+           end == o->address + (uint64_t)(o->chunks - 1) * o->chunk_bytes;
+}
+
+static clast_status find_dataset(hid_t file, cl_output *o, cl_error *err)
+{
+    const hid_t dataset = H5Dopen2(file, o->path, H5P_DEFAULT);
+    if (dataset < 0)
+        return cl_hdf5_fail(err, CLAST_EINTERNAL, "%s:%s is not there", o->spec.file,
+                            o->path);
+    if (o->is_contiguous)
+        o->address = H5Dget_offset(dataset);
+    else
+        o->is_direct = find_chunks(dataset, o); /* else by H5Dwrite_chunk */
+    H5Dclose(dataset);
+    return CLAST_OK;
+}
+
+/* The addresses of the direct outputs, from the closed file. */
+static clast_status find_datasets(cl_outputs *outputs, size_t index, cl_error *err)
+{
+    cl_output_file *f = &outputs->file[index];
+    cl_hdf5_file *file;
+    CL_TRY(cl_hdf5_file_open(&file, f->draft.temp, err));
+    clast_status status = CLAST_OK;
+    for (size_t i = 0; i < outputs->n && status == CLAST_OK; i++) {
+        cl_output *o = &outputs->output[i];
+        if (o->file == index && o->is_direct && o->chunks > 0)
+            status = find_dataset(file->id, o, err);
+    }
+    f->bytes = (uint64_t)file->at_open.st_size;
+    cl_hdf5_file_close(file);
+    return status;
+}
+
+/* Blocks on the disk for the direct outputs, so that a full disk is found now. */
+static clast_status reserve(cl_outputs *outputs, size_t index, cl_error *err)
+{
+    cl_output_file *f = &outputs->file[index];
+    f->fd = open(f->draft.temp, O_RDWR | O_CLOEXEC);
+    if (f->fd < 0)
+        return cl_error_set(err, cl_status_from_errno(errno), "%s: opening failed: %s",
+                            f->draft.file, strerror(errno));
+    for (size_t i = 0; i < outputs->n; i++) {
+        const cl_output *o = &outputs->output[i];
+        if (o->file != index || !o->is_direct || o->chunks == 0)
+            continue;
+        const uint64_t bytes = (uint64_t)o->chunks * o->chunk_bytes;
+        if (o->address > f->bytes || bytes > f->bytes - o->address)
+            return cl_error_set(err, CLAST_EINTERNAL, "%s:%s lies outside of its file",
+                                o->spec.file, o->path);
+        const int error = cl_sys_reserve(f->fd, (off_t)o->address, (off_t)bytes);
+        if (error)
+            return cl_error_set(err, cl_status_from_errno(error),
+                                "%s:%s: no room for its %llu bytes: %s", o->spec.file,
+                                o->path, (unsigned long long)bytes, strerror(error));
+    }
+    return CLAST_OK;
+}
+
+static clast_status reopen(cl_outputs *outputs, size_t index, cl_error *err)
+{
+    cl_output_file *f = &outputs->file[index];
+    for (size_t i = 0; i < outputs->n; i++) {
+        cl_output *o = &outputs->output[i];
+        if (o->file != index || o->is_direct)
+            continue;
+        if (f->id < 0)
+            f->id = open_draft(&f->draft, false, true);
+        if (f->id >= 0)
+            o->dataset = H5Dopen2(f->id, o->path, H5P_DEFAULT);
+        if (o->dataset < 0)
+            return cl_hdf5_fail(err, CLAST_EIO, "%s:%s cannot be opened", o->spec.file,
+                                o->path);
+    }
+    return CLAST_OK;
+}
+
+static clast_status begin_locked(cl_outputs *outputs, size_t index, cl_error *err)
+{
+    CL_TRY(cl_hdf5_check_version(err));
+    CL_TRY(make_datasets(outputs, index, err));
+    CL_TRY(find_datasets(outputs, index, err));
+    CL_TRY(reserve(outputs, index, err));
+    return reopen(outputs, index, err);
+}
+
+clast_status cl_output_file_begin(cl_outputs *outputs, size_t file, cl_error *err)
+{
+    cl_hdf5_guard guard;
+    cl_hdf5_enter(&guard);
+    const clast_status status = begin_locked(outputs, file, err);
+    cl_hdf5_leave(&guard);
+    return status;
+}

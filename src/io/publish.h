@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Drafts: a file that appears whole, under its name, or not at all.
+ *
+ * A draft is written under a temporary name in the target's own folder,
+ *
+ *     .NAME.HOST.PID.RANDOM.clast-tmp
+ *
+ * and replaces the target by rename. While it exists its writer holds a lock (flock) on
+ * .NAME.clast-lock beside it, so a second writer of the same target is refused, in this
+ * process, on this machine, and on others where the file system's locks reach there.
+ * Both names are gone after publish and abort. What a killed process leaves behind is
+ * removed by the next draft in that folder: the kernel has given back its lock.
+ *
+ * A zeroed draft is legal for abort. One thread at a time.
+ */
+#ifndef CL_IO_PUBLISH_H
+#define CL_IO_PUBLISH_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "base/status.h"
+
+typedef struct {
+    char *file;   /* as the user wrote it, for messages */
+    char *target; /* symbolic links resolved */
+    char *temp, *lock;
+    int lock_fd;  /* valid where lock is not NULL */
+    bool existed; /* the target was there at begin; the draft began as its copy */
+    struct stat before;
+} cl_draft;
+
+/* The real path that `file` stands for (to be freed with cl_free), after checking that
+ * its folder is there and may be written to and that it is a regular file if it
+ * exists. */
+clast_status cl_draft_resolve(const char *file, char **target, bool *exists,
+                              cl_error *err);
+
+/* Takes the lock, sweeps the folder, settles the temporary name. Where the target
+ * exists, the temporary file is made as a copy of it; otherwise it does not exist
+ * yet. */
+clast_status cl_draft_begin(cl_draft *draft, const char *file, cl_error *err);
+
+/* fsync of the temporary file, unless is_synced is false. */
+clast_status cl_draft_settle(cl_draft *draft, bool is_synced, cl_error *err);
+/* Renames. Refused where the target is not what it was at begin. Frees on success. */
+clast_status cl_draft_publish(cl_draft *draft, bool is_synced, cl_error *err);
+/* Removes what was made and frees. */
+void cl_draft_abort(cl_draft *draft);
+
+#endif
