@@ -158,13 +158,25 @@ static bool may_claim(const cl_core *core, uint32_t task)
            core->claim[core->nclaim - 1].task > task;
 }
 
+static void clear_slack(cl_core *core)
+{
+    for (uint32_t p = 0; p < core->limits.nplace; p++)
+        core->place[p].slack = 0;
+}
+
+/* The task does not start now: what it will need is kept free of later ones. */
+static void pass_over(cl_core *core, uint32_t task, uint16_t place)
+{
+    core->place[place].slack += cl_task_output_pages(core, task);
+}
+
 size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
 {
     size_t n = 0;
     uint32_t rank = 0, patience = PATIENCE;
-    uint64_t slack = 0;
     bool first = true;
     core->starved = false;
+    clear_slack(core);
     while (n < max && patience > 0 && !core->stopped) {
         int claimed;
         const uint32_t task = next_candidate(core, rank, &claimed);
@@ -177,7 +189,7 @@ size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
             patience--;
             continue;
         }
-        const cl_verdict v = cl_task_prepare(core, task, at, at == place ? slack : 0);
+        const cl_verdict v = cl_task_prepare(core, task, at);
         if (v == CL_GO && at == place) {
             cl_task_start(core, task, place, &starts[n++]);
             first = false;
@@ -185,7 +197,7 @@ size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
         }
         if (v == CL_MISSING) { /* its producers come first now */
             rank = 0;
-            slack = 0;
+            clear_slack(core);
             first = n == 0;
             continue;
         }
@@ -197,7 +209,7 @@ size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
                 starve(core, task);
             break;
         }
-        slack += at == place ? cl_task_output_pages(core, task) : 0;
+        pass_over(core, task, at);
         first = false;
         patience--;
     }
@@ -209,26 +221,26 @@ size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
 }
 
 /* Fetches ahead for one task, whatever it still waits for. false: no memory. */
-static bool fetch_ahead(cl_core *core, uint32_t task, uint64_t slack)
+static bool fetch_ahead(cl_core *core, uint32_t task)
 {
     const cl_segment *s = cl_task_segment(core, task);
     const uint32_t i = task - s->task_base;
     for (uint32_t o = s->operand_start[i]; o < s->operand_start[i + 1]; o++)
         if (cl_mode_reads(s->operand[o]) &&
-            cl_block_obtain(core, cl_operand_block(s->operand[o]), 0, task, 0, slack) ==
+            cl_block_obtain(core, cl_operand_block(s->operand[o]), 0, task, 0) ==
                 CL_LACKS)
             return false;
     return true;
 }
 
-static void prefetch(cl_core *core, uint32_t head, uint64_t slack)
+static void prefetch(cl_core *core, uint32_t head)
 {
     uint32_t t = head;
     for (uint32_t i = 0; i < core->limits.prefetch && !core->stopped; i++) {
         t = cl_ready_next(&core->pending, t + 1);
-        if (t == CL_NONE || !fetch_ahead(core, t, slack))
+        if (t == CL_NONE || !fetch_ahead(core, t))
             return;
-        slack += cl_task_output_pages(core, t);
+        pass_over(core, t, 0);
     }
 }
 
@@ -239,9 +251,10 @@ static void serve_claims(cl_core *core, uint32_t head)
         const cl_claim c = core->claim[i];
         if (c.task == head)
             continue;
-        const cl_verdict v = cl_task_prepare(core, c.task, c.place, 0);
+        const cl_verdict v = cl_task_prepare(core, c.task, c.place);
         if (v == CL_LACKS || v == CL_MISSING)
             return;
+        pass_over(core, c.task, c.place);
     }
 }
 
@@ -253,19 +266,23 @@ static void think(cl_core *core)
     core->stirred = false;
     if (core->stopped || !(core->loads || core->bounded || core->limits.nplace > 1))
         return;
+    clear_slack(core);
     do {
         head = next_candidate(core, 0, &claimed);
         if (head == CL_NONE)
             return;
         if (claimed < 0 && core->limits.nplace > 1)
             return; /* whoever takes it decides where */
-        v = cl_task_prepare(core, head, claimed < 0 ? 0 : (uint16_t)claimed, 0);
+        v = cl_task_prepare(core, head, claimed < 0 ? 0 : (uint16_t)claimed);
     } while (v == CL_MISSING && !core->stopped);
     core->starved = v == CL_LACKS;
-    if (v == CL_LACKS)
+    if (v == CL_LACKS) {
         starve(core, head);
-    else if (core->limits.nplace == 1)
-        prefetch(core, head, cl_task_output_pages(core, head));
+        return;
+    }
+    pass_over(core, head, claimed < 0 ? 0 : (uint16_t)claimed);
+    if (core->limits.nplace == 1)
+        prefetch(core, head);
     else
         serve_claims(core, head);
 }

@@ -68,6 +68,7 @@ typedef enum {
 typedef struct {
     uint64_t reserved, leaving; /* pages; leaving: of them, being spilled */
     uint64_t scratch;
+    uint64_t slack; /* pages that candidates passed over in this walk will need */
     uint32_t epoch;
     uint32_t running, inflight;
     uint32_t *hold; /* by block */
@@ -197,8 +198,7 @@ void cl_task_waits_for(cl_core *core, uint32_t task);
 void cl_task_notify(cl_core *core, uint32_t block);
 void cl_task_demand(cl_core *core, uint32_t block);
 void cl_task_arm_again(cl_core *core, uint32_t task);
-cl_verdict cl_task_prepare(cl_core *core, uint32_t task, uint16_t place,
-                           uint64_t slack);
+cl_verdict cl_task_prepare(cl_core *core, uint32_t task, uint16_t place);
 void cl_task_start(cl_core *core, uint32_t task, uint16_t place, cl_start *start);
 void cl_task_finish(cl_core *core, uint32_t task, uint16_t place);
 void cl_task_abort(cl_core *core, uint32_t task, uint16_t place);
@@ -219,9 +219,9 @@ void cl_block_unload(cl_core *core, uint32_t block, uint16_t place);
 bool cl_block_is_elsewhere(const cl_core *core, uint32_t block, uint16_t place);
 bool cl_block_has_copy(const cl_core *core, uint32_t block);
 /* Has the block brought to `place` for the task `rank`, which runs at `home`, leaving
- * `slack` pages free. */
+ * the place's slack free. */
 cl_verdict cl_block_obtain(cl_core *core, uint32_t block, uint16_t place, uint32_t rank,
-                           uint16_t home, uint64_t slack);
+                           uint16_t home);
 void cl_block_loaded(cl_core *core, uint32_t block, uint16_t place);
 void cl_block_spilled(cl_core *core, uint32_t block, uint16_t place);
 void cl_block_failed(cl_core *core, const cl_event *event);

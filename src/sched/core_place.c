@@ -100,13 +100,13 @@ bool cl_block_has_copy(const cl_core *core, uint32_t block)
 }
 
 static cl_verdict begin_load(cl_core *core, uint32_t block, uint16_t p, uint32_t rank,
-                             uint16_t home, uint64_t slack)
+                             uint16_t home)
 {
     cl_place *place = &core->place[p];
     const cl_block *b = cl_core_block(core, block);
     const bool from_scratch = place->hold[block] & CL_HOLD_SCRATCH;
     const uint64_t pages = b->pages + (from_scratch ? 0 : (uint64_t)b->load_pages);
-    if (!cl_evict_make_room(core, p, pages + slack, rank, home))
+    if (!cl_evict_make_room(core, p, pages + place->slack, rank, home))
         return CL_LACKS;
     cl_place_reserve(core, p, pages);
     cl_hold_become(&place->hold[block], CL_HOLD_LOADING);
@@ -120,7 +120,7 @@ static cl_verdict begin_load(cl_core *core, uint32_t block, uint16_t p, uint32_t
 }
 
 static cl_verdict begin_copy(cl_core *core, uint32_t block, uint16_t p, uint16_t from,
-                             uint32_t rank, uint16_t home, uint64_t slack)
+                             uint32_t rank, uint16_t home)
 {
     cl_place *place = &core->place[p];
     const uint64_t pages = cl_core_block(core, block)->pages;
@@ -132,7 +132,7 @@ static cl_verdict begin_copy(cl_core *core, uint32_t block, uint16_t p, uint16_t
     /* Pinned first: making room must not take the copy that is to be read. */
     cl_evict_remove(core, block, from);
     core->place[from].hold[block] += CL_HOLD_PIN;
-    if (!cl_evict_make_room(core, p, pages + slack, rank, home)) {
+    if (!cl_evict_make_room(core, p, pages + place->slack, rank, home)) {
         cl_block_unpin(core, block, from);
         return CL_LACKS;
     }
@@ -149,7 +149,7 @@ static cl_verdict begin_copy(cl_core *core, uint32_t block, uint16_t p, uint16_t
 /* Another place has it: copy, or wait until it can be read there, or have it read from
  * the scratch there. */
 static cl_verdict obtain_from_others(cl_core *core, uint32_t block, uint16_t p,
-                                     uint32_t rank, uint16_t home, uint64_t slack)
+                                     uint32_t rank, uint16_t home)
 {
     cl_verdict verdict = CL_MISSING;
     for (uint32_t q = 0; q < core->limits.nplace; q++) {
@@ -157,18 +157,18 @@ static cl_verdict obtain_from_others(cl_core *core, uint32_t block, uint16_t p,
         if (q == p)
             continue;
         if (state == CL_HOLD_RESIDENT || state == CL_HOLD_SPILLING)
-            return begin_copy(core, block, p, (uint16_t)q, rank, home, slack);
+            return begin_copy(core, block, p, (uint16_t)q, rank, home);
         if (state != CL_HOLD_ABSENT)
             verdict = CL_PENDING;
     }
     for (uint32_t q = 0; verdict == CL_MISSING && q < core->limits.nplace; q++)
         if (core->place[q].hold[block] & CL_HOLD_SCRATCH)
-            verdict = begin_load(core, block, (uint16_t)q, rank, home, 0);
+            verdict = begin_load(core, block, (uint16_t)q, rank, home);
     return verdict;
 }
 
 cl_verdict cl_block_obtain(cl_core *core, uint32_t block, uint16_t p, uint32_t rank,
-                           uint16_t home, uint64_t slack)
+                           uint16_t home)
 {
     const uint32_t hold = core->place[p].hold[block];
     if (cl_block_is_here(core, block, p))
@@ -176,8 +176,8 @@ cl_verdict cl_block_obtain(cl_core *core, uint32_t block, uint16_t p, uint32_t r
     if (cl_hold_state(hold) != CL_HOLD_ABSENT)
         return CL_PENDING;
     if ((hold & CL_HOLD_SCRATCH) || (core->flags[block] & CL_BLOCK_SOURCE))
-        return begin_load(core, block, p, rank, home, slack);
-    return obtain_from_others(core, block, p, rank, home, slack);
+        return begin_load(core, block, p, rank, home);
+    return obtain_from_others(core, block, p, rank, home);
 }
 
 /* Forgets the copy on its way to `p`; true where its source was lost meanwhile. */

@@ -174,8 +174,7 @@ bool cl_task_operands_here(const cl_core *core, uint32_t task, uint16_t place)
 }
 
 /* All missing operands are demanded; otherwise everything absent is asked for. */
-static cl_verdict fetch_operands(cl_core *core, uint32_t task, uint16_t place,
-                                 uint64_t slack)
+static cl_verdict fetch_operands(cl_core *core, uint32_t task, uint16_t place)
 {
     const cl_operands o = cl_task_operands(core, task);
     cl_verdict worst = CL_GO;
@@ -190,7 +189,7 @@ static cl_verdict fetch_operands(cl_core *core, uint32_t task, uint16_t place,
         if (!cl_mode_reads(o.at[i]))
             continue;
         const cl_verdict v =
-            cl_block_obtain(core, cl_operand_block(o.at[i]), place, task, place, slack);
+            cl_block_obtain(core, cl_operand_block(o.at[i]), place, task, place);
         worst = v > worst ? v : worst;
     }
     return worst;
@@ -250,24 +249,30 @@ static cl_verdict new_pages(cl_core *core, uint32_t task, uint16_t place,
     return verdict;
 }
 
-/* An estimate of the same before the operands are there, never below what it takes. */
+static uint32_t pages_of(const cl_core *core, uint32_t operand)
+{
+    return cl_core_block(core, cl_operand_block(operand))->pages;
+}
+
+/* The same before the operands are there. */
 uint64_t cl_task_output_pages(const cl_core *core, uint32_t task)
 {
     const cl_operands o = cl_task_operands(core, task);
     uint64_t pages = cl_task_workspace(core, task);
     for (uint32_t i = 0; i < o.n; i++) {
         const bool taken = i > 0 && cl_operand_mode(o.at[i - 1]) >= CL_RW &&
-                           is_last_use(core, cl_operand_block(o.at[i - 1]));
+                           is_last_use(core, cl_operand_block(o.at[i - 1])) &&
+                           pages_of(core, o.at[i - 1]) == pages_of(core, o.at[i]);
         if (cl_operand_mode(o.at[i]) == CL_W && !taken)
-            pages += cl_core_block(core, cl_operand_block(o.at[i]))->pages;
+            pages += pages_of(core, o.at[i]);
     }
     return pages;
 }
 
-cl_verdict cl_task_prepare(cl_core *core, uint32_t task, uint16_t place, uint64_t slack)
+cl_verdict cl_task_prepare(cl_core *core, uint32_t task, uint16_t place)
 {
     if (!cl_task_operands_here(core, task, place)) {
-        const cl_verdict v = fetch_operands(core, task, place, slack);
+        const cl_verdict v = fetch_operands(core, task, place);
         if (v != CL_GO)
             return v;
     }
@@ -275,8 +280,10 @@ cl_verdict cl_task_prepare(cl_core *core, uint32_t task, uint16_t place, uint64_
     const cl_verdict v = new_pages(core, task, place, &pages);
     if (v != CL_GO)
         return v;
-    return cl_evict_make_room(core, place, pages + slack, task, place) ? CL_GO
-                                                                       : CL_LACKS;
+    return cl_evict_make_room(core, place, pages + core->place[place].slack, task,
+                              place)
+               ? CL_GO
+               : CL_LACKS;
 }
 
 void cl_task_start(cl_core *core, uint32_t task, uint16_t p, cl_start *start)
