@@ -78,11 +78,26 @@ BLAS_COMPLEX(multiply_c128, double, cblas_zgemm)
 
 /* ---- integers and bool: own loops ---- */
 
+/* Integer products are exact, so which instructions they use may depend on the CPU. */
+#if defined(__x86_64__)
+#define WIDER __attribute__((target("avx2")))
+static bool has_wider(void)
+{
+    return __builtin_cpu_supports("avx2");
+}
+#else
+#define WIDER
+static bool has_wider(void)
+{
+    return false;
+}
+#endif
+
 /* WIDE keeps 8 and 16 bit products from being promoted to signed int, where they could
  * overflow. */
-#define WRAPPING(name, T, WIDE, TIMES, PLUS)                                           \
-    static void row_##name(T *restrict c, const T *restrict a, const T *restrict b,    \
-                           int64_t ldb, int64_t k, int64_t n)                          \
+#define ROW(name, target, T, WIDE, TIMES, PLUS)                                        \
+    target static void name(T *restrict c, const T *restrict a, const T *restrict b,   \
+                            int64_t ldb, int64_t k, int64_t n)                         \
     {                                                                                  \
         int64_t l = 0;                                                                 \
         for (; l + 4 <= k; l += 4) {                                                   \
@@ -98,12 +113,19 @@ BLAS_COMPLEX(multiply_c128, double, cblas_zgemm)
             for (int64_t j = 0; j < n; j++)                                            \
                 c[j] = (T)(c[j] PLUS(a0 TIMES b0[j]));                                 \
         }                                                                              \
-    }                                                                                  \
+    }
+
+#define WRAPPING(name, T, WIDE, TIMES, PLUS)                                           \
+    ROW(row_##name, , T, WIDE, TIMES, PLUS)                                            \
+    ROW(wide_row_##name, WIDER, T, WIDE, TIMES, PLUS)                                  \
     static clast_status multiply_##name(const product *p, const cl_poll *poll)         \
     {                                                                                  \
         const T *a = (const T *)(const void *)p->a.data;                               \
         const T *b = (const T *)(const void *)p->b.data;                               \
         T *c = (T *)(void *)p->c;                                                      \
+        void (*const row)(T *restrict, const T *restrict, const T *restrict, int64_t,  \
+                          int64_t, int64_t) =                                          \
+            has_wider() ? wide_row_##name : row_##name;                                \
         for (int64_t i = 0; p->first && i < p->m; i++)                                 \
             memset(c + i * p->ldc, 0, (size_t)p->n * sizeof *c);                       \
         for (int64_t j = 0; j < p->n; j += STRIP) {                                    \
@@ -111,8 +133,7 @@ BLAS_COMPLEX(multiply_c128, double, cblas_zgemm)
             for (int64_t i = 0; i < p->m; i++) {                                       \
                 if (i % ROWS == 0 && cl_is_cancelled(poll))                            \
                     return CLAST_ECANCELED;                                            \
-                row_##name(c + i * p->ldc + j, a + i * p->a.ld, b + j, p->b.ld, p->k,  \
-                           n);                                                         \
+                row(c + i * p->ldc + j, a + i * p->a.ld, b + j, p->b.ld, p->k, n);     \
             }                                                                          \
         }                                                                              \
         return CLAST_OK;                                                               \
