@@ -189,7 +189,7 @@ size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
             patience--;
             continue;
         }
-        const cl_verdict v = cl_task_prepare(core, task, at);
+        const cl_verdict v = cl_task_prepare(core, task, at, at == place);
         if (v == CL_GO && at == place) {
             cl_task_start(core, task, place, &starts[n++]);
             first = false;
@@ -251,7 +251,7 @@ static void serve_claims(cl_core *core, uint32_t head)
         const cl_claim c = core->claim[i];
         if (c.task == head)
             continue;
-        const cl_verdict v = cl_task_prepare(core, c.task, c.place);
+        const cl_verdict v = cl_task_prepare(core, c.task, c.place, false);
         if (v == CL_LACKS || v == CL_MISSING)
             return;
         pass_over(core, c.task, c.place);
@@ -273,7 +273,7 @@ static void think(cl_core *core)
             return;
         if (claimed < 0 && core->limits.nplace > 1)
             return; /* whoever takes it decides where */
-        v = cl_task_prepare(core, head, claimed < 0 ? 0 : (uint16_t)claimed);
+        v = cl_task_prepare(core, head, claimed < 0 ? 0 : (uint16_t)claimed, false);
     } while (v == CL_MISSING && !core->stopped);
     core->starved = v == CL_LACKS;
     if (v == CL_LACKS) {

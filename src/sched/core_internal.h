@@ -198,7 +198,8 @@ void cl_task_waits_for(cl_core *core, uint32_t task);
 void cl_task_notify(cl_core *core, uint32_t block);
 void cl_task_demand(cl_core *core, uint32_t block);
 void cl_task_arm_again(cl_core *core, uint32_t task);
-cl_verdict cl_task_prepare(cl_core *core, uint32_t task, uint16_t place);
+/* CL_GO: it could start now; `starts`: it will, and nothing may come between. */
+cl_verdict cl_task_prepare(cl_core *core, uint32_t task, uint16_t place, bool starts);
 void cl_task_start(cl_core *core, uint32_t task, uint16_t place, cl_start *start);
 void cl_task_finish(cl_core *core, uint32_t task, uint16_t place);
 void cl_task_abort(cl_core *core, uint32_t task, uint16_t place);

@@ -250,7 +250,6 @@ static void fill_waits(cl_core *core, const cl_segment *s)
         if (core->flags[s->extern_block[i]] & CL_BLOCK_MADE)
             for (uint32_t c = s->extern_start[i]; c < s->extern_start[i + 1]; c++)
                 core->wait[s->extern_consumer[c]]--;
-    memset(core->state + s->task_base, CL_TASK_WAITING, s->ntask);
     for (uint32_t t = 0; t < s->ntask; t++)
         if (wait[t] == 0)
             cl_task_make_ready(core, s->task_base + t);
@@ -291,6 +290,7 @@ clast_status cl_core_append(cl_core *core, const cl_segment *segment, cl_error *
     core->ntask += segment->ntask;
     core->nblock += segment->nblock;
     core->remaining += segment->ntask;
+    memset(core->state + segment->task_base, CL_TASK_WAITING, segment->ntask);
     fill_blocks(core, segment);
     fill_links(core, segment);
     fill_waits(core, segment);

@@ -211,20 +211,25 @@ static bool takes_over(const cl_core *core, uint32_t old, uint32_t made, uint16_
 }
 
 /* An output is absent, but where a task runs again whose other outputs are still there:
- * those make room once nobody holds them. */
-static cl_verdict clear_output(cl_core *core, uint32_t block, uint16_t place)
+ * such a one goes when the task starts and nobody holds it, not before, or those who
+ * read it would fetch it again and again. Its pages count as free. */
+static cl_verdict clear_output(cl_core *core, uint32_t block, uint16_t place,
+                               bool starts, uint64_t *pages)
 {
     const uint32_t hold = core->place[place].hold[block];
     if (cl_hold_state(hold) == CL_HOLD_ABSENT)
         return CL_GO;
     if (cl_hold_state(hold) != CL_HOLD_RESIDENT || cl_hold_pins(hold) != 0)
         return CL_PENDING;
-    cl_block_drop(core, block, place);
+    if (starts)
+        cl_block_drop(core, block, place);
+    else
+        *pages -= cl_core_block(core, block)->pages;
     return CL_GO;
 }
 
 /* Pages that the task takes at its start; CL_PENDING where that is not settled yet. */
-static cl_verdict new_pages(cl_core *core, uint32_t task, uint16_t place,
+static cl_verdict new_pages(cl_core *core, uint32_t task, uint16_t place, bool starts,
                             uint64_t *pages)
 {
     const cl_operands o = cl_task_operands(core, task);
@@ -234,9 +239,9 @@ static cl_verdict new_pages(cl_core *core, uint32_t task, uint16_t place,
         const uint32_t block = cl_operand_block(o.at[i]);
         const cl_mode mode = cl_operand_mode(o.at[i]);
         if (mode == CL_W) {
-            if (clear_output(core, block, place) != CL_GO)
-                verdict = CL_PENDING;
             *pages += cl_core_block(core, block)->pages;
+            if (clear_output(core, block, place, starts, pages) != CL_GO)
+                verdict = CL_PENDING;
         } else if (mode != CL_R) {
             const uint32_t made = cl_operand_block(o.at[i + 1]);
             if (takes_over(core, block, made, place))
@@ -269,7 +274,7 @@ uint64_t cl_task_output_pages(const cl_core *core, uint32_t task)
     return pages;
 }
 
-cl_verdict cl_task_prepare(cl_core *core, uint32_t task, uint16_t place)
+cl_verdict cl_task_prepare(cl_core *core, uint32_t task, uint16_t place, bool starts)
 {
     if (!cl_task_operands_here(core, task, place)) {
         const cl_verdict v = fetch_operands(core, task, place);
@@ -277,7 +282,7 @@ cl_verdict cl_task_prepare(cl_core *core, uint32_t task, uint16_t place)
             return v;
     }
     uint64_t pages;
-    const cl_verdict v = new_pages(core, task, place, &pages);
+    const cl_verdict v = new_pages(core, task, place, starts, &pages);
     if (v != CL_GO)
         return v;
     return cl_evict_make_room(core, place, pages + core->place[place].slack, task,
