@@ -94,6 +94,11 @@ static uint64_t kept_pages(const cl_engine *engine, const cl_plan *plan,
     return pages;
 }
 
+static uint64_t guessed_core(const cl_budget *b)
+{
+    return CORE_FIXED + b->tasks * CORE_PER_TASK + b->blocks * CORE_PER_BLOCK;
+}
+
 cl_budget cl_budget_of(const cl_engine *engine, const cl_plan *plan, const cl_run *run)
 {
     cl_budget b = {.neediest = CL_NONE, .others = kept_pages(engine, plan, run)};
@@ -109,9 +114,8 @@ cl_budget cl_budget_of(const cl_engine *engine, const cl_plan *plan, const cl_ru
             b.neediest = s->task_base + k;
         }
     }
-    b.fixed = plan->bytes + CORE_FIXED + b.tasks * CORE_PER_TASK +
-              b.blocks * (CORE_PER_BLOCK + DRIVER_BLOCK) + plan->nstage * DRIVER_STAGE +
-              plan->ntensor * DRIVER_TENSOR;
+    b.fixed = plan->bytes + guessed_core(&b) + b.blocks * DRIVER_BLOCK +
+              plan->nstage * DRIVER_STAGE + plan->ntensor * DRIVER_TENSOR;
     const uint64_t spent = engine->charged + b.fixed + b.others * CL_PAGE;
     if (spent < engine->options.memory)
         b.pages = (engine->options.memory - spent) / CL_PAGE;
@@ -158,29 +162,27 @@ static uint64_t scratch_pages(const cl_engine *engine, const cl_run *run)
     return bytes / CL_PAGE;
 }
 
-static clast_status fill_core(cl_core *core, const cl_plan *plan, cl_error *err)
-{
-    for (uint32_t i = 0; i < plan->nsegment; i++)
-        CL_TRY(cl_core_append(core, &plan->segment[i], err));
-    return CLAST_OK;
-}
-
 clast_status cl_budget_core(cl_core **out, const cl_engine *engine, const cl_plan *plan,
-                            const cl_run *run, const cl_budget *b, cl_error *err)
+                            const cl_run *run, cl_budget *b, cl_error *err)
 {
-    const cl_core_limits limits = {
-        .budget_pages = b->pages,
-        .scratch_pages = b->binds ? scratch_pages(engine, run) : 0,
-        .nplace = 1,
-        .prefetch = 2 * (uint32_t)engine->options.workers + 2,
-    };
-    cl_core *core = NULL;
-    CL_TRY(cl_core_new(&core, plan, &limits, err));
-    const clast_status status = fill_core(core, plan, err);
-    if (status != CLAST_OK) {
-        cl_core_free(core);
-        return status;
+    for (;;) {
+        const cl_core_limits limits = {
+            .budget_pages = b->pages,
+            .scratch_pages = b->binds ? scratch_pages(engine, run) : 0,
+            .nplace = 1,
+            .prefetch = 2 * (uint32_t)engine->options.workers + 2,
+        };
+        CL_TRY(cl_core_new(out, plan, &limits, err));
+        const uint64_t bytes = cl_core_bytes(*out);
+        if (bytes <= guessed_core(b) + b->more)
+            return CLAST_OK;
+        /* More than was set aside: once more with that. */
+        cl_core_free(*out);
+        const uint64_t more = bytes - guessed_core(b);
+        const uint64_t pages = cl_pages(more - b->more);
+        b->fixed += more - b->more;
+        b->more = more;
+        b->pages -= pages < b->pages ? pages : b->pages;
+        CL_TRY(cl_budget_check(engine, plan, b, err));
     }
-    *out = core;
-    return CLAST_OK;
 }

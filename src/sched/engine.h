@@ -65,6 +65,7 @@ typedef struct {
     uint64_t least;         /* pages that the neediest task takes */
     uint32_t neediest;      /* that task */
     uint64_t tasks, blocks; /* of all segments */
+    uint64_t more;          /* bytes that the core takes beyond what was expected */
     bool binds;             /* not everything fits at once */
 } cl_budget;
 
@@ -75,12 +76,14 @@ clast_status cl_budget_check(const cl_engine *engine, const cl_plan *plan,
                              const cl_budget *budget, cl_error *err);
 /* Bytes of memory with which the plan would run, here and now. */
 uint64_t cl_budget_minimum(const cl_engine *engine, const cl_budget *budget);
+/* A core with the plan's segments. It may turn out larger than was set aside; then the
+ * budget is corrected. */
 clast_status cl_budget_core(cl_core **core, const cl_engine *engine, const cl_plan *plan,
-                            const cl_run *run, const cl_budget *budget, cl_error *err);
+                            const cl_run *run, cl_budget *budget, cl_error *err);
 
 /* predict.c */
 clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_run *run,
-                        const cl_budget *budget, clast_stats *stats, cl_error *err);
+                        cl_budget *budget, clast_stats *stats, cl_error *err);
 
 /* kept.c: `address` and `slot` are a run's tables by block. */
 bool cl_kept_is_read(const cl_kept *kept, const cl_plan *plan, const cl_run *run);

@@ -97,11 +97,13 @@ static clast_status rehearse(rehearsal *r, const cl_budget *budget, cl_error *er
         } else if (cl_core_is_finished(r->core)) {
             break;
         } else if (!any) {
-            return stopped(r, budget, err);
+            break;
         }
     }
     uint32_t task, block;
     const clast_status status = cl_core_failure(r->core, &task, &block);
+    if (status == CLAST_OK && !cl_core_is_finished(r->core))
+        return stopped(r, budget, err);
     if (status == CLAST_ENOSPACE)
         return cl_error_set(err, status,
                             "the plan spills more than the scratch folder has room for "
@@ -128,7 +130,7 @@ static clast_status adopt_dry(cl_core *core, const cl_plan *plan, const cl_run *
 }
 
 clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_run *run,
-                        const cl_budget *budget, clast_stats *stats, cl_error *err)
+                        cl_budget *budget, clast_stats *stats, cl_error *err)
 {
     rehearsal r = {.plan = plan};
     CL_TRY(cl_budget_core(&r.core, engine, plan, run, budget, err));

@@ -244,7 +244,7 @@ static void note_run(const cl_driver *d, const cl_budget *budget, clast_stats *s
 }
 
 static clast_status drive(cl_engine *engine, const cl_plan *plan, const cl_run *run,
-                          cl_exec *exec, const cl_budget *budget, clast_stats *stats,
+                          cl_exec *exec, cl_budget *budget, clast_stats *stats,
                           cl_error *err)
 {
     cl_driver d = {.mutex = &engine->mutex,
