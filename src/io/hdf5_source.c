@@ -71,34 +71,36 @@ static clast_status explain_missing(cl_hdf5_source *s, const char *path, cl_erro
     return cl_hdf5_fail(err, CLAST_EFORMAT, "%s cannot be opened", s->where);
 }
 
-/* A dataset behind an external link: its own file takes the place of the first. */
+static clast_status fail_link(const cl_hdf5_source *s, cl_error *err)
+{
+    return cl_hdf5_fail(err, CLAST_EFORMAT, "%s: its link cannot be followed",
+                        s->where);
+}
+
+/* A dataset behind an external link: its own file takes the place of the first, and it
+ * is found there by its address, since its name may be lost on the way. */
 static clast_status move_to_own_file(cl_hdf5_source *s, cl_error *err)
 {
-    char file_name[1024], path[1024];
+    char name[4096];
+    H5O_info_t object;
     const hid_t file = H5Iget_file_id(s->dataset);
     const bool is_here = file >= 0 && cl_hdf5_descriptor(file) == s->file->fd;
-    const ssize_t nfile =
-        file >= 0 ? H5Fget_name(file, file_name, sizeof file_name) : -1;
-    const ssize_t npath = H5Iget_name(s->dataset, path, sizeof path);
+    const ssize_t n = file >= 0 ? H5Fget_name(file, name, sizeof name) : -1;
     if (file >= 0)
         H5Fclose(file);
     if (is_here || s->file->fd < 0)
         return CLAST_OK;
-    if (nfile <= 0 || nfile >= (ssize_t)sizeof file_name || npath <= 0 ||
-        npath >= (ssize_t)sizeof path)
-        return cl_hdf5_fail(err, CLAST_EFORMAT, "%s: its link cannot be followed",
-                            s->where);
+    if (n <= 0 || n >= (ssize_t)sizeof name ||
+        H5Oget_info2(s->dataset, &object, H5O_INFO_BASIC) < 0)
+        return fail_link(s, err);
     H5Dclose(s->dataset);
     s->dataset = H5I_INVALID_HID;
     cl_hdf5_file *there;
-    CL_TRY(cl_hdf5_file_open(&there, file_name, err));
+    CL_TRY(cl_hdf5_file_open(&there, name, err));
     cl_hdf5_file_close(s->file);
     s->file = there;
-    s->dataset = open_dataset(there->id, path);
-    if (s->dataset < 0)
-        return cl_hdf5_fail(err, CLAST_EFORMAT, "%s: its link cannot be followed",
-                            s->where);
-    return CLAST_OK;
+    s->dataset = H5Oopen_by_addr(there->id, object.addr);
+    return s->dataset < 0 ? fail_link(s, err) : CLAST_OK;
 }
 
 static clast_status open_locked(cl_hdf5_source *s, const char *file, const char *path,
