@@ -350,6 +350,24 @@ START_TEST(described)
 }
 END_TEST
 
+/* Rows stored, columns wanted: a copy between, and no task gathers too much. */
+START_TEST(badly_fitting_grids_are_staged)
+{
+    static const int64_t rows[] = {1, 4096}, columns[] = {4096, 1};
+    kit k;
+    kit_open(&k);
+    const cl_node_id x = kit_source(&k, F8, DIMS(4096, 4096), rows, true);
+    kit_store(&k, x, columns);
+    k.settings.block_bytes = 16384;
+    kit_build(&k);
+    ck_assert_str_eq(kit_stage(&k, CL_STAGE_MAP)->label, "copy");
+    const cl_segment *const g = &k.plan.segment[0];
+    for (uint32_t t = 0; t < g->ntask; t++)
+        ck_assert_uint_le(g->operand_start[t + 1] - g->operand_start[t], 70);
+    kit_close(&k);
+}
+END_TEST
+
 /* Each allocation fails in turn: an error, nothing lost. */
 START_TEST(every_allocation_may_fail)
 {
@@ -402,6 +420,7 @@ static Suite *suite(void)
     tcase_add_test(t, siblings_share_a_pass);
     tcase_add_test(t, persisted_arrays_are_kept);
     tcase_add_test(t, described);
+    tcase_add_test(t, badly_fitting_grids_are_staged);
     tcase_add_test(t, every_allocation_may_fail);
     suite_add_tcase(s, t);
     return s;

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * From nodes to a plan: the steps of draft.h one after another, then the tables moved
  * into the plan's arena and hashed.

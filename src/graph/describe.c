@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The plan as text: sources with their windows, a line for each stage, totals. Columns
  * are as wide as their longest entry, so a first pass measures and a second one writes.

@@ -160,6 +160,7 @@ clast_status cl_draft_emit(cl_draft *d, cl_make *make);
 clast_status cl_draft_tensor(cl_draft *d, clast_dtype dtype, const cl_grid *grid,
                              uint32_t first_block, uint32_t step, uint32_t *tensor);
 clast_status cl_draft_sources(cl_draft *d);
+clast_status cl_draft_view_tensor(cl_draft *d, uint32_t tensor, uint32_t *view);
 /* The view of an item through a map (NULL: identity), in the map's space. */
 clast_status cl_draft_view(cl_draft *d, uint32_t item, uint32_t *view);
 clast_status cl_draft_view_mapped(cl_draft *d, uint32_t item, const cl_map *map,
@@ -198,7 +199,15 @@ clast_status cl_lower_leaves(cl_draft *d, const cl_make *make, uint32_t *views);
 double cl_lower_cost(const cl_make *make);
 void cl_lower_walk(cl_draft *d, uint32_t stage, const cl_grid *from, const cl_grid *to,
                    uint32_t inner);
+/* Tasks of a stage that reads views over the tiles of its own grid; out CL_NONE: none.
+ */
+clast_status cl_lower_grid(cl_draft *d, const cl_grid *grid, uint32_t n,
+                           const uint32_t *views, uint32_t out);
 clast_status cl_lower_map(cl_draft *d, cl_make *make);
+/* lower_copy.c: puts a copy under *view where tasks of the grid would gather too many
+ * tiles. */
+clast_status cl_lower_staged(cl_draft *d, uint32_t node, const cl_grid *consumer,
+                             uint32_t *view);
 clast_status cl_lower_fold(cl_draft *d, cl_make *make);
 clast_status cl_lower_gemm(cl_draft *d, cl_make *make);
 clast_status cl_lower_svd(cl_draft *d, cl_make *make);

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Lowering: makes become stages, and stages tasks, operands and blocks in flat arrays.
  *

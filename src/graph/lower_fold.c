@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Reductions: leaves in chains of CL_CHAIN, levels of joins, a finish.
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Matrix products: each tile of the result is a chain of accumulations over K panels,
  * in fixed order.
@@ -104,6 +104,10 @@ clast_status cl_lower_gemm(cl_draft *d, cl_make *m)
     uint32_t views[2], tensor, stage;
     CL_TRY(cl_draft_view(d, it.in[0], &views[0]));
     CL_TRY(cl_draft_view(d, it.in[1], &views[1]));
+    const cl_grid grid_a = {.ndim = 2, .axis = {m->grid.axis[0], m->panels}};
+    const cl_grid grid_b = {.ndim = 2, .axis = {m->panels, m->grid.axis[1]}};
+    CL_TRY(cl_lower_staged(d, it.id, &grid_a, &views[0]));
+    CL_TRY(cl_lower_staged(d, it.id, &grid_b, &views[1]));
     CL_TRY(cl_draft_tensor(d, dtype, &m->grid, 0, (uint32_t)nk, &tensor));
     CL_TRY(cl_lower_tiles(d, tensor, 0));
     cl_stage s = {.kind = CL_STAGE_GEMM,

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Elementwise stages (one task a tile) and stores (one task a unit of whole chunks).
  *
@@ -31,9 +31,11 @@ static reader reader_of(const cl_draft *d, uint32_t view, const cl_grid *grid)
 
 clast_status cl_lower_leaves(cl_draft *d, const cl_make *m, uint32_t *views)
 {
-    for (uint32_t i = 0; i < m->nleaf; i++)
+    for (uint32_t i = 0; i < m->nleaf; i++) {
         CL_TRY(cl_draft_view_mapped(d, m->leaf[i].item, &m->leaf[i].map, &m->space,
                                     &views[i]));
+        CL_TRY(cl_lower_staged(d, d->item[m->item].id, &m->grid, &views[i]));
+    }
     return CLAST_OK;
 }
 
@@ -105,8 +107,8 @@ void cl_lower_walk(cl_draft *d, uint32_t stage, const cl_grid *from, const cl_gr
         }
 }
 
-static clast_status tasks(cl_draft *d, const cl_grid *grid, uint32_t n,
-                          const uint32_t *views, uint32_t out)
+clast_status cl_lower_grid(cl_draft *d, const cl_grid *grid, uint32_t n,
+                           const uint32_t *views, uint32_t out)
 {
     reader readers[2 * CL_MAX_INSNS];
     bool all_same = true;
@@ -155,7 +157,7 @@ clast_status cl_lower_map(cl_draft *d, cl_make *m)
     CL_TRY(cl_lower_stage(d, &s, (uint32_t)(m - d->make), &stage));
     m->inner = inner_axes(d, m);
     d->walk[stage].is_mirrored = is_mirrored(m);
-    CL_TRY(tasks(d, &m->grid, m->nleaf, views, tensor));
+    CL_TRY(cl_lower_grid(d, &m->grid, m->nleaf, views, tensor));
     d->item[m->item].tensor = tensor;
     d->item[m->item].view = CL_NONE;
     return CLAST_OK;
@@ -169,6 +171,7 @@ clast_status cl_lower_store(cl_draft *d, uint32_t sink)
     CL_TRY(cl_settle_units(d, sink, &units));
     uint32_t view, stage;
     CL_TRY(cl_draft_view(d, item, &view));
+    CL_TRY(cl_lower_staged(d, it->id, &units, &view));
     const cl_stage s = {.kind = CL_STAGE_STORE,
                         .label = "store",
                         .node = it->id,
@@ -189,5 +192,5 @@ clast_status cl_lower_store(cl_draft *d, uint32_t sink)
                             &whole, &found));
     const uint32_t inner = cl_item_is_made(d, it) ? d->make[it->make].inner : 0;
     cl_lower_walk(d, stage, found ? &natural : NULL, &units, inner);
-    return tasks(d, &units, 1, &view, CL_NONE);
+    return cl_lower_grid(d, &units, 1, &view, CL_NONE);
 }

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Singular values of a tall matrix by a tree of QR factorisations (TSQR: Demmel,
  * Grigori, Hoemmen and Langou 2012, algorithm 1).

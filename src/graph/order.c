@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Order: which raw tasks are needed, in what order they are wanted, and the final
  * arrays.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Plans as finished records: everything hangs in the plan's arena, so giving one back
  * is one call. Blocks are found by global id through the segment that holds them.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The grids of stages, chosen from what storage suggests (docs/numeric-grids.md).
  *

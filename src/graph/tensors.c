@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What is read of each source, and how stages address what exists.
  *
@@ -342,7 +342,7 @@ static clast_status view_map(cl_draft *d, uint32_t child, const cl_map *map,
     return CLAST_OK;
 }
 
-static clast_status view_tensor(cl_draft *d, uint32_t tensor, uint32_t *view)
+clast_status cl_draft_view_tensor(cl_draft *d, uint32_t tensor, uint32_t *view)
 {
     const cl_shape shape = cl_grid_shape(&d->tensor[tensor].grid);
     CL_TRY(view_new(d, CL_VIEW_TENSOR, &shape, view));
@@ -354,7 +354,7 @@ static clast_status view_source(cl_draft *d, const cl_item *it, uint32_t *view)
 {
     const uint32_t source = it->node.params.source;
     uint32_t leaf = CL_NONE;
-    CL_TRY(view_tensor(d, d->source_tensor[source], &leaf));
+    CL_TRY(cl_draft_view_tensor(d, d->source_tensor[source], &leaf));
     cl_map shift = cl_map_identity(it->node.shape.ndim);
     for (int a = 0; a < shift.nin; a++)
         shift.off[a] = -d->window[source].lo[a];
@@ -410,7 +410,7 @@ clast_status cl_draft_view(cl_draft *d, uint32_t item, uint32_t *view)
     if (it->view == CL_NONE) {
         uint32_t made = CL_NONE;
         if (it->tensor != CL_NONE)
-            CL_TRY(view_tensor(d, it->tensor, &made));
+            CL_TRY(cl_draft_view_tensor(d, it->tensor, &made));
         else if (it->base != item)
             CL_TRY(cl_draft_view_mapped(d, it->base, &it->map, &it->node.shape, &made));
         else
