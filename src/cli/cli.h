@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The `clast` command: what its files share. It uses the public interface only.
+ *
+ * stdout carries what was asked for (values, a description, a plan); everything else
+ * goes to stderr. Functions that can fail write their message and return an exit code.
+ */
+#ifndef CLI_H
+#define CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "clast.h"
+
+/* Exit codes; interruptions are 128 + the signal's number. */
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_WRONG = 2, EXIT_NO_FIT = 3 };
+
+enum { MAX_NAMES = 256 };
+
+/* One --in or --out. name is NULL for an output without one. */
+typedef struct {
+    const char *name, *file, *path;
+} place;
+
+typedef struct {
+    const char *program, *program_file;
+    int nin, nout;
+    place in[MAX_NAMES], out[MAX_NAMES];
+    uint64_t memory;       /* 0: default */
+    double memory_percent; /* of the machine's; 0: `memory` holds */
+    int workers;
+    const char *scratch;
+    uint64_t block;
+    int nchunk; /* 0: default */
+    int64_t chunk[CLAST_MAXDIM];
+    int gzip; /* as in clast_hdf5_options */
+    bool overwrite, raw, explain, stats, quiet, no_sync;
+    const char *stats_file; /* JSON; NULL: text on stderr */
+} eval_options;
+
+/* main.c */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int exit_code_of(clast_status status, bool is_running);
+int finish_stdout(int code); /* the code, or EXIT_FAILED where stdout took no more */
+
+/* options.c: EXIT_DONE, or the message is written. argv is cut at '=' and ':/'. */
+int parse_eval_options(int argc, char **argv, eval_options *o);
+/* FILE:/path, at the last ":/"; path is NULL where there is none. */
+void split_place(char *text, const char **file, const char **path);
+
+/* eval.c, info.c */
+int command_eval(int argc, char **argv);
+int command_info(int argc, char **argv);
+void write_stdout(void *arg, const char *text, size_t bytes);
+
+/* interrupt.c */
+void interrupt_watch(clast_ctx *ctx); /* SIGINT and SIGTERM cancel runs of ctx */
+void interrupt_forget(void);
+int interrupt_code(void); /* 0, or 128 + the signal that came */
+
+/* stats.c */
+int write_stats(const eval_options *o, const clast_options *settled,
+                const clast_stats *stats);
+
+/* summary.c: the array that printing needs: its ends only where it is long. */
+clast_array *summarize(clast_array *a, bool *is_cut);
+
+/* print.c: writes data of this dtype and of the summary's shape as numpy's str() does;
+ * `full` is the shape of the whole array. */
+int print_array(FILE *to, clast_dtype dtype, int ndim, const int64_t *full,
+                const int64_t *shape, const void *data);
+
+/* digits.c: numbers as numpy writes them */
+enum { DIGITS_TEXT = 400 };
+/* Shortest digits that round-trip, as str() of a scalar. */
+void scalar_text(clast_dtype dtype, const void *value, char text[DIGITS_TEXT]);
+/* How the floats of one array are written. */
+typedef struct {
+    bool is_float32, is_exponential, has_sign; /* has_sign: + before positive ones */
+    int left, right;                           /* columns around the point */
+    int precision, exponent;                   /* digits of an exponential's parts */
+} float_layout;
+/* From the value at every `step` bytes. */
+void layout_begin(float_layout *l, bool is_float32, bool has_sign, const char *data,
+                  size_t n, size_t step);
+void layout_text(const float_layout *l, const void *value, char text[DIGITS_TEXT]);
+
+#endif

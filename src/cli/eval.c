@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * clast eval: a program over datasets, to datasets or to stdout.
+ *
+ * Options, program, context, inputs, expression, then one clast_compute() for all
+ * outputs, or a fetch of what is to be shown. Each step returns an exit code and leaves
+ * cleaning up to command_eval(). Errors of the program show its line and a caret.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+static const char help[] =
+    "clast eval PROGRAM --in NAME=FILE:/path ... [--out [NAME=]FILE:/path] ...\n"
+    "\n"
+    "Evaluates a program, a subset of Python with NumPy's functions, on HDF5 "
+    "datasets:\n"
+    "\n"
+    "  clast eval 'x + x.T - mean(x, axis=0)' --in x=in.h5:/x --out out.h5:/y\n"
+    "  clast eval 'u, s, vt = svd(a)' --in a=in.h5:/a --out s=out.h5:/s\n"
+    "\n"
+    "Without --out the value is printed. The word after eval is the program, also when "
+    "it\n"
+    "begins with '-'.\n"
+    "\n"
+    "  -f FILE             the program is in FILE; -f - reads it from standard input\n"
+    "  --in NAME=FILE:/path\n"
+    "                      the dataset that a name stands for\n"
+    "  --out [NAME=]FILE:/path\n"
+    "                      where the value goes, or that of a name of the program\n"
+    "  --memory SIZE       the budget: 2G, 256M or 50% (default: half of what is "
+    "there)\n"
+    "  --workers N         (default: the processors that this process may use)\n"
+    "  --scratch DIR       where blocks go that do not fit (default: beside the "
+    "output)\n"
+    "  --block SIZE        of the tiles that are computed at once (default: 4M)\n"
+    "  --chunks N,N,...    of the outputs' storage; -1: the whole axis\n"
+    "  --compress KIND     same (as the first input), none, gzip:1 to gzip:9\n"
+    "  --overwrite         replace a dataset that exists\n"
+    "  --raw               leave _FillValue, scale_factor and add_offset alone\n"
+    "  --explain           print the plan and stop\n"
+    "  --stats[=json:FILE] what was planned and what it took, on stderr or in FILE\n"
+    "  --quiet             no messages but errors\n"
+    "  --no-sync           skip the fsyncs\n"
+    "\n"
+    "CLAST_MEMORY, CLAST_WORKERS and CLAST_SCRATCH stand for options that are not "
+    "given.\n"
+    "Exit codes: 0 done, 1 the run failed, 2 command line, program or metadata wrong, "
+    "3\n"
+    "does not fit, 130 and 143 interrupted.\n";
+
+enum { MAX_PROGRAM = 1 << 20 };
+
+/* What one evaluation owns. */
+typedef struct {
+    eval_options o;
+    char *text; /* of a program that was read */
+    clast_ctx *ctx;
+    clast_array *result[MAX_NAMES];
+    clast_sink sink[MAX_NAMES];
+    clast_hdf5_options stored;
+} job;
+
+/* ---- the program ---- */
+
+static int read_program(job *j)
+{
+    const char *name = j->o.program_file;
+    if (name == NULL)
+        return EXIT_DONE;
+    FILE *from = strcmp(name, "-") == 0 ? stdin : fopen(name, "r");
+    if (from == NULL) {
+        complain("-f: %s: %s", name, strerror(errno));
+        return EXIT_WRONG;
+    }
+    j->text = calloc(1, MAX_PROGRAM + 2);
+    const size_t n = j->text != NULL ? fread(j->text, 1, MAX_PROGRAM + 1, from) : 0;
+    const bool is_broken = j->text == NULL || ferror(from) != 0;
+    if (from != stdin)
+        fclose(from);
+    if (is_broken || n > MAX_PROGRAM || memchr(j->text, '\0', n) != NULL) {
+        complain("-f: %s: %s", name,
+                 is_broken         ? "it cannot be read"
+                 : n > MAX_PROGRAM ? "a program has at most 1 MiB"
+                                   : "it holds a zero byte");
+        return EXIT_WRONG;
+    }
+    j->o.program = j->text;
+    return EXIT_DONE;
+}
+
+/* The line of the program, and a caret under the column. */
+static void show_place(const char *program, int line, int column)
+{
+    for (int i = 1; i < line; i++) {
+        const char *end = strchr(program, '\n');
+        if (end == NULL)
+            return;
+        program = end + 1;
+    }
+    const int n = (int)strcspn(program, "\r\n");
+    if (n > 400)
+        return;
+    fprintf(stderr, "    %.*s\n    ", n, program);
+    const char *p = program;
+    for (int i = 1; i < column && p < program + n; p++) {
+        if (((unsigned char)*p & 0xC0) == 0x80)
+            continue;
+        fputc(*p == '\t' ? '\t' : ' ', stderr);
+        i++;
+    }
+    fputs("^\n", stderr);
+}
+
+static int program_failed(const job *j, clast_array *a)
+{
+    int line = 0, column = 0;
+    complain("%s", clast_error(a));
+    if (sscanf(clast_error(a), "line %d, column %d:", &line, &column) == 2)
+        show_place(j->o.program, line, column);
+    return exit_code_of(clast_array_status(a), false);
+}
+
+/* ---- the context ---- */
+
+static void log_message(void *arg, clast_log_level level, const char *message)
+{
+    complain("%s%s", level == CLAST_LOG_WARNING ? "warning: " : "", message);
+}
+
+/* A part of the memory, of which the default budget is half. */
+static uint64_t memory_of(const eval_options *o)
+{
+    if (o->memory_percent == 0)
+        return o->memory;
+    clast_ctx *ctx = clast_open(NULL);
+    const double half = (double)clast_ctx_options(ctx).memory;
+    clast_close(&ctx);
+    const double bytes = 2 * half * o->memory_percent / 100;
+    return bytes < 1 ? 1 : (uint64_t)bytes;
+}
+
+static int open_context(job *j)
+{
+    const clast_options options = {.memory = memory_of(&j->o),
+                                   .workers = j->o.workers,
+                                   .scratch = j->o.scratch,
+                                   .block = j->o.block};
+    j->ctx = clast_open(&options);
+    interrupt_watch(j->ctx);
+    if (!j->o.quiet)
+        clast_set_log(j->ctx, log_message, NULL);
+    const clast_status status = clast_ctx_status(j->ctx);
+    if (status != CLAST_OK)
+        complain("%s", clast_ctx_error(j->ctx));
+    return exit_code_of(status, false);
+}
+
+/* ---- from inputs to results ---- */
+
+static int open_inputs(job *j, clast_name *names)
+{
+    const clast_read_options options = {.raw = j->o.raw};
+    for (int i = 0; i < j->o.nin; i++) {
+        const place *in = &j->o.in[i];
+        names[i].name = in->name;
+        names[i].array = clast_from_hdf5_with(j->ctx, in->file, in->path, &options);
+        const clast_status status = clast_array_status(names[i].array);
+        if (status != CLAST_OK) {
+            complain("%s", clast_error(names[i].array));
+            return exit_code_of(status, false);
+        }
+    }
+    return interrupt_code();
+}
+
+static int build(job *j)
+{
+    static clast_name names[MAX_NAMES];
+    const int code = open_inputs(j, names);
+    if (code != EXIT_DONE)
+        return code;
+    const char *wanted[MAX_NAMES] = {NULL};
+    for (int i = 0; i < j->o.nout; i++)
+        wanted[i] = j->o.out[i].name;
+    const int nwanted = j->o.nout > 0 ? j->o.nout : 1;
+    clast_expr_values(j->ctx, j->o.program, j->o.nin, names, nwanted, wanted,
+                      j->result);
+    if (clast_array_status(j->result[0]) != CLAST_OK)
+        return program_failed(j, j->result[0]);
+    return interrupt_code();
+}
+
+/* ---- sinks ---- */
+
+static int run_failed(const job *j, clast_status status)
+{
+    if (status == CLAST_ECANCELED && interrupt_code() != 0)
+        complain("interrupted");
+    else
+        complain("%s", clast_ctx_error(j->ctx));
+    return exit_code_of(status, true);
+}
+
+static int explain(const job *j, int n)
+{
+    const clast_status status = clast_explain(j->ctx, n, j->sink, write_stdout, NULL);
+    return status == CLAST_OK ? EXIT_DONE : run_failed(j, status);
+}
+
+static int store(job *j)
+{
+    j->stored = (clast_hdf5_options){.chunks = j->o.nchunk > 0 ? j->o.chunk : NULL,
+                                     .gzip = j->o.gzip,
+                                     .overwrite = j->o.overwrite,
+                                     .no_sync = j->o.no_sync};
+    for (int i = 0; i < j->o.nout; i++) {
+        const place *out = &j->o.out[i];
+        if (j->o.nchunk > 0 && clast_ndim(j->result[i]) != j->o.nchunk) {
+            complain("--chunks: %d lengths for %s:%s, which has %d dimensions",
+                     j->o.nchunk, out->file, out->path, clast_ndim(j->result[i]));
+            return EXIT_WRONG;
+        }
+        j->sink[i] = clast_sink_hdf5(j->result[i], out->file, out->path, &j->stored);
+    }
+    if (j->o.explain)
+        return explain(j, j->o.nout);
+    const clast_status status = clast_compute(j->ctx, j->o.nout, j->sink);
+    return status == CLAST_OK ? EXIT_DONE : run_failed(j, status);
+}
+
+/* Fetches what is shown of the value, and shows it. */
+static int print(job *j)
+{
+    clast_array *value = j->result[0];
+    bool is_cut = false;
+    clast_array *shown = summarize(value, &is_cut);
+    if (clast_array_status(shown) != CLAST_OK)
+        return program_failed(j, shown);
+    clast_buffer buffer = {.dtype = clast_array_dtype(shown),
+                           .ndim = clast_ndim(shown),
+                           .shape = clast_shape(shown)};
+    size_t bytes = clast_dtype_size(buffer.dtype);
+    bool is_huge = false;
+    for (int i = 0; i < buffer.ndim; i++)
+        is_huge |= __builtin_mul_overflow(bytes, (size_t)buffer.shape[i], &bytes);
+    buffer.bytes = bytes;
+    buffer.data = is_huge ? NULL : calloc(1, bytes + 1);
+    if (buffer.data == NULL) {
+        complain(
+            "eval: the part of the value that is printed does not fit into memory");
+        return EXIT_NO_FIT;
+    }
+    j->sink[0] = clast_sink_fetch(shown, &buffer);
+    int code = EXIT_DONE;
+    if (j->o.explain) {
+        code = explain(j, 1);
+    } else {
+        const clast_status status = clast_compute(j->ctx, 1, j->sink);
+        code = status == CLAST_OK
+                   ? print_array(stdout, buffer.dtype, buffer.ndim, clast_shape(value),
+                                 buffer.shape, buffer.data)
+                   : run_failed(j, status);
+    }
+    free(buffer.data);
+    return code;
+}
+
+static int run(job *j)
+{
+    int code = read_program(j);
+    if (code == EXIT_DONE)
+        code = open_context(j);
+    if (code == EXIT_DONE)
+        code = build(j);
+    if (code == EXIT_DONE)
+        code = j->o.nout > 0 ? store(j) : print(j);
+    if (code == EXIT_DONE && j->o.stats && !j->o.explain) {
+        const clast_options settled = clast_ctx_options(j->ctx);
+        const clast_stats stats = clast_ctx_stats(j->ctx);
+        code = write_stats(&j->o, &settled, &stats);
+    }
+    return code;
+}
+
+int command_eval(int argc, char **argv)
+{
+    static job j;
+    if (argc > 0 && strcmp(argv[0], "--help") == 0) {
+        fputs(help, stdout);
+        return EXIT_DONE;
+    }
+    int code = parse_eval_options(argc, argv, &j.o);
+    if (code == EXIT_DONE)
+        code = run(&j);
+    interrupt_forget();
+    if (j.ctx != NULL)
+        clast_close(&j.ctx);
+    free(j.text);
+    return code;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The `clast` command: picks the subcommand, knows the exit codes.
+ *
+ * 0 done; 1 the run failed; 2 the command line, the program or what the files say of
+ * themselves is wrong; 3 it does not fit into the memory; 130 and 143 interrupted.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+void complain(const char *format, ...)
+{
+    va_list args;
+    fputs("clast: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
+int exit_code_of(clast_status status, bool is_running)
+{
+    switch (status) {
+    case CLAST_OK:
+        return EXIT_DONE;
+    case CLAST_EBUDGET:
+        return EXIT_NO_FIT;
+    case CLAST_ECANCELED:
+        return interrupt_code() != 0 ? interrupt_code() : EXIT_FAILED;
+    case CLAST_EEXIST:
+    case CLAST_EACCESS:
+    case CLAST_ENOENT:
+    case CLAST_ENAME:
+    case CLAST_ENOTSUP:
+        return EXIT_WRONG;
+    default:
+        return is_running ? EXIT_FAILED : EXIT_WRONG;
+    }
+}
+
+int finish_stdout(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    complain("standard output: %s", strerror(errno));
+    return code != EXIT_DONE ? code : EXIT_FAILED;
+}
+
+void write_stdout(void *arg, const char *text, size_t bytes)
+{
+    fwrite(text, 1, bytes, stdout);
+}
+
+static const char help[] =
+    "clast: formulas over HDF5 datasets larger than memory\n"
+    "\n"
+    "  clast eval PROGRAM --in NAME=FILE:/path ... [--out [NAME=]FILE:/path] ...\n"
+    "  clast info FILE[:/path]\n"
+    "  clast --version\n"
+    "\n"
+    "clast eval --help and clast info --help say more.\n";
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"eval", command_eval},
+    {"info", command_info},
+};
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        fputs(help, stderr);
+        return EXIT_WRONG;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("clast " CLAST_VERSION);
+        return finish_stdout(EXIT_DONE);
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        fputs(help, stdout);
+        return finish_stdout(EXIT_DONE);
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return finish_stdout(commands[i].run(argc - 2, argv + 2));
+    complain("there is no command '%s': eval and info are", argv[1]);
+    return EXIT_WRONG;
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The command line of `clast eval`.
+ *
+ * One table of options, each with a function that reads its value; `--name value` and
+ * `--name=value` are the same. The word after `eval` is the program also when it begins
+ * with `-`, unless it is an option itself; then the program is the first word that is
+ * none. Names and places are cut out of argv where they stand, at the first '=' and the
+ * last ":/".
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+typedef int read_fn(eval_options *o, const char *option, char *value);
+
+static int wrong(const char *option, const char *value, const char *wanted)
+{
+    complain("%s: '%s' is not %s", option, value, wanted);
+    return EXIT_WRONG;
+}
+
+/* ---- values ---- */
+
+/* 2G, 256M, 64KiB, 4096: bytes, at least 1. */
+static bool read_size(const char *text, uint64_t *bytes)
+{
+    static const char units[] = "KMGT";
+    if (*text < '0' || *text > '9')
+        return false;
+    char *end = NULL;
+    errno = 0;
+    const double number = strtod(text, &end);
+    uint64_t scale = 1;
+    const char *unit = *end != '\0' ? strchr(units, *end & ~0x20) : NULL;
+    if (unit != NULL) {
+        scale <<= 10 * (unit - units + 1);
+        end++;
+        if (*end == 'i')
+            end++;
+    }
+    if (*end == 'B')
+        end++;
+    const double total = number * (double)scale;
+    if (*end != '\0' || errno != 0 || !(total >= 1) || total > 9e18)
+        return false;
+    *bytes = (uint64_t)total;
+    return true;
+}
+
+static bool read_integer(const char *text, int64_t *v)
+{
+    char *end = NULL;
+    errno = 0;
+    *v = strtoll(text, &end, 10);
+    return end != text && *end == '\0' && errno == 0;
+}
+
+static int read_memory(eval_options *o, const char *option, char *value)
+{
+    const size_t n = strlen(value);
+    o->memory_percent = 0;
+    if (n > 1 && value[n - 1] == '%') {
+        char *end = NULL;
+        const double percent = strtod(value, &end);
+        if (end != value + n - 1 || !(percent > 0) || percent > 100)
+            return wrong(option, value, "a part of the memory, such as 50%");
+        o->memory_percent = percent;
+        return EXIT_DONE;
+    }
+    return read_size(value, &o->memory)
+               ? EXIT_DONE
+               : wrong(option, value, "a size such as 2G, 256M or 50%");
+}
+
+static int read_workers(eval_options *o, const char *option, char *value)
+{
+    int64_t v = 0;
+    if (!read_integer(value, &v) || v < 1 || v > 256)
+        return wrong(option, value, "a number from 1 to 256");
+    o->workers = (int)v;
+    return EXIT_DONE;
+}
+
+static int read_scratch(eval_options *o, const char *option, char *value)
+{
+    o->scratch = value;
+    return EXIT_DONE;
+}
+
+static int read_block(eval_options *o, const char *option, char *value)
+{
+    return read_size(value, &o->block) ? EXIT_DONE
+                                       : wrong(option, value, "a size such as 4M");
+}
+
+static int read_chunks(eval_options *o, const char *option, char *value)
+{
+    static const char wanted[] =
+        "a list of lengths such as 1024,1024 (-1: the whole axis)";
+    o->nchunk = 0;
+    for (char *rest = value; rest != NULL;) {
+        char *comma = strchr(rest, ',');
+        char item[32];
+        const size_t n = comma != NULL ? (size_t)(comma - rest) : strlen(rest);
+        if (n == 0 || n >= sizeof item || o->nchunk == CLAST_MAXDIM)
+            return wrong(option, value, wanted);
+        memcpy(item, rest, n);
+        item[n] = '\0';
+        int64_t *chunk = &o->chunk[o->nchunk++];
+        if (!read_integer(item, chunk) || (*chunk < 1 && *chunk != -1))
+            return wrong(option, value, wanted);
+        rest = comma != NULL ? comma + 1 : NULL;
+    }
+    return EXIT_DONE;
+}
+
+static int read_compress(eval_options *o, const char *option, char *value)
+{
+    if (strcmp(value, "same") == 0)
+        o->gzip = 0;
+    else if (strcmp(value, "none") == 0)
+        o->gzip = -1;
+    else if (strncmp(value, "gzip:", 5) == 0 && value[5] >= '1' && value[5] <= '9' &&
+             value[6] == '\0')
+        o->gzip = value[5] - '0';
+    else
+        return wrong(option, value, "same, none or gzip:1 to gzip:9");
+    return EXIT_DONE;
+}
+
+static int read_program_file(eval_options *o, const char *option, char *value)
+{
+    o->program_file = value;
+    return EXIT_DONE;
+}
+
+static int read_stats(eval_options *o, const char *option, char *value)
+{
+    o->stats = true;
+    if (value == NULL)
+        return EXIT_DONE;
+    if (strncmp(value, "json:", 5) != 0 || value[5] == '\0')
+        return wrong(option, value, "json:FILE");
+    o->stats_file = value + 5;
+    return EXIT_DONE;
+}
+
+static int set_overwrite(eval_options *o, const char *option, char *value)
+{
+    o->overwrite = true;
+    return EXIT_DONE;
+}
+
+static int set_raw(eval_options *o, const char *option, char *value)
+{
+    o->raw = true;
+    return EXIT_DONE;
+}
+
+static int set_explain(eval_options *o, const char *option, char *value)
+{
+    o->explain = true;
+    return EXIT_DONE;
+}
+
+static int set_quiet(eval_options *o, const char *option, char *value)
+{
+    o->quiet = true;
+    return EXIT_DONE;
+}
+
+static int set_no_sync(eval_options *o, const char *option, char *value)
+{
+    o->no_sync = true;
+    return EXIT_DONE;
+}
+
+/* ---- names and places ---- */
+
+static bool is_name(const char *text, size_t n)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+    return n > 0 && !(text[0] >= '0' && text[0] <= '9') && strspn(text, letters) >= n;
+}
+
+void split_place(char *text, const char **file, const char **path)
+{
+    *file = text;
+    *path = NULL;
+    for (char *p = text; (p = strstr(p, ":/")) != NULL; p++)
+        *path = p + 1;
+    if (*path != NULL)
+        text[*path - text - 1] = '\0';
+}
+
+/* NAME=FILE:/path or, where a name may be missing, FILE:/path. */
+static int read_place(const char *option, char *value, bool needs_name, place *p)
+{
+    char *equals = strchr(value, '=');
+    const bool has_name = equals != NULL && is_name(value, (size_t)(equals - value));
+    if (needs_name && !has_name)
+        return wrong(option, value, "NAME=FILE:/path");
+    p->name = NULL;
+    char *rest = value;
+    if (has_name) {
+        *equals = '\0';
+        p->name = value;
+        rest = equals + 1;
+    }
+    split_place(rest, &p->file, &p->path);
+    if (p->path == NULL || p->file[0] == '\0' || p->path[1] == '\0')
+        return wrong(option, rest, "FILE:/path with a file and the path of a dataset");
+    return EXIT_DONE;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return (a == NULL && b == NULL) || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static int read_in(eval_options *o, const char *option, char *value)
+{
+    if (o->nin == MAX_NAMES) {
+        complain("%s: more than %d of them", option, MAX_NAMES);
+        return EXIT_WRONG;
+    }
+    place *p = &o->in[o->nin];
+    const int code = read_place(option, value, true, p);
+    if (code != EXIT_DONE)
+        return code;
+    for (int i = 0; i < o->nin; i++)
+        if (is_same(o->in[i].name, p->name)) {
+            complain("%s: the name '%s' is given twice", option, p->name);
+            return EXIT_WRONG;
+        }
+    o->nin++;
+    return EXIT_DONE;
+}
+
+static int read_out(eval_options *o, const char *option, char *value)
+{
+    if (o->nout == MAX_NAMES) {
+        complain("%s: more than %d of them", option, MAX_NAMES);
+        return EXIT_WRONG;
+    }
+    place *p = &o->out[o->nout];
+    const int code = read_place(option, value, false, p);
+    if (code != EXIT_DONE)
+        return code;
+    for (int i = 0; i < o->nout; i++) {
+        if (is_same(o->out[i].name, p->name)) {
+            complain("%s: %s%s is given twice", option,
+                     p->name != NULL ? "the name " : "an output without a name",
+                     p->name != NULL ? p->name : "");
+            return EXIT_WRONG;
+        }
+        if (is_same(o->out[i].file, p->file) && is_same(o->out[i].path, p->path)) {
+            complain("%s: %s:%s is given twice", option, p->file, p->path);
+            return EXIT_WRONG;
+        }
+    }
+    o->nout++;
+    return EXIT_DONE;
+}
+
+/* ---- the command line ---- */
+
+typedef enum { FLAG, VALUE, OPTIONAL } value_kind; /* OPTIONAL: only with '=' */
+
+static const struct {
+    const char *name;
+    value_kind kind;
+    read_fn *read;
+} options[] = {
+    {"--in", VALUE, read_in},
+    {"--out", VALUE, read_out},
+    {"--memory", VALUE, read_memory},
+    {"--workers", VALUE, read_workers},
+    {"--scratch", VALUE, read_scratch},
+    {"--block", VALUE, read_block},
+    {"--chunks", VALUE, read_chunks},
+    {"--compress", VALUE, read_compress},
+    {"-f", VALUE, read_program_file},
+    {"--stats", OPTIONAL, read_stats},
+    {"--overwrite", FLAG, set_overwrite},
+    {"--raw", FLAG, set_raw},
+    {"--explain", FLAG, set_explain},
+    {"--quiet", FLAG, set_quiet},
+    {"--no-sync", FLAG, set_no_sync},
+};
+
+enum { NOPTIONS = sizeof options / sizeof *options };
+
+/* The option that the word is, or -1. `-f` before another option is a program: minus
+ * f. */
+static int find_option(const char *word, const char *following)
+{
+    const size_t n = strcspn(word, "=");
+    for (int i = 0; i < NOPTIONS; i++) {
+        if (strlen(options[i].name) != n || strncmp(options[i].name, word, n) != 0)
+            continue;
+        if (strcmp(word, "-f") == 0 &&
+            (following == NULL || strncmp(following, "--", 2) == 0))
+            return -1;
+        return i;
+    }
+    return -1;
+}
+
+/* Reads the option at argv[*i] and steps over its value. */
+static int read_option(eval_options *o, int option, int argc, char **argv, int *i)
+{
+    char *equals = strchr(argv[*i], '=');
+    char *value = equals != NULL ? equals + 1 : NULL;
+    const char *name = options[option].name;
+    if (options[option].kind == FLAG && value != NULL) {
+        complain("%s: takes no value", name);
+        return EXIT_WRONG;
+    }
+    if (options[option].kind == VALUE && value == NULL) {
+        if (*i + 1 >= argc) {
+            complain("%s: its value is missing", name);
+            return EXIT_WRONG;
+        }
+        value = argv[++*i];
+    }
+    return options[option].read(o, name, value);
+}
+
+static int read_word(eval_options *o, char *word, bool is_first)
+{
+    const bool is_long = word[0] == '-' && word[1] == '-';
+    if (is_long && !is_first) {
+        complain("there is no option '%s' (clast eval --help lists them)", word);
+        return EXIT_WRONG;
+    }
+    if (o->program != NULL) {
+        complain("unexpected argument '%s': the program is one word, in quotes", word);
+        return EXIT_WRONG;
+    }
+    o->program = word;
+    return EXIT_DONE;
+}
+
+static int read_environment(eval_options *o)
+{
+    char *memory = getenv("CLAST_MEMORY");
+    char *workers = getenv("CLAST_WORKERS");
+    o->scratch = getenv("CLAST_SCRATCH");
+    int code = EXIT_DONE;
+    if (memory != NULL && *memory != '\0')
+        code = read_memory(o, "CLAST_MEMORY", memory);
+    if (code == EXIT_DONE && workers != NULL && *workers != '\0')
+        code = read_workers(o, "CLAST_WORKERS", workers);
+    return code;
+}
+
+int parse_eval_options(int argc, char **argv, eval_options *o)
+{
+    memset(o, 0, sizeof *o);
+    int code = read_environment(o);
+    for (int i = 0; i < argc && code == EXIT_DONE; i++) {
+        const int option = find_option(argv[i], i + 1 < argc ? argv[i + 1] : NULL);
+        code = option >= 0 ? read_option(o, option, argc, argv, &i)
+                           : read_word(o, argv[i], i == 0);
+    }
+    if (code != EXIT_DONE)
+        return code;
+    if ((o->program == NULL) == (o->program_file == NULL)) {
+        complain(o->program == NULL ? "eval: the program is missing"
+                                    : "eval: there is a program and -f as well");
+        return EXIT_WRONG;
+    }
+    if (o->scratch == NULL && o->nout == 0)
+        o->scratch = getenv("TMPDIR");
+    if (o->scratch != NULL && o->scratch[0] == '\0')
+        o->scratch = NULL;
+    return EXIT_DONE;
+}
