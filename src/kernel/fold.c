@@ -28,7 +28,7 @@ typedef struct {
     const cl_box *box;
     cl_run run;
     int first_column, first_row, first_stack; /* axes; each part ends at the next */
-    int64_t part[CL_MAXDIM];   /* a panel's extent along each axis */
+    int64_t part[CL_MAXDIM];                  /* a panel's extent along each axis */
     int64_t stride[CL_MAXDIM]; /* of a kept axis in the output, in elements */
     char *buffer, *lanes, *records;
     size_t record_first, record_bytes; /* of one record of the stack */
@@ -54,7 +54,8 @@ static int64_t product(const int64_t *n, int from, int to)
 
 /* Cuts axes from..to - 1 so that a part has at most `most` elements, whole last axes
  * first; an axis that is cut is cut evenly. Returns the part's elements. */
-static int64_t cut_axes(const cl_box *box, int from, int to, int64_t most, int64_t *part)
+static int64_t cut_axes(const cl_box *box, int from, int to, int64_t most,
+                        int64_t *part)
 {
     int64_t room = most, elements = 1;
     for (int a = to - 1; a >= from; a--) {
@@ -96,7 +97,8 @@ static void plan_panels(folding *g)
         outer == 1 && columns <= CL_LANES && rows <= CL_PANEL / columns;
     const int64_t width = is_whole ? CL_PANEL : CL_LANES;
     const int64_t c = cut_axes(box, g->first_column, ndim, CL_LANES, g->part);
-    const int64_t r = cut_axes(box, g->first_row, g->first_column, CL_PANEL / c, g->part);
+    const int64_t r =
+        cut_axes(box, g->first_row, g->first_column, CL_PANEL / c, g->part);
     int64_t room = c == columns && r == rows ? CL_PANEL / (c * r) : 1;
     if (room > width / c)
         room = width / c;
@@ -141,8 +143,8 @@ static const cl_span *span_around(const cl_input *input, const cl_box *box)
         const cl_box *b = &input->span[s].box;
         bool is_inside = true;
         for (int a = 0; a < box->ndim; a++)
-            is_inside &= b->lo[a] <= box->lo[a] &&
-                         box->lo[a] + box->n[a] <= b->lo[a] + b->n[a];
+            is_inside &=
+                b->lo[a] <= box->lo[a] && box->lo[a] + box->n[a] <= b->lo[a] + b->n[a];
         if (is_inside)
             return &input->span[s];
     }
@@ -250,7 +252,8 @@ static void scan_column(const folding *g, const panel *p, const cl_matrix *m,
         memcpy(best->first, &extreme, g->f.size);
         is_worse = 0;
     } else {
-        g->f.scan->best[g->f.which](best->first, &is_worse, (const char *)&extreme, 1, 0);
+        g->f.scan->best[g->f.which](best->first, &is_worse, (const char *)&extreme, 1,
+                                    0);
     }
     if (!is_worse)
         *at = row_index(g, p, row);
@@ -373,7 +376,8 @@ static size_t record_bytes(const cl_folder *f, int64_t width)
 
 /* One record as wide as a panel, or a stack of narrow ones, for any box that is not
  * larger: what a box's own numbers give would not bound a smaller box's. */
-size_t cl_fold_workspace(const cl_fold *fold, const cl_loop *loop, const cl_box *largest)
+size_t cl_fold_workspace(const cl_fold *fold, const cl_loop *loop,
+                         const cl_box *largest)
 {
     const cl_folder f = cl_folder_of(fold, loop->loops);
     const int depth = record_depth(reduced_count(fold, largest));

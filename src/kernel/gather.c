@@ -86,7 +86,7 @@ typedef void transpose_fn(int64_t rows, int64_t columns, const char *src,
             char *to = dst + top * dst_row;                                            \
             for (int64_t c = 0; c < whole; c += TILE(T)) {                             \
                 prefetch_rows(from + (c + TILE(T)) * src_column, TILE(T), src_column,  \
-                              high *size, whole - c - TILE(T));                        \
+                              high * size, whole - c - TILE(T));                       \
                 for (int64_t r = 0; r < full; r += TILE(T))                            \
                     copy_tile_##T(from + r * size + c * src_column, src_column,        \
                                   to + r * dst_row + c * size, dst_row);               \

@@ -131,11 +131,20 @@ static void add_conversion(builder *b, cl_loop_fn *fn, uint16_t from, uint16_t o
 static bool real_constant(const cl_scalar *v, clast_dtype type, double *value)
 {
     switch (type) {
-    case CLAST_FLOAT32: *value = (double)v->f32; return true;
-    case CLAST_FLOAT64: *value = v->f64; return true;
-    case CLAST_COMPLEX64: *value = (double)v->c64[0]; return v->c64[1] == 0;
-    case CLAST_COMPLEX128: *value = v->c128[0]; return v->c128[1] == 0;
-    default: return false;
+    case CLAST_FLOAT32:
+        *value = (double)v->f32;
+        return true;
+    case CLAST_FLOAT64:
+        *value = v->f64;
+        return true;
+    case CLAST_COMPLEX64:
+        *value = (double)v->c64[0];
+        return v->c64[1] == 0;
+    case CLAST_COMPLEX128:
+        *value = v->c128[0];
+        return v->c128[1] == 0;
+    default:
+        return false;
     }
 }
 
@@ -198,7 +207,8 @@ static clast_status add_maker(builder *b, const cl_insn *in, uint16_t out)
     const bool is_cast = in->op == CL_OP_ARANGE && in->type != in->dtype;
     const uint16_t made = is_cast ? take_register(b) : out;
     cl_step *s = add_step(b, made);
-    s->make = in->op == CL_OP_ARANGE ? loops->arange[in->type] : loops->random[in->dtype];
+    s->make =
+        in->op == CL_OP_ARANGE ? loops->arange[in->type] : loops->random[in->dtype];
     s->imm = in->imm;
     s->maker = b->loop->nmaker++;
     if (!s->make)
@@ -218,7 +228,9 @@ static clast_status add_instruction(builder *b, uint32_t i)
     const bool is_last = i + 1u == p->ninsn;
     const bool is_constant = in->op == CL_OP_CONST;
     const uint16_t value = (uint16_t)(p->ninput + i);
-    const uint16_t out = is_last && !is_constant ? NO_VALUE : take_register(b);
+    const uint16_t out = is_constant ? b->loop->nregister++ /* never shared */
+                         : is_last   ? NO_VALUE
+                                     : take_register(b);
     b->slot[value] = (uint16_t)(p->ninput + out);
     b->loop->cost += cl_ops[in->op].cost;
     if (in->op == CL_OP_ARANGE || in->op == CL_OP_RANDOM)

@@ -17,10 +17,10 @@
 #define CL_PANEL 8192
 
 typedef struct {
-    cl_loop_fn *fn;   /* NULL for a generator */
-    cl_make_fn *make; /* imm tells of what */
+    cl_loop_fn *fn;                           /* NULL for a generator */
+    cl_make_fn *make;                         /* imm tells of what */
     bool (*refuses)(size_t n, const void *a); /* of operand 1; NULL: accepts all */
-    uint16_t out;    /* a register */
+    uint16_t out;                             /* a register */
     uint16_t arg[3]; /* slots; those beyond the arity repeat the first */
     uint16_t imm;
     uint16_t maker; /* number among the generators */
@@ -36,9 +36,9 @@ struct cl_loop {
     const cl_loops *loops;
     int ndim;
     uint16_t ninput, nstep, nfixed, nmaker, nregister;
-    clast_dtype dtype; /* of the result */
-    uint8_t size;      /* bytes of an element of the result */
-    int64_t strip;     /* elements of a register */
+    clast_dtype dtype;            /* of the result */
+    uint8_t size;                 /* bytes of an element of the result */
+    int64_t strip;                /* elements of a register */
     int64_t register_bytes, cost; /* cycles an element, roughly */
     size_t workspace;
     uint8_t *input_size; /* bytes of an element, each */

@@ -21,13 +21,16 @@ static _Atomic(const cl_loops *) chosen;
 static bool has_isa(cl_isa isa)
 {
     switch (isa) {
-    case CL_ISA_BASELINE: return true;
-    case CL_ISA_AVX2: return __builtin_cpu_supports("avx2");
+    case CL_ISA_BASELINE:
+        return true;
+    case CL_ISA_AVX2:
+        return __builtin_cpu_supports("avx2");
     case CL_ISA_AVX512:
         return __builtin_cpu_supports("avx512f") &&
                __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-    case CL_NISA: break;
+    case CL_NISA:
+        break;
     }
     return false;
 }

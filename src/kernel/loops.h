@@ -64,7 +64,7 @@ typedef struct {
 
 typedef struct {
     const char *name;
-    cl_loop_fn *const *op[CLAST_NDTYPE]; /* [type computed in][operation] */
+    cl_loop_fn *const *op[CLAST_NDTYPE];          /* [type computed in][operation] */
     cl_loop_fn *cast[CLAST_NDTYPE][CLAST_NDTYPE]; /* [from][to] */
     cl_make_fn *arange[CLAST_NDTYPE];             /* int64, uint64, float64 */
     cl_make_fn *random[CLAST_NDTYPE];             /* float32, float64 */

@@ -161,32 +161,32 @@ typedef struct {
 
 /* Vectors of floats for SLEEF: its name for the lanes, and loads and stores. */
 #if defined(__AVX512F__)
-#define VECTOR_f64           __m512d
-#define VECTOR_f32           __m512
-#define LOAD_f64(p)          _mm512_loadu_pd(p)
-#define LOAD_f32(p)          _mm512_loadu_ps(p)
-#define STORE_f64(p, v)      _mm512_storeu_pd(p, v)
-#define STORE_f32(p, v)      _mm512_storeu_ps(p, v)
-#define SLEEF_f64(function)  Sleef_cinz_##function##d8_u10avx512fnofma
-#define SLEEF_f32(function)  Sleef_cinz_##function##f16_u10avx512fnofma
+#define VECTOR_f64          __m512d
+#define VECTOR_f32          __m512
+#define LOAD_f64(p)         _mm512_loadu_pd(p)
+#define LOAD_f32(p)         _mm512_loadu_ps(p)
+#define STORE_f64(p, v)     _mm512_storeu_pd(p, v)
+#define STORE_f32(p, v)     _mm512_storeu_ps(p, v)
+#define SLEEF_f64(function) Sleef_cinz_##function##d8_u10avx512fnofma
+#define SLEEF_f32(function) Sleef_cinz_##function##f16_u10avx512fnofma
 #elif defined(__AVX2__)
-#define VECTOR_f64           __m256d
-#define VECTOR_f32           __m256
-#define LOAD_f64(p)          _mm256_loadu_pd(p)
-#define LOAD_f32(p)          _mm256_loadu_ps(p)
-#define STORE_f64(p, v)      _mm256_storeu_pd(p, v)
-#define STORE_f32(p, v)      _mm256_storeu_ps(p, v)
-#define SLEEF_f64(function)  Sleef_cinz_##function##d4_u10avx
-#define SLEEF_f32(function)  Sleef_cinz_##function##f8_u10avx
+#define VECTOR_f64          __m256d
+#define VECTOR_f32          __m256
+#define LOAD_f64(p)         _mm256_loadu_pd(p)
+#define LOAD_f32(p)         _mm256_loadu_ps(p)
+#define STORE_f64(p, v)     _mm256_storeu_pd(p, v)
+#define STORE_f32(p, v)     _mm256_storeu_ps(p, v)
+#define SLEEF_f64(function) Sleef_cinz_##function##d4_u10avx
+#define SLEEF_f32(function) Sleef_cinz_##function##f8_u10avx
 #else
-#define VECTOR_f64           __m128d
-#define VECTOR_f32           __m128
-#define LOAD_f64(p)          _mm_loadu_pd(p)
-#define LOAD_f32(p)          _mm_loadu_ps(p)
-#define STORE_f64(p, v)      _mm_storeu_pd(p, v)
-#define STORE_f32(p, v)      _mm_storeu_ps(p, v)
-#define SLEEF_f64(function)  Sleef_cinz_##function##d2_u10sse2
-#define SLEEF_f32(function)  Sleef_cinz_##function##f4_u10sse2
+#define VECTOR_f64          __m128d
+#define VECTOR_f32          __m128
+#define LOAD_f64(p)         _mm_loadu_pd(p)
+#define LOAD_f32(p)         _mm_loadu_ps(p)
+#define STORE_f64(p, v)     _mm_storeu_pd(p, v)
+#define STORE_f32(p, v)     _mm_storeu_ps(p, v)
+#define SLEEF_f64(function) Sleef_cinz_##function##d2_u10sse2
+#define SLEEF_f32(function) Sleef_cinz_##function##f4_u10sse2
 #endif
 
 /* clang-format off */
@@ -230,8 +230,8 @@ typedef struct {
 #include "kernel/loops_cast.inc"
 #include "kernel/loops_make.inc"
 
-#define ROW(DT, N) [DT] = JOIN3(row, _, N),
-#define ACC(DT, N) [DT] = JOIN3(acc, _, N),
+#define ROW(DT, N)  [DT] = JOIN3(row, _, N),
+#define ACC(DT, N)  [DT] = JOIN3(acc, _, N),
 #define SCAN(DT, N) [DT] = &JOIN3(scan, _, N),
 #define DTYPES(X)                                                                      \
     X(CLAST_BOOL, b1)                                                                  \

@@ -10,9 +10,9 @@
  *          where it is; one of stride 0 is filled into its panel; any other (a
  *          transpose, say) is gathered into its panel for some rows at a time, so that
  *          each cache line of it is fetched once.
- *   flat   the last axis is short: a strip is several rows, whole trailing axes.
- *          Inputs that are not contiguous over it are gathered, the result likewise
- *          scattered.
+ *   flat   the last axis is short, or the cell is one column of the output: a strip is
+ *          several rows, whole trailing axes. Inputs that are not contiguous over it
+ * are gathered, the result likewise scattered.
  *
  * The output is C-contiguous over the box; a wide strip's last step writes into it.
  */
@@ -24,7 +24,6 @@
 #define WIDE_ENOUGH  64
 #define POLL_CYCLES  (1 << 25)
 #define GATHER_STRIP 256
-
 
 /* The box that is computed and where its result goes. */
 typedef struct {
@@ -197,7 +196,7 @@ static frame wide_frame(cl_run *r, const cell *c)
     frame f = {.last = c->ndim - 1};
     for (uint32_t i = 0; i < r->loop->ninput; i++) {
         const int64_t stride = r->stride[i][f.last], size = r->loop->input_size[i];
-        r->mode[i] = stride == 0                                     ? FILLED
+        r->mode[i] = stride == 0                                   ? FILLED
                      : stride == size && is_aligned(r, i, c->ndim) ? IN_PLACE
                                                                    : GATHERED;
         f.has_gathered |= r->mode[i] == GATHERED;
@@ -347,8 +346,7 @@ static clast_status run_flat_strip(cl_run *r, const cell *c, int from, const int
     int64_t compact[CL_MAXDIM];
     char *out = c->out + offset_at(c->ndim, c->stride, at);
     const int64_t size = r->loop->size;
-    const bool is_direct =
-        compact_strides(c->ndim, from, n, size, c->stride, compact);
+    const bool is_direct = compact_strides(c->ndim, from, n, size, c->stride, compact);
     for (uint32_t i = 0; i < r->loop->ninput; i++)
         set_flat_slot(r, i, c->ndim, from, n, at, count);
     r->reg[r->loop->nregister] = is_direct ? out : r->result;
@@ -456,7 +454,9 @@ static clast_status run_cell(cl_run *r, const cl_box *part, const target *t)
             add_axis(r, &c, t, a, part->n[a]);
     if (c.ndim == 0)
         add_unit_axis(r, &c);
-    const bool is_wide = c.ndim == 1 || c.n[c.ndim - 1] >= WIDE_ENOUGH;
+    const int last = c.ndim - 1;
+    const bool is_wide =
+        c.stride[last] == r->loop->size && (last == 0 || c.n[last] >= WIDE_ENOUGH);
     return is_wide ? run_wide(r, &c) : run_flat(r, &c);
 }
 

@@ -21,8 +21,7 @@ typedef struct {
 
 static inline cl_philox cl_philox_block(cl_philox counter, uint32_t k0, uint32_t k1)
 {
-    uint32_t c0 = counter.w[0], c1 = counter.w[1], c2 = counter.w[2],
-             c3 = counter.w[3];
+    uint32_t c0 = counter.w[0], c1 = counter.w[1], c2 = counter.w[2], c3 = counter.w[3];
     for (int round = 0; round < 10; round++) {
         const uint64_t p0 = (uint64_t)0xD2511F53 * c0, p1 = (uint64_t)0xCD9E8D57 * c2;
         c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;

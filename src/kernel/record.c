@@ -248,9 +248,11 @@ static void finish_numbers(const cl_folder *f, const cl_record *r, int64_t eleme
                            char *out)
 {
     const cl_fold *fold = f->fold;
-    const clast_dtype to = cl_dtype_real(cl_reduction_dtype(fold->reduction, fold->dtype));
+    const clast_dtype to =
+        cl_dtype_real(cl_reduction_dtype(fold->reduction, fold->dtype));
     const int64_t n = f->is_moment ? elements : elements * f->parts;
-    const double *x = (const double *)(const void *)(f->is_moment ? r->second : r->first);
+    const double *x =
+        (const double *)(const void *)(f->is_moment ? r->second : r->first);
     const double free = (double)r->count - fold->ddof;
     const double by = !f->is_moment ? (double)r->count : free > 0 ? free : 0;
     for (int64_t i = 0; i < n; i += PIECE) {

@@ -35,9 +35,9 @@ typedef struct {
     const cl_acc_loops *acc;
     const cl_scan_loops *scan; /* of the real dtype for VAR and STD */
     cl_acc kind;
-    int parts;          /* numbers in an element as acc sees it: 2 for sums of complex */
-    size_t size;        /* bytes of an element of the input */
-    size_t first_size;  /* bytes of a record's components */
+    int parts;         /* numbers in an element as acc sees it: 2 for sums of complex */
+    size_t size;       /* bytes of an element of the input */
+    size_t first_size; /* bytes of a record's components */
     size_t second_size; /* 0: there is none */
     bool is_moment, is_arg;
     int which; /* 0 least, 1 greatest */
@@ -65,7 +65,8 @@ static inline bool cl_matrix_is_short(const cl_matrix *m)
  * lanes: CL_FOLD_LANES bytes. Not for ARGMIN and ARGMAX. Rows must be side by side
  * where cl_matrix_group() is more than 1. */
 #define CL_FOLD_LANES (3 * CL_LANES * 16)
-void cl_record_fold(const cl_folder *f, const cl_matrix *m, cl_record *out, char *lanes);
+void cl_record_fold(const cl_folder *f, const cl_matrix *m, cl_record *out,
+                    char *lanes);
 /* `n` consecutive matrices. */
 void cl_record_fold_all(const cl_folder *f, const cl_matrix *m, int64_t n,
                         int64_t matrix_bytes, cl_record *out, char *lanes);

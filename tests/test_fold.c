@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Reductions of boxes: values against definitions in long double, bits against other
+ * cuts of the same values and other instruction sets, chains and joins of partials,
+ * rounding errors, hard variances, empty axes.
+ */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "check_main.h"
+#include "kernel/fold.h"
+#include "kernel/loops.h"
+#include "naive.h"
+#include "spans.h"
+
+static void *aligned(size_t bytes)
+{
+    void *p = NULL;
+    ck_assert_int_eq(posix_memalign(&p, 64, bytes + 64), 0);
+    return p;
+}
+
+/* The identity: the values are the input's. */
+static cl_program identity(int ndim, const uint8_t *dtype)
+{
+    return (cl_program){.ndim = ndim, .ninput = 1, .input_dtype = dtype};
+}
+
+static void fold_program(const cl_fold *f, const cl_program *p, const cl_box *box,
+                         const cl_input *input, void *partial, bool first)
+{
+    cl_loop *loop = NULL;
+    ck_assert_int_eq(cl_loop_new(&loop, p), CLAST_OK);
+    const size_t bytes = cl_fold_workspace(f, loop, box);
+    char *workspace = aligned(bytes);
+    memset(workspace + bytes, 0x5A, 64);
+    ck_assert_int_eq(cl_fold_run(f, loop, box, input, partial, first, workspace, NULL),
+                     CLAST_OK);
+    for (int k = 0; k < 64; k++)
+        ck_assert_int_eq(workspace[bytes + (size_t)k], 0x5A);
+    free(workspace);
+    cl_loop_free(loop);
+}
+
+static int64_t kept_count(const cl_fold *f, const cl_box *box)
+{
+    int64_t n = 1;
+    for (int a = 0; a < box->ndim; a++)
+        n *= f->axes >> a & 1 ? 1 : box->n[a];
+    return n;
+}
+
+/* ---- the definition of one output element ---- */
+
+typedef struct {
+    int64_t count, at;
+    long double sum[2], size[2], m2;
+    uint64_t wrapped;
+    cl_scalar best;
+    bool any, every, has_nan;
+} expectation;
+
+static bool is_nan(cl_scalar v, clast_dtype t)
+{
+    const cl_scalar z = cl_scalar_cast(v, t, CLAST_COMPLEX128);
+    return cl_dtype_kind(t) >= CL_KIND_FLOAT && (isnan(z.c128[0]) || isnan(z.c128[1]));
+}
+
+static bool is_better(const cl_fold *f, cl_scalar v, cl_scalar best)
+{
+    const bool is_least = f->reduction == CLAST_MIN || f->reduction == CLAST_ARGMIN;
+    const cl_scalar arg[3] = {v, best, v};
+    if (is_nan(v, f->dtype) || is_nan(best, f->dtype))
+        return is_nan(v, f->dtype) && !is_nan(best, f->dtype);
+    return naive_apply(is_least ? CL_OP_LT : CL_OP_GT, f->dtype, CLAST_BOOL, arg).u8;
+}
+
+/* Visits the elements that go into output element `wanted`, twice for the squares. */
+static expectation expect(const cl_fold *f, const cl_program *p, const cl_box *box,
+                          const cl_input *in, int64_t wanted)
+{
+    expectation e = {.every = true};
+    for (int pass = 0; pass < 2; pass++) {
+        int64_t index[CL_MAXDIM];
+        memcpy(index, box->lo, sizeof index);
+        do {
+            int64_t place = 0, flat = 0;
+            for (int a = 0; a < box->ndim; a++) {
+                if (f->axes >> a & 1)
+                    flat += f->flat_stride[a] * index[a];
+                else
+                    place = place * box->n[a] + index[a] - box->lo[a];
+            }
+            if (place != wanted)
+                continue;
+            const cl_scalar v = naive_program(p, in, index);
+            const cl_scalar z = cl_scalar_cast(v, f->dtype, CLAST_COMPLEX128);
+            const long double re = z.c128[0], im = z.c128[1];
+            if (pass == 1) {
+                const long double dr = re - e.sum[0] / e.count,
+                                  di = im - e.sum[1] / e.count;
+                e.m2 += dr * dr + di * di;
+                continue;
+            }
+            e.sum[0] += re, e.sum[1] += im;
+            e.size[0] += fabsl(re), e.size[1] += fabsl(im);
+            e.wrapped += cl_scalar_cast(v, f->dtype, CLAST_UINT64).u64;
+            const bool truth = cl_scalar_cast(v, f->dtype, CLAST_BOOL).u8;
+            e.any |= truth, e.every &= truth;
+            if (e.count == 0 || is_better(f, v, e.best))
+                e.best = v, e.at = flat;
+            e.count++;
+        } while (naive_next_index(box, index));
+    }
+    return e;
+}
+
+static double tolerance(const expectation *e, int part, double rounding)
+{
+    const double depth = e->count > 1 ? ceil(log2((double)e->count)) : 1;
+    return 8 * 0x1p-53 * depth * (double)e->size[part] +
+           rounding * fabs((double)e->sum[part]);
+}
+
+static bool is_near(double got, long double want, double within)
+{
+    if (isnan((double)want) || isinf((double)want))
+        return isnan((double)want) ? isnan(got) : got == (double)want;
+    return fabsl((long double)got - want) <= within;
+}
+
+static void check_element(const cl_fold *f, const expectation *e, cl_scalar got)
+{
+    const clast_dtype dtype = cl_reduction_dtype(f->reduction, f->dtype);
+    const bool is_single = f->dtype == CLAST_FLOAT32 || f->dtype == CLAST_COMPLEX64;
+    const double rounding = is_single ? 0x1p-24 : 0x1p-52;
+    const cl_scalar z = cl_scalar_cast(got, dtype, CLAST_COMPLEX128);
+    const long double n = e->count, var = e->m2 / fmaxl(n - f->ddof, 0);
+    switch (f->reduction) {
+    case CLAST_SUM:
+        if (cl_dtype_kind(f->dtype) < CL_KIND_FLOAT) {
+            ck_assert_uint_eq(got.u64, e->wrapped);
+            break;
+        }
+        for (int k = 0; k < 2; k++)
+            ck_assert(is_near(z.c128[k], e->sum[k], tolerance(e, k, rounding)));
+        break;
+    case CLAST_MEAN:
+        for (int k = 0; k < 2; k++)
+            ck_assert(is_near(z.c128[k], e->sum[k] / n,
+                              2 * tolerance(e, k, rounding) / (double)n));
+        break;
+    case CLAST_VAR:
+    case CLAST_STD: {
+        const long double want = f->reduction == CLAST_STD ? sqrtl(var) : var;
+        ck_assert_msg(is_near(z.c128[0], want, (1e-12 + 4 * rounding) * (double)want),
+                      "got %.17g, not %.17Lg", z.c128[0], want);
+        break;
+    }
+    case CLAST_MIN:
+    case CLAST_MAX: {
+        const cl_scalar equal[3] = {got, e->best, got};
+        if (is_nan(e->best, f->dtype))
+            ck_assert(is_nan(got, f->dtype));
+        else
+            ck_assert(naive_apply(CL_OP_EQ, f->dtype, CLAST_BOOL, equal).u8);
+        break;
+    }
+    case CLAST_ARGMIN:
+    case CLAST_ARGMAX:
+        ck_assert_int_eq(got.i64, e->at);
+        break;
+    case CLAST_ANY:
+        ck_assert_int_eq(got.u8, e->any);
+        break;
+    case CLAST_EVERY:
+        ck_assert_int_eq(got.u8, e->every);
+        break;
+    case CLAST_NREDUCTION:
+        break;
+    }
+}
+
+/* ---- random folds ---- */
+
+static cl_box random_box(uint64_t *seed)
+{
+    static const int64_t most[] = {1, 30000, 300, 40, 14, 8};
+    cl_box box = {.ndim = (int)naive_below(seed, 6)};
+    for (int a = 0; a < box.ndim; a++) {
+        box.lo[a] = naive_below(seed, 50);
+        box.n[a] = 1 + naive_below(seed, most[box.ndim]);
+    }
+    return box;
+}
+
+/* Values without infinities or extremes, so that sums have a tolerance. */
+static void calm(spans *s, uint64_t *seed)
+{
+    const int64_t size = (int64_t)clast_dtype_size(s->dtype);
+    const cl_span *span = s->span;
+    int64_t bytes = size;
+    const char *low = span->data;
+    for (int a = 0; a < span->box.ndim; a++) {
+        const int64_t extent = (span->box.n[a] - 1) * span->stride[a];
+        low += extent < 0 ? extent : 0;
+        bytes += extent < 0 ? -extent : extent;
+    }
+    char *at = s->memory + (low - s->memory);
+    for (int64_t i = 0; i + size <= bytes; i += size) {
+        const cl_scalar v = {.c128 = {(double)naive_below(seed, 2000) / 8 - 100,
+                                      (double)naive_below(seed, 2000) / 7 - 100}};
+        const cl_scalar w = cl_scalar_cast(v, CLAST_COMPLEX128, s->dtype);
+        memcpy(at + i, &w, (size_t)size);
+    }
+}
+
+static cl_fold random_fold(uint64_t *seed, clast_reduction r, const cl_box *box)
+{
+    cl_fold f = {.reduction = r,
+                 .dtype = (clast_dtype)naive_below(seed, CLAST_NDTYPE),
+                 .axes = (uint32_t)naive_next(seed) & ((1u << box->ndim) - 1),
+                 .ddof = (double)naive_below(seed, 2)};
+    int64_t stride = 1;
+    for (int a = box->ndim - 1; a >= 0; a--)
+        if (f.axes >> a & 1) {
+            f.flat_stride[a] = stride;
+            stride *= box->lo[a] + box->n[a];
+        }
+    return f;
+}
+
+static void check_values(const cl_fold *f, const cl_program *p, const cl_box *box,
+                         const cl_input *input, const void *partial, uint64_t *seed)
+{
+    const int64_t elements = kept_count(f, box);
+    const size_t size = clast_dtype_size(cl_reduction_dtype(f->reduction, f->dtype));
+    char *out = aligned((size_t)elements * size);
+    cl_fold_finish(f, elements, partial, out);
+    for (int k = 0; k < 3; k++) {
+        const int64_t i = naive_below(seed, elements);
+        const expectation e = expect(f, p, box, input, i);
+        cl_scalar got = {.i64 = 0};
+        memcpy(&got, out + (size_t)i * size, size);
+        check_element(f, &e, got);
+    }
+    free(out);
+}
+
+START_TEST(random_folds)
+{
+    uint64_t seed = (uint64_t)_i + 100;
+    for (int round = 0; round < 120; round++) {
+        const cl_box box = random_box(&seed);
+        const cl_fold f = random_fold(&seed, (clast_reduction)_i, &box);
+        const uint8_t dtype = (uint8_t)f.dtype;
+        const cl_program p = identity(box.ndim, &dtype);
+        const int64_t elements = kept_count(&f, &box);
+        const size_t bytes = (size_t)cl_partial_bytes(f.reduction, f.dtype, elements);
+        char *one = aligned(bytes), *other = aligned(bytes);
+        memset(one, 0, bytes), memset(other, 0, bytes);
+        spans s;
+        spans_init(&s, &seed, f.dtype, &box, true);
+        if (f.reduction < CLAST_MIN || round % 2)
+            calm(&s, &seed);
+        cl_loops_set(CL_ISA_BASELINE);
+        fold_program(&f, &p, &box, &s.input, one, true);
+        check_values(&f, &p, &box, &s.input, one, &seed);
+        for (int isa = 0; isa < CL_NISA; isa++) {
+            if (!cl_loops_set((cl_isa)isa))
+                continue;
+            spans_cut(&s, &seed); /* neither cuts nor levels change a bit */
+            fold_program(&f, &p, &box, &s.input, other, true);
+            if (f.reduction < CLAST_MIN || round % 2)
+                ck_assert_mem_eq(one, other, bytes);
+            check_values(&f, &p, &box, &s.input, other, &seed);
+        }
+        spans_fini(&s);
+        free(one);
+        free(other);
+    }
+}
+END_TEST
+
+/* A chain of leaves and a join of partials give what the whole gives. */
+START_TEST(chains_and_joins)
+{
+    uint64_t seed = (uint64_t)_i + 500;
+    for (int round = 0; round < 60; round++) {
+        cl_box box = random_box(&seed);
+        if (box.ndim == 0 || box.n[0] < 2)
+            continue;
+        cl_fold f = random_fold(&seed, (clast_reduction)_i, &box);
+        if (!(f.axes & 1)) {
+            f.axes |= 1;
+            f.flat_stride[0] = 1 << 20;
+        }
+        const uint8_t dtype = (uint8_t)f.dtype;
+        const cl_program p = identity(box.ndim, &dtype);
+        const int64_t elements = kept_count(&f, &box);
+        const size_t bytes = (size_t)cl_partial_bytes(f.reduction, f.dtype, elements);
+        void *chain = aligned(bytes), *left = aligned(bytes), *right = aligned(bytes);
+        spans s;
+        spans_init(&s, &seed, f.dtype, &box, true);
+        calm(&s, &seed);
+        cl_box top = box, bottom = box;
+        top.n[0] = 1 + naive_below(&seed, box.n[0] - 1);
+        bottom.lo[0] += top.n[0];
+        bottom.n[0] -= top.n[0];
+        fold_program(&f, &p, &top, &s.input, chain, true);
+        fold_program(&f, &p, &bottom, &s.input, chain, false);
+        check_values(&f, &p, &box, &s.input, chain, &seed);
+        fold_program(&f, &p, &top, &s.input, left, true);
+        fold_program(&f, &p, &bottom, &s.input, right, true);
+        cl_fold_join(&f, elements, 2, (const void *const[]){left, right}, left);
+        check_values(&f, &p, &box, &s.input, left, &seed);
+        spans_fini(&s);
+        free(chain);
+        free(left);
+        free(right);
+    }
+}
+END_TEST
+
+/* ---- particular cases ---- */
+
+static double fold_doubles(clast_reduction r, const double *x, int64_t n, double ddof)
+{
+    const uint8_t dtype = CLAST_FLOAT64;
+    const cl_program p = identity(1, &dtype);
+    const cl_box box = {.ndim = 1, .n = {n}};
+    const cl_span span = {.box = box, .data = (const char *)x, .stride = {8}};
+    const cl_input input = {1, &span};
+    const cl_fold f = {.reduction = r,
+                       .dtype = CLAST_FLOAT64,
+                       .axes = 1,
+                       .ddof = ddof,
+                       .flat_stride = {1}};
+    _Alignas(64) char partial[256];
+    double out;
+    fold_program(&f, &p, &box, &input, partial, true);
+    cl_fold_finish(&f, 1, partial, &out);
+    return out;
+}
+
+START_TEST(empty_axes)
+{
+    ck_assert(fold_doubles(CLAST_SUM, NULL, 0, 0) == 0);
+    ck_assert(isnan(fold_doubles(CLAST_MEAN, NULL, 0, 0)));
+    ck_assert(isnan(fold_doubles(CLAST_VAR, NULL, 0, 0)));
+}
+END_TEST
+
+START_TEST(degrees_of_freedom)
+{
+    const double one[] = {5}, two[] = {1, 3};
+    ck_assert(isnan(fold_doubles(CLAST_VAR, one, 1, 1)));
+    ck_assert(isnan(fold_doubles(CLAST_VAR, one, 1, 2)));
+    ck_assert(isinf(fold_doubles(CLAST_VAR, two, 2, 2)));
+    ck_assert(fold_doubles(CLAST_VAR, two, 2, 0.5) == 2 / 1.5);
+}
+END_TEST
+
+START_TEST(variance_far_from_zero)
+{
+    enum { N = 100000 };
+    double *x = cl_alloc_array(N, sizeof *x);
+    for (int i = 0; i < N; i++)
+        x[i] = 1e8 + (i % 2 ? 0.25 : -0.25);
+    ck_assert(fabs(fold_doubles(CLAST_VAR, x, N, 0) - 0.0625) < 1e-12);
+    cl_free(x);
+}
+END_TEST
+
+static Suite *fold_suite(void)
+{
+    Suite *s = suite_create("fold");
+    TCase *t = tcase_create("fold");
+    tcase_set_timeout(t, 300);
+    tcase_add_loop_test(t, random_folds, 0, CLAST_NREDUCTION);
+    tcase_add_loop_test(t, chains_and_joins, 0, CLAST_NREDUCTION);
+    tcase_add_test(t, empty_axes);
+    tcase_add_test(t, degrees_of_freedom);
+    tcase_add_test(t, variance_far_from_zero);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    Suite *(*const suites[])(void) = {fold_suite};
+    return cl_check_main(suites, 1);
+}
