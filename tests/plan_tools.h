@@ -204,6 +204,13 @@ static inline void kit_store(kit *k, cl_node_id node, const int64_t *chunk)
 /* ---- the validator ----------------------------------------------------------------
  */
 
+/* As ck_assert, but free of charge where it holds: that one makes a system call. */
+#define REQUIRE(condition)                                                             \
+    do {                                                                               \
+        if (!(condition))                                                              \
+            ck_abort_msg("not so: %s", #condition);                                    \
+    } while (0)
+
 typedef struct {
     const cl_plan *plan;
     uint32_t want[4096];
@@ -214,12 +221,12 @@ static inline clast_status gather_piece(void *arg, const cl_piece *piece)
 {
     gathered *const g = arg;
     const cl_tensor *const t = &g->plan->tensor[piece->tensor];
-    ck_assert_int_lt(piece->tile, cl_grid_tiles(&t->grid));
+    REQUIRE(piece->tile < cl_grid_tiles(&t->grid));
     const uint32_t b = t->first_block + (uint32_t)piece->tile * t->block_step;
     for (size_t i = 0; i < g->n; i++)
         if (g->want[i] == b)
             return CLAST_OK;
-    ck_assert_uint_lt(g->n, 4096);
+    REQUIRE(g->n < 4096);
     g->want[g->n++] = b;
     return CLAST_OK;
 }
@@ -273,12 +280,11 @@ static inline void check_reads(const cl_plan *p, const cl_segment *g, uint32_t t
     for (uint32_t v = 0; v < s->nview; v++) {
         const cl_box box = task_box(p, s, g->task_index[task], v);
         const cl_shape shape = p->view[s->view[v]].shape;
-        ck_assert_int_eq(box.ndim, shape.ndim);
+        REQUIRE(box.ndim == shape.ndim);
         for (int a = 0; a < box.ndim; a++)
-            ck_assert_int_le(box.lo[a] + box.n[a], shape.dim[a]);
-        ck_assert_int_eq(
-            cl_view_pieces(p->view, p->tensor, s->view[v], &box, gather_piece, &want),
-            CLAST_OK);
+            REQUIRE(box.lo[a] + box.n[a] <= shape.dim[a]);
+        REQUIRE(cl_view_pieces(p->view, p->tensor, s->view[v], &box, gather_piece,
+                               &want) == CLAST_OK);
     }
     size_t n = 0;
     for (uint32_t i = g->operand_start[task]; i < g->operand_start[task + 1]; i++) {
@@ -287,37 +293,36 @@ static inline void check_reads(const cl_plan *p, const cl_segment *g, uint32_t t
         bool found = false;
         for (size_t j = 0; j < want.n; j++)
             found |= want.want[j] == cl_operand_block(g->operand[i]);
-        ck_assert_msg(found, "stage %u reads a block it has no piece of",
-                      g->task_stage[task]);
+        REQUIRE(found); /* no block that it has no piece of */
         n++;
     }
-    ck_assert_uint_eq(n, want.n);
+    REQUIRE(n == want.n);
 }
 
 static inline void check_program(const cl_stage *s)
 {
     const cl_program *const p = &s->program;
-    ck_assert_uint_le(p->ninput, 24 + 1);
-    ck_assert_uint_eq(p->ninput, s->nview);
-    ck_assert(p->ninput + p->ninsn > 0);
+    REQUIRE(p->ninput <= 24 + 1);
+    REQUIRE(p->ninput == s->nview);
+    REQUIRE(p->ninput + p->ninsn > 0);
     for (uint16_t i = 0; i < p->ninsn; i++) {
         const cl_insn *const n = &p->insn[i];
         for (int a = 0; a < cl_ops[n->op].arity; a++) {
-            ck_assert_uint_lt(n->arg[a], p->ninput + i);
+            REQUIRE(n->arg[a] < p->ninput + i);
             const bool is_condition = n->op == CL_OP_WHERE && a == 0;
-            ck_assert_int_eq(cl_program_dtype(p, n->arg[a]),
-                             is_condition ? CLAST_BOOL : n->type);
+            REQUIRE(cl_program_dtype(p, n->arg[a]) == is_condition ? CLAST_BOOL
+                                                                   : n->type);
         }
         if (cl_ops[n->op].arity == 0)
-            ck_assert_uint_lt(n->imm, p->nimm);
+            REQUIRE(n->imm < p->nimm);
     }
     const uint16_t last = (uint16_t)(p->ninput + p->ninsn - 1);
-    ck_assert_int_eq(cl_program_dtype(p, last), s->dtype);
+    REQUIRE(cl_program_dtype(p, last) == s->dtype);
 }
 
 static inline void plan_validate(const cl_plan *p)
 {
-    ck_assert_uint_eq(p->nsegment, 1);
+    REQUIRE(p->nsegment == 1);
     const cl_segment *const g = &p->segment[0];
     uint8_t *const made = calloc(g->nblock + 1u, 1);
     uint32_t *const readers = calloc(g->nblock + 1u, sizeof *readers);
@@ -331,40 +336,40 @@ static inline void plan_validate(const cl_plan *p)
         for (uint32_t i = g->operand_start[t]; i < g->operand_start[t + 1]; i++) {
             const uint32_t b = cl_operand_block(g->operand[i]);
             const cl_mode mode = cl_operand_mode(g->operand[i]);
-            ck_assert_uint_lt(b, g->nblock);
+            REQUIRE(b < g->nblock);
             const cl_block *const x = &g->block[b];
-            ck_assert(!took_over || mode == CL_W);
+            REQUIRE(!took_over || mode == CL_W);
             if (mode == CL_W) { /* SSA: one producer, which is this task */
-                ck_assert_int_eq(made[b], 0);
-                ck_assert_uint_eq(x->producer, t);
-                ck_assert_uint_gt(x->pages, 0);
+                REQUIRE(made[b] == 0);
+                REQUIRE(x->producer == t);
+                REQUIRE(x->pages > 0);
                 made[b] = 1;
                 if (took_over) /* the new version is as large as the old one */
-                    ck_assert_uint_eq(x->pages, cl_plan_block(p, before)->pages);
+                    REQUIRE(x->pages == cl_plan_block(p, before)->pages);
             } else { /* a home, or a producer that came before */
                 const int home = CL_BLOCK_SOURCE | CL_BLOCK_RESIDENT | CL_BLOCK_KEEP;
-                ck_assert(made[b] || (x->producer == CL_NONE && x->flags & home));
+                REQUIRE(made[b] || (x->producer == CL_NONE && x->flags & home));
                 for (uint32_t j = g->operand_start[t]; j < i; j++)
-                    ck_assert_uint_ne(cl_operand_block(g->operand[j]), b);
+                    REQUIRE(cl_operand_block(g->operand[j]) != b);
                 bool listed = false;
                 for (uint32_t c = g->consumer_start[b]; c < g->consumer_start[b + 1];
                      c++)
                     listed |= g->consumer[c] == t;
-                ck_assert(listed);
+                REQUIRE(listed);
                 readers[b]++;
             }
             took_over = mode == CL_ACC || mode == CL_RW;
             before = b;
         }
-        ck_assert(!took_over);
+        REQUIRE(!took_over);
         check_reads(p, g, t);
     }
     for (uint32_t b = 0; b < g->nblock; b++) {
-        ck_assert_uint_eq(g->consumer_start[b + 1] - g->consumer_start[b], readers[b]);
+        REQUIRE(g->consumer_start[b + 1] - g->consumer_start[b] == readers[b]);
         for (uint32_t c = g->consumer_start[b] + 1; c < g->consumer_start[b + 1]; c++)
-            ck_assert_uint_lt(g->consumer[c - 1], g->consumer[c]);
+            REQUIRE(g->consumer[c - 1] < g->consumer[c]);
         if (!made[b] && readers[b] == 0 && !(g->block[b].flags & CL_BLOCK_KEEP))
-            ck_assert_uint_eq(g->block[b].pages + g->block[b].load_pages, 0);
+            REQUIRE(g->block[b].pages + g->block[b].load_pages == 0);
     }
     free(made);
     free(readers);
