@@ -37,8 +37,8 @@ START_TEST(test_slots_are_whole_and_apart)
     for (int i = 0; i < 8; i++) {
         slot[i] = cl_memory_take(m, pages);
         ck_assert_ptr_nonnull(slot[i]);
-        ck_assert_uint_eq((uintptr_t)slot[i] % (pages % HUGE ? CL_PAGE : HUGE * CL_PAGE),
-                          0);
+        ck_assert_uint_eq(
+            (uintptr_t)slot[i] % (pages % HUGE ? CL_PAGE : HUGE * CL_PAGE), 0);
         memset(slot[i], i + 1, pages * CL_PAGE);
     }
     ck_assert_ptr_null(cl_memory_take(m, 1));
@@ -111,7 +111,8 @@ START_TEST(test_pages_given_back_are_untouched)
 }
 END_TEST
 
-/* A slot that is no multiple of a huge page must not be touched beyond what is written. */
+/* A slot that is no multiple of a huge page must not be touched beyond what is written.
+ */
 START_TEST(test_no_page_beyond_the_slot)
 {
     cl_memory *m = cl_memory_new(4 * HUGE);

@@ -30,8 +30,11 @@ static const cl_program sub_program = {
     .ndim = 1, .ninput = 2, .ninsn = 1, .input_dtype = two_doubles, .insn = &sub_insn};
 static const cl_insn twice_insn = {
     .op = CL_OP_ADD, .type = CLAST_FLOAT64, .dtype = CLAST_FLOAT64, .arg = {0, 0}};
-static const cl_program twice_program = {
-    .ndim = 1, .ninput = 1, .ninsn = 1, .input_dtype = two_doubles, .insn = &twice_insn};
+static const cl_program twice_program = {.ndim = 1,
+                                         .ninput = 1,
+                                         .ninsn = 1,
+                                         .input_dtype = two_doubles,
+                                         .insn = &twice_insn};
 static const cl_insn iota_insn = {
     .op = CL_OP_ARANGE, .type = CLAST_FLOAT64, .dtype = CLAST_FLOAT64};
 static const cl_imm iota_imm = {.value = {{.f64 = 0}, {.f64 = 1}}, .coef = {1}};
@@ -58,8 +61,7 @@ static cl_tensor tiles(uint32_t first_block, uint32_t step)
 
 static cl_view whole(uint32_t tensor)
 {
-    return (cl_view){
-        .kind = CL_VIEW_TENSOR, .shape = {1, {TOTAL}}, .tensor = tensor};
+    return (cl_view){.kind = CL_VIEW_TENSOR, .shape = {1, {TOTAL}}, .tensor = tensor};
 }
 
 static uint32_t add_stage(fixture *f, cl_stage_kind kind, const cl_program *program,
@@ -250,10 +252,8 @@ static clast_status run_fixture(cl_engine *engine, fixture *f, fake *source,
 {
     const cl_run_source s = {source ? &source->base : NULL, kept};
     const cl_run_sink sink = {.into = &into};
-    const cl_run run = {.sources = &s,
-                        .sinks = &sink,
-                        .scratch_folder = "/tmp",
-                        .stats = stats};
+    const cl_run run = {
+        .sources = &s, .sinks = &sink, .scratch_folder = "/tmp", .stats = stats};
     *stats = (clast_stats){0};
     memset(result, 0, sizeof result);
     return cl_engine_run(engine, &f->p.plan, &run, err);
@@ -308,7 +308,8 @@ START_TEST(test_values)
     for (int round = 0; round < 2; round++) {
         clast_stats stats;
         cl_error err = {0};
-        const clast_status status = run_fixture(engine, &f, &source, NULL, &stats, &err);
+        const clast_status status =
+            run_fixture(engine, &f, &source, NULL, &stats, &err);
         ck_assert_msg(status == CLAST_OK, "%s", err.text);
         check_pairs();
         ck_assert_uint_le(stats.peak, runs[_i].bytes);
@@ -411,7 +412,8 @@ START_TEST(test_sum)
     fixture f = {0};
     fake source;
     add_x(&f, RESIDENT);
-    const uint32_t fold = add_stage(&f, CL_STAGE_FOLD, &twice_program, CL_NONE, 1, view_0);
+    const uint32_t fold =
+        add_stage(&f, CL_STAGE_FOLD, &twice_program, CL_NONE, 1, view_0);
     const uint32_t end = add_stage(&f, CL_STAGE_FINISH, NULL, 1, 0, NULL);
     const uint32_t store = add_stage(&f, CL_STAGE_STORE, NULL, CL_NONE, 1, view_2);
     for (uint32_t s = 0; s < 2; s++) {
@@ -423,8 +425,8 @@ START_TEST(test_sum)
         stage->flat_stride[0] = 1;
     }
     f.p.plan.stage[store].units = (cl_grid){0, {{0}}};
-    f.tensor[1] = (cl_tensor){
-        .dtype = CLAST_FLOAT64, .first_block = 1 + TILES, .block_step = 1};
+    f.tensor[1] =
+        (cl_tensor){.dtype = CLAST_FLOAT64, .first_block = 1 + TILES, .block_step = 1};
     f.view[2] = (cl_view){.kind = CL_VIEW_TENSOR, .tensor = 1};
     for (uint32_t k = 0; k < TILES; k++) {
         const uint32_t partial = plans_block(&f.p, 1, 0, 0);
@@ -459,6 +461,44 @@ START_TEST(test_sum)
         value = 0;
         cl_engine_free(engine);
     }
+    plans_fini(&f.p);
+}
+END_TEST
+
+/* A reduction over nothing: FINISH without operands. */
+static const struct {
+    clast_reduction reduction;
+    bool expected;
+} empties[] = {{CLAST_ANY, false}, {CLAST_EVERY, true}};
+
+START_TEST(test_empty_reduction)
+{
+    fixture f = {0};
+    const uint32_t end = add_stage(&f, CL_STAGE_FINISH, NULL, 1, 0, NULL);
+    const uint32_t store = add_stage(&f, CL_STAGE_STORE, NULL, CL_NONE, 1, view_2);
+    cl_stage *stage = &f.p.plan.stage[end];
+    stage->space = (cl_grid){1, {cl_axis_regular(0, 1)}};
+    stage->axes = 1;
+    stage->reduction = empties[_i].reduction;
+    f.p.plan.stage[store].units = (cl_grid){0, {{0}}};
+    f.tensor[1] = (cl_tensor){.dtype = CLAST_BOOL, .block_step = 1};
+    f.view[2] = (cl_view){.kind = CL_VIEW_TENSOR, .tensor = 1};
+    const uint32_t y = plans_block(&f.p, 1, 0, 0);
+    add_task(&f, end, 0);
+    plans_operand(&f.p, y, CL_W);
+    add_task(&f, store, 0);
+    plans_operand(&f.p, y, CL_R);
+    end_plan(&f);
+    f.sink = (cl_plan_sink){.dtype = CLAST_BOOL};
+
+    bool value = !empties[_i].expected;
+    const clast_buffer scalar = {.data = &value, .bytes = 1, .dtype = CLAST_BOOL};
+    const cl_run_sink sink = {.into = &scalar};
+    const cl_run run = {.sinks = &sink};
+    cl_engine *engine = open_engine(CLAST_MIB(1), 1, CL_TEAM_PTHREADS);
+    ck_assert_int_eq(cl_engine_run(engine, &f.p.plan, &run, NULL), CLAST_OK);
+    ck_assert_int_eq(value, empties[_i].expected);
+    cl_engine_free(engine);
     plans_fini(&f.p);
 }
 END_TEST
@@ -532,8 +572,7 @@ START_TEST(test_full_scratch)
     real = cl_sys;
     writes_left = 3 * _i;
     cl_sys.pwritev = failing_write;
-    ck_assert_int_eq(run_fixture(engine, &f, NULL, NULL, &stats, &err),
-                     CLAST_ENOSPACE);
+    ck_assert_int_eq(run_fixture(engine, &f, NULL, NULL, &stats, &err), CLAST_ENOSPACE);
     ck_assert_ptr_nonnull(strstr(err.text, "/tmp"));
     cl_sys = real;
     ck_assert_uint_eq(cl_engine_free_bytes(engine), all);
@@ -564,7 +603,8 @@ START_TEST(test_allocations_fail)
         cl_alloc_fail_after(n);
         status = run_fixture(engine, &f, &source, NULL, &stats, &err);
         cl_alloc_fail_after(-1);
-        ck_assert_msg(status == CLAST_OK || status == CLAST_ENOMEM, "%d: %s", n, err.text);
+        ck_assert_msg(status == CLAST_OK || status == CLAST_ENOMEM, "%d: %s", n,
+                      err.text);
         ck_assert_uint_eq(cl_engine_free_bytes(engine), all);
     }
     check_pairs();
@@ -648,6 +688,7 @@ static Suite *run_suite(void)
     tcase_add_test(t, test_charges);
     tcase_add_test(t, test_prediction);
     tcase_add_test(t, test_sum);
+    tcase_add_loop_test(t, test_empty_reduction, 0, 2);
     tcase_add_loop_test(t, test_failed_load, 0, 7);
     tcase_add_loop_test(t, test_cancel, 0, 7);
     tcase_add_loop_test(t, test_full_scratch, 0, 4);

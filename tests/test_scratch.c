@@ -43,8 +43,7 @@ static void fill(char *data, size_t bytes, int seed)
         data[i] = (char)(i * 31u + i / 251u + (size_t)seed * 7u);
 }
 
-static const size_t sizes[] = {1,    7,    8,     31,     32,     33,
-                               4095, 4096, 12345, 262144, 1000003};
+static const size_t sizes[] = {1, 7, 8, 31, 32, 33, 4095, 4096, 12345, 262144, 1000003};
 
 START_TEST(test_bytes_come_back)
 {
@@ -76,7 +75,8 @@ START_TEST(test_space_is_used_again)
     for (int round = 0; round < 100; round++) {
         const size_t bytes = sizeof data >> round % 4;
         for (int i = 0; i < 8; i++)
-            ck_assert_int_eq(cl_scratch_write(s, data, bytes, &slot[i], NULL), CLAST_OK);
+            ck_assert_int_eq(cl_scratch_write(s, data, bytes, &slot[i], NULL),
+                             CLAST_OK);
         most = cl_scratch_bytes(s) > most ? cl_scratch_bytes(s) : most;
         for (int i = 0; i < 8; i++)
             cl_scratch_release(s, slot[round % 2 ? i : 7 - i]);
@@ -104,8 +104,8 @@ START_TEST(test_random_lives)
         const size_t k = seed >> 59;
         if (live[k].bytes) {
             fill(out, live[k].bytes, live[k].seed);
-            ck_assert_int_eq(
-                cl_scratch_read(s, live[k].slot, in, live[k].bytes, NULL), CLAST_OK);
+            ck_assert_int_eq(cl_scratch_read(s, live[k].slot, in, live[k].bytes, NULL),
+                             CLAST_OK);
             ck_assert_mem_eq(in, out, live[k].bytes);
             cl_scratch_release(s, live[k].slot);
             live[k].bytes = 0;

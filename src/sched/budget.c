@@ -2,12 +2,12 @@
 /*
  * Admission: what a plan needs at least and what a run may have.
  *
- * The budget is paid first to what is fixed: charges of the context, the plan, the core,
- * the tables of the driver. The rest is pages for blocks and workspaces. A task needs all
- * its operands, its outputs and its workspace at once; while its last operand is loaded
- * it needs no output yet, but the bytes of the load. The neediest task decides whether
- * the plan can run: every other block can be somewhere else meanwhile. That is known
- * before anything is read, and so are the numbers of a refusal.
+ * The budget is paid first to what is fixed: charges of the context, the plan, the
+ * core, the tables of the driver. The rest is pages for blocks and workspaces. A task
+ * needs all its operands, its outputs and its workspace at once; while its last operand
+ * is loaded it needs no output yet, but the bytes of the load. The neediest task
+ * decides whether the plan can run: every other block can be somewhere else meanwhile.
+ * That is known before anything is read, and so are the numbers of a refusal.
  *
  * Cost: O(tasks + operands).
  */
@@ -54,8 +54,9 @@ static uint64_t footprint(const cl_plan *plan, uint32_t id)
             continue;
         if (mode == CL_W) {
             const cl_mode before = i ? cl_operand_mode(task.operand[i - 1]) : CL_R;
-            const bool takes_over = (before == CL_RW || before == CL_ACC) &&
-                                    !is_shared(plan, cl_operand_block(task.operand[i - 1]));
+            const bool takes_over =
+                (before == CL_RW || before == CL_ACC) &&
+                !is_shared(plan, cl_operand_block(task.operand[i - 1]));
             out += takes_over ? 0 : b->pages;
             continue;
         }
@@ -142,12 +143,13 @@ clast_status cl_budget_check(const cl_engine *engine, const cl_plan *plan,
     char budget[32], task[32], need[32];
     const char *label =
         b->neediest == CL_NONE ? NULL : cl_task_get(plan, b->neediest).stage->label;
-    return cl_error_set(
-        err, CLAST_EBUDGET,
-        "a memory budget of %s is too small: a task of %s needs %s at once; %s would do",
-        mebibytes(engine->options.memory, budget, sizeof budget),
-        label ? label : "the plan", mebibytes(b->least * CL_PAGE, task, sizeof task),
-        mebibytes(cl_budget_minimum(engine, b), need, sizeof need));
+    return cl_error_set(err, CLAST_EBUDGET,
+                        "a memory budget of %s is too small: a task of %s needs %s at "
+                        "once; %s would do",
+                        mebibytes(engine->options.memory, budget, sizeof budget),
+                        label ? label : "the plan",
+                        mebibytes(b->least * CL_PAGE, task, sizeof task),
+                        mebibytes(cl_budget_minimum(engine, b), need, sizeof need));
 }
 
 /* ---- the core of a run ---- */

@@ -2,10 +2,11 @@
 /*
  * Workers.
  *
- * A worker reports what it finished and takes what is next in one short critical section.
- * In order of urgency: stop where the run is over; decode what was fetched, because
- * tasks wait for it; take tasks; sleep. While tasks are tiny it takes several at once,
- * as many as ran in the last 20 us or so, so that the mutex is not what is measured.
+ * A worker reports what it finished and takes what is next in one short critical
+ * section. In order of urgency: stop where the run is over; decode what was fetched,
+ * because tasks wait for it; take tasks; sleep. While tasks are tiny it takes several
+ * at once, as many as ran in the last 20 us or so, so that the mutex is not what is
+ * measured.
  *
  * Waking: whoever got all the tasks it asked for wakes one sleeper, for there may be
  * more; each one that finds work wakes the next. Loads that arrive wake one. Nobody
@@ -100,9 +101,9 @@ static void prepare(cl_driver *d, run_task *t)
     t->workspace = cl_memory_take(d->engine->memory, t->workspace_pages);
     if (t->workspace && make_outputs(d, &task, t->start.copy_mask))
         return;
-    t->status = cl_error_set(&t->err, CLAST_ENOMEM,
-                             "%s: no address space for a task's blocks",
-                             task.stage->label ? task.stage->label : "task");
+    t->status =
+        cl_error_set(&t->err, CLAST_ENOMEM, "%s: no address space for a task's blocks",
+                     task.stage->label ? task.stage->label : "task");
 }
 
 static void finish(cl_driver *d, const run_task *t)
@@ -196,9 +197,9 @@ static bool is_stalled(const cl_driver *d)
 
 static void sleep_until_woken(cl_driver *d)
 {
-    double *wait = d->loads                          ? &d->wait_read
+    double *wait = d->loads                        ? &d->wait_read
                    : cl_core_wants_memory(d->core) ? &d->wait_memory
-                                                     : &d->wait_task;
+                                                   : &d->wait_task;
     const double begin = cl_clock();
     d->idle++;
     cl_cond_wait(&d->work, d->mutex);

@@ -8,8 +8,9 @@
  *   kept.c     persisted blocks between runs
  *   driver.c   workers of a run;   transfer.c   its loads and spills
  *
- * `mutex` guards memory, charges, the list of kept arrays and, during a run, its core and
- * all tables of its driver. `state` is the only thing that a signal handler touches.
+ * `mutex` guards memory, charges, the list of kept arrays and, during a run, its core
+ * and all tables of its driver. `state` is the only thing that a signal handler
+ * touches.
  */
 #ifndef CL_SCHED_ENGINE_H
 #define CL_SCHED_ENGINE_H
@@ -78,8 +79,9 @@ clast_status cl_budget_check(const cl_engine *engine, const cl_plan *plan,
 uint64_t cl_budget_minimum(const cl_engine *engine, const cl_budget *budget);
 /* A core with the plan's segments. It may turn out larger than was set aside; then the
  * budget is corrected. */
-clast_status cl_budget_core(cl_core **core, const cl_engine *engine, const cl_plan *plan,
-                            const cl_run *run, cl_budget *budget, cl_error *err);
+clast_status cl_budget_core(cl_core **core, const cl_engine *engine,
+                            const cl_plan *plan, const cl_run *run, cl_budget *budget,
+                            cl_error *err);
 
 /* predict.c */
 clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_run *run,
@@ -87,8 +89,8 @@ clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_r
 
 /* kept.c: `address` and `slot` are a run's tables by block. */
 bool cl_kept_is_read(const cl_kept *kept, const cl_plan *plan, const cl_run *run);
-void cl_kept_adopt(cl_core *core, const cl_plan *plan, const cl_run *run, void **address,
-                   uint64_t *slot);
+void cl_kept_adopt(cl_core *core, const cl_plan *plan, const cl_run *run,
+                   void **address, uint64_t *slot);
 void cl_kept_return(const cl_core *core, const cl_plan *plan, const cl_run *run,
                     void **address, uint64_t *slot);
 clast_status cl_kept_make(cl_engine *engine, const cl_core *core, const cl_plan *plan,

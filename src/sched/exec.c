@@ -96,7 +96,8 @@ void cl_exec_fini(cl_exec *exec)
 void *cl_job_take(cl_job *job, uint64_t bytes)
 {
     const uint64_t at = (job->used + 63) & ~(uint64_t)63;
-    job->used = at + bytes;
+    if (at < job->used || __builtin_add_overflow(at, bytes, &job->used))
+        job->used = UINT64_MAX; /* which no task is given */
     return job->is_measuring || job->used > job->room ? NULL : job->workspace + at;
 }
 
@@ -104,10 +105,9 @@ clast_status cl_job_check(const cl_job *job)
 {
     if (job->used <= job->room)
         return CLAST_OK;
-    return cl_error_set(job->err, CLAST_EINTERNAL,
-                        "task %u needs %llu bytes of workspace and has %llu",
-                        job->task.id, (unsigned long long)job->used,
-                        (unsigned long long)job->room);
+    return cl_error_set(
+        job->err, CLAST_EINTERNAL, "task %u needs %llu bytes of workspace and has %llu",
+        job->task.id, (unsigned long long)job->used, (unsigned long long)job->room);
 }
 
 /* ---- operands ---- */
@@ -173,7 +173,8 @@ static clast_status add_span(void *arg, const cl_piece *piece)
     reader *r = arg;
     cl_job *job = r->job;
     const uint64_t at = job->used;
-    job->used += sizeof(cl_span);
+    if (__builtin_add_overflow(at, sizeof(cl_span), &job->used))
+        job->used = UINT64_MAX;
     r->count++;
     if (job->is_measuring) {
         if (r->count == 1)

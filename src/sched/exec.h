@@ -6,8 +6,8 @@
  * A task touches its operands, its outputs and its workspace, nothing else; what it
  * needs of the workspace is laid out by the same code that measures it (settle.c), so
  * the two cannot disagree. Shared by workers without locks: everything in cl_exec is
- * constant while tasks run, but for the entries of `address` of blocks that are nobody's
- * operands.
+ * constant while tasks run, but for the entries of `address` of blocks that are
+ * nobody's operands.
  */
 #ifndef CL_SCHED_EXEC_H
 #define CL_SCHED_EXEC_H
@@ -24,14 +24,15 @@ typedef struct {
     const cl_plan *plan;
     const cl_run_sink *sinks;
     cl_outputs *outputs;
-    void **address;       /* of each block in memory; RESIDENT tensors are in `base` */
-    char **base;          /* by tensor: element (0, ..., 0) of caller's memory, or NULL */
-    cl_loop **loop;       /* by stage: MAP and FOLD, else NULL */
+    void **address; /* of each block in memory; RESIDENT tensors are in `base` */
+    char **base;    /* by tensor: element (0, ..., 0) of caller's memory, or NULL */
+    cl_loop **loop; /* by stage: MAP and FOLD, else NULL */
     cl_poll poll;
     _Atomic uint64_t written, stored_written;
 } cl_exec;
 
-/* Loops of all stages and addresses of caller's memory. fini tolerates zeroed memory. */
+/* Loops of all stages and addresses of caller's memory. fini tolerates zeroed memory.
+ */
 clast_status cl_exec_init(cl_exec *exec, const cl_plan *plan, const cl_run *run,
                           cl_error *err);
 void cl_exec_fini(cl_exec *exec);

@@ -2,9 +2,9 @@
 /*
  * A job: one task being run, or being measured.
  *
- * Both go through the same stage function. It takes what it needs of the workspace piece
- * by piece; a measuring job has no workspace, gets NULL for each piece and adds up the
- * bytes, and the function returns before it would touch anything.
+ * Both go through the same stage function. It takes what it needs of the workspace
+ * piece by piece; a measuring job has no workspace, gets NULL for each piece and adds
+ * up the bytes, and the function returns before it would touch anything.
  */
 #ifndef CL_SCHED_EXEC_JOB_H
 #define CL_SCHED_EXEC_JOB_H
@@ -26,7 +26,8 @@ extern cl_job_fn *const cl_job_table[CL_STAGE_STORE + 1];
 
 /* 64-byte aligned part of the workspace; NULL while measuring. */
 void *cl_job_take(cl_job *job, uint64_t bytes);
-/* CLAST_OK where the workspace sufficed: to be asked once, before the kernel is called. */
+/* CLAST_OK where the workspace sufficed: to be asked once, before the kernel is called.
+ */
 clast_status cl_job_check(const cl_job *job);
 
 /* The spans of one view over `box`, in the workspace. Measuring: only the first one may

@@ -2,10 +2,10 @@
 /*
  * What each kind of stage does with one task: a table of short functions.
  *
- * Every function has three parts in this order: boxes from the index, workspace from the
- * job, one kernel call. While measuring it ends before the third. Nothing here decides
- * anything: shapes of kernel calls are the plan's, whatever is in memory and whoever
- * runs it.
+ * Every function has three parts in this order: boxes from the index, workspace from
+ * the job, one kernel call. While measuring it ends before the third. Nothing here
+ * decides anything: shapes of kernel calls are the plan's, whatever is in memory and
+ * whoever runs it.
  */
 #include "sched/exec_job.h"
 
@@ -32,7 +32,8 @@ static clast_status run_map(cl_job *job)
 {
     const cl_stage *stage = job->task.stage;
     const cl_exec *exec = job->exec;
-    const cl_box box = cl_grid_box(&exec->plan->tensor[stage->out].grid, job->task.index);
+    const cl_box box =
+        cl_grid_box(&exec->plan->tensor[stage->out].grid, job->task.index);
     const cl_loop *loop = exec->loop[stage - exec->plan->stage];
     cl_input *inputs;
     CL_TRY(cl_job_views(job, &box, &inputs));
@@ -58,8 +59,8 @@ static cl_fold fold_of(const cl_stage *stage)
     return fold;
 }
 
-/* The box of the space whose parts are `kept` along the kept axes (C order) and `folded`
- * along the reduced ones. */
+/* The box of the space whose parts are `kept` along the kept axes (C order) and
+ * `folded` along the reduced ones. */
 static cl_box fold_box(const cl_stage *stage, int64_t kept, int64_t folded)
 {
     const cl_grid *space = &stage->space;
@@ -102,7 +103,7 @@ static clast_status run_fold(cl_job *job)
                        k % CL_CHAIN == 0, work, &exec->poll);
 }
 
-/* Joins the task's operands into `out`; NULL: only their table is taken. */
+/* The table of the task's R operands, in order. */
 static const void **partials(cl_job *job, uint32_t *count)
 {
     *count = cl_job_count(job, CL_R);
@@ -125,6 +126,14 @@ static clast_status run_join(cl_job *job)
     return CLAST_OK;
 }
 
+/* The partial of no elements: counts and values zero, "all" is true. */
+static void empty_partial(const cl_fold *fold, int64_t elements, char *out)
+{
+    memset(out, 0, (size_t)cl_partial_bytes(fold->reduction, fold->dtype, elements));
+    if (fold->reduction == CLAST_EVERY)
+        memset(out + CL_PARTIAL_HEADER, 1, (size_t)elements);
+}
+
 static clast_status run_finish(cl_job *job)
 {
     const cl_stage *stage = job->task.stage;
@@ -140,7 +149,10 @@ static clast_status run_finish(cl_job *job)
     void *joined = cl_job_take(
         job, (uint64_t)cl_partial_bytes(fold.reduction, fold.dtype, elements));
     CL_READY(job);
-    cl_fold_join(&fold, elements, count, partial, joined);
+    if (count)
+        cl_fold_join(&fold, elements, count, partial, joined);
+    else
+        empty_partial(&fold, elements, joined);
     cl_fold_finish(&fold, elements, joined, cl_job_output(job, 0));
     return CLAST_OK;
 }
@@ -293,8 +305,9 @@ static uint64_t chunks_of(const cl_output_spec *spec, const cl_box *box)
     uint64_t n = 1;
     for (int a = 0; a < box->ndim; a++) {
         const int64_t c = spec->chunk[a] > 0 ? spec->chunk[a] : 1;
-        n *= box->n[a] ? (uint64_t)((box->lo[a] + box->n[a] - 1) / c - box->lo[a] / c + 1)
-                       : 0;
+        n *= box->n[a]
+                 ? (uint64_t)((box->lo[a] + box->n[a] - 1) / c - box->lo[a] / c + 1)
+                 : 0;
     }
     return n;
 }

@@ -2,12 +2,12 @@
 /*
  * Persisted arrays: blocks that outlive their run.
  *
- * Between runs a kept block belongs to its cl_kept and is in memory or in scratch. A run
- * that reads the array borrows all its blocks: addresses and slots move into the run's
- * tables, the core adopts them as KEEP blocks, which it may spill and load like any
- * other, and at the end, however the run ended, where they are is asked of the core and
- * they move back. The tables are left without them, so that the sweep of a run frees
- * everything it finds and never a kept block.
+ * Between runs a kept block belongs to its cl_kept and is in memory or in scratch. A
+ * run that reads the array borrows all its blocks: addresses and slots move into the
+ * run's tables, the core adopts them as KEEP blocks, which it may spill and load like
+ * any other, and at the end, however the run ended, where they are is asked of the core
+ * and they move back. The tables are left without them, so that the sweep of a run
+ * frees everything it finds and never a kept block.
  */
 #include "sched/engine.h"
 
@@ -58,10 +58,11 @@ static void adopt(void *arg, cl_kept_block *kept, uint32_t block)
     cl_core_adopt(t->core, block, !kept->address);
 }
 
-void cl_kept_adopt(cl_core *core, const cl_plan *plan, const cl_run *run, void **address,
-                   uint64_t *slot)
+void cl_kept_adopt(cl_core *core, const cl_plan *plan, const cl_run *run,
+                   void **address, uint64_t *slot)
 {
-    for_each(plan, run, adopt, &(tables){.core = core, .address = address, .slot = slot});
+    for_each(plan, run, adopt,
+             &(tables){.core = core, .address = address, .slot = slot});
 }
 
 /* A block that is in memory and in scratch is left in memory: the sweep gives the slot

@@ -3,16 +3,16 @@
  * Block memory.
  *
  * Blocks of equal page counts form a class; a class owns chunks of address space cut
- * into slots. Address space is not memory: a chunk is reserved without access and opened
- * for use slot by slot, so that only what was handed out can ever be touched. A slot
- * that is given back stays touched (cached), for the next block of its class costs no
- * page faults then. A class that needs a fresh slot while limit would be passed first
- * takes cached pages from the class that was idle longest and returns them to the
+ * into slots. Address space is not memory: a chunk is reserved without access and
+ * opened for use slot by slot, so that only what was handed out can ever be touched. A
+ * slot that is given back stays touched (cached), for the next block of its class costs
+ * no page faults then. A class that needs a fresh slot while limit would be passed
+ * first takes cached pages from the class that was idle longest and returns them to the
  * system. A request therefore succeeds whenever the page count allows it, whatever the
  * mix of sizes was before: there is no fragmentation of pages, only of addresses.
  *
- * Huge pages are asked for only where a slot is a multiple of one, and refused elsewhere,
- * because the kernel would otherwise touch pages beyond the slot.
+ * Huge pages are asked for only where a slot is a multiple of one, and refused
+ * elsewhere, because the kernel would otherwise touch pages beyond the slot.
  *
  * Cost: take and give O(1) in the steady state; O(classes) for each slot taken from
  * another class. Tables: 16 bytes a slot.
@@ -101,7 +101,8 @@ static class *find_class(const cl_memory *memory, uint64_t pages)
 {
     if (!memory->table_size)
         return NULL;
-    for (size_t i = table_index(memory, pages);; i = (i + 1) & (memory->table_size - 1)) {
+    for (size_t i = table_index(memory, pages);;
+         i = (i + 1) & (memory->table_size - 1)) {
         if (!memory->table[i])
             return NULL;
         class *c = &memory->classes[memory->table[i] - 1];
@@ -235,7 +236,8 @@ static void *open_slot(class *c)
 
 static bool has_unopened(const class *c)
 {
-    return c->nchunk && c->chunks[c->nchunk - 1].opened < c->chunks[c->nchunk - 1].slots;
+    return c->nchunk &&
+           c->chunks[c->nchunk - 1].opened < c->chunks[c->nchunk - 1].slots;
 }
 
 static void *clean_slot(cl_memory *memory, class *c)

@@ -3,9 +3,10 @@
  * Block memory: page-counted slots in reserved address space.
  *
  * INVARIANTS
- *   - live + cached pages <= limit, where live is what was taken and not given back, and
- *     cached what was given back but is still touched
- *   - a page that is neither live nor cached is not touched: it costs address space only
+ *   - live + cached pages <= limit, where live is what was taken and not given back,
+ * and cached what was given back but is still touched
+ *   - a page that is neither live nor cached is not touched: it costs address space
+ * only
  *   - cl_memory_give() cannot fail and allocates nothing
  *
  * Guarded by the engine's mutex; no function here locks.
@@ -30,8 +31,8 @@ void cl_memory_free(cl_memory *memory);
 void *cl_memory_take(cl_memory *memory, uint64_t pages);
 void cl_memory_give(cl_memory *memory, void *slot, uint64_t pages);
 
-/* Sets the limit and gives cached pages back to the system until they fit. A limit below
- * the live pages is legal: nothing can be taken then. */
+/* Sets the limit and gives cached pages back to the system until they fit. A limit
+ * below the live pages is legal: nothing can be taken then. */
 void cl_memory_set_limit(cl_memory *memory, uint64_t limit);
 
 uint64_t cl_memory_live(const cl_memory *memory);

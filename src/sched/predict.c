@@ -32,8 +32,8 @@ static uint64_t loaded_bytes(const cl_plan *plan, uint32_t block)
     if (b->tensor == CL_NONE)
         return (uint64_t)b->pages * CL_PAGE;
     const cl_tensor *t = &plan->tensor[b->tensor];
-    const cl_box box = cl_grid_box(
-        &t->grid, (block - t->first_block) / (t->block_step ? t->block_step : 1));
+    const cl_box box = cl_grid_box(&t->grid, (block - t->first_block) /
+                                                 (t->block_step ? t->block_step : 1));
     return box_bytes(&box, t->dtype);
 }
 
@@ -77,12 +77,13 @@ static void rehearse_task(rehearsal *r, const cl_start *start)
 
 static clast_status stopped(const rehearsal *r, const cl_budget *budget, cl_error *err)
 {
-    return cl_error_set(err, CLAST_EBUDGET,
-                        "a budget of %llu pages for blocks is too small: the plan stops "
-                        "after %llu of %llu tasks",
-                        (unsigned long long)budget->pages,
-                        (unsigned long long)cl_core_get_counts(r->core).done,
-                        (unsigned long long)budget->tasks);
+    return cl_error_set(
+        err, CLAST_EBUDGET,
+        "a budget of %llu pages for blocks is too small: the plan stops "
+        "after %llu of %llu tasks",
+        (unsigned long long)budget->pages,
+        (unsigned long long)cl_core_get_counts(r->core).done,
+        (unsigned long long)budget->tasks);
 }
 
 static clast_status rehearse(rehearsal *r, const cl_budget *budget, cl_error *err)
@@ -105,12 +106,12 @@ static clast_status rehearse(rehearsal *r, const cl_budget *budget, cl_error *er
     if (status == CLAST_OK && !cl_core_is_finished(r->core))
         return stopped(r, budget, err);
     if (status == CLAST_ENOSPACE)
-        return cl_error_set(err, status,
-                            "the plan spills more than the scratch folder has room for "
-                            "(%llu bytes so far)",
-                            (unsigned long long)(cl_core_get_counts(r->core)
-                                                     .peak_scratch_pages *
-                                                 CL_PAGE));
+        return cl_error_set(
+            err, status,
+            "the plan spills more than the scratch folder has room for "
+            "(%llu bytes so far)",
+            (unsigned long long)(cl_core_get_counts(r->core).peak_scratch_pages *
+                                 CL_PAGE));
     return cl_error_set(err, status, "the dry run: %s", clast_status_text(status));
 }
 

@@ -4,9 +4,9 @@
  *
  * A run goes through fixed steps: settle workspaces, compute the budget, refuse what
  * cannot fit, rehearse where something may have to be spilled, then borrow the kept
- * blocks, drive the core, take the kept blocks back and sweep the rest. However it ended,
- * afterwards the engine holds kept blocks only, and can run again. Memory that blocks
- * touched stays cached for the next run, within the budget.
+ * blocks, drive the core, take the kept blocks back and sweep the rest. However it
+ * ended, afterwards the engine holds kept blocks only, and can run again. Memory that
+ * blocks touched stays cached for the next run, within the budget.
  */
 #include "sched/driver.h"
 
@@ -99,15 +99,16 @@ clast_status cl_engine_charge(cl_engine *engine, uint64_t bytes, cl_error *err)
     clast_status status = CLAST_OK;
     cl_mutex_lock(&engine->mutex);
     if (atomic_load(&engine->state) != CL_ENGINE_IDLE)
-        status = cl_error_set(err, CLAST_EBUSY,
-                              "%llu bytes cannot be set aside while a run has the budget",
-                              (unsigned long long)bytes);
+        status =
+            cl_error_set(err, CLAST_EBUSY,
+                         "%llu bytes cannot be set aside while a run has the budget",
+                         (unsigned long long)bytes);
     else if (bytes > free_bytes(engine))
-        status = cl_error_set(err, CLAST_EBUDGET,
-                              "%llu bytes do not fit: %llu of the budget of %llu are free",
-                              (unsigned long long)bytes,
-                              (unsigned long long)free_bytes(engine),
-                              (unsigned long long)engine->options.memory);
+        status = cl_error_set(
+            err, CLAST_EBUDGET,
+            "%llu bytes do not fit: %llu of the budget of %llu are free",
+            (unsigned long long)bytes, (unsigned long long)free_bytes(engine),
+            (unsigned long long)engine->options.memory);
     else
         engine->charged += bytes;
     settle_limit(engine);
@@ -157,8 +158,8 @@ static clast_status admit(cl_engine *engine, const cl_plan *plan, const cl_run *
     return CLAST_OK;
 }
 
-clast_status cl_engine_predict(cl_engine *engine, const cl_plan *plan, const cl_run *run,
-                               clast_stats *stats, cl_error *err)
+clast_status cl_engine_predict(cl_engine *engine, const cl_plan *plan,
+                               const cl_run *run, clast_stats *stats, cl_error *err)
 {
     cl_exec exec = {0};
     cl_budget budget;

@@ -49,7 +49,7 @@ typedef struct {
 /* Where a plan's sink goes: an output (index into outputs), caller's memory, or kept
  * blocks. */
 typedef struct {
-    size_t output; /* valid where into and keep are NULL */
+    size_t output;              /* valid where into and keep are NULL */
     const cl_output_spec *spec; /* of that output: how many chunks a unit has, what
                                    putting them needs */
     const clast_buffer *into;

@@ -25,10 +25,10 @@ static clast_status measure(cl_exec *exec, uint32_t id, cl_error *err)
     if (status != CLAST_OK)
         return cl_error_set(err, status, "%s: %s", stage->label,
                             clast_status_text(status));
-    const uint64_t pages = cl_pages(job.used);
-    if (pages > UINT32_MAX)
+    if (job.used > (uint64_t)UINT32_MAX * CL_PAGE)
         return cl_error_set(err, CLAST_EBUDGET, "%s: a task needs %llu bytes of work",
                             stage->label, (unsigned long long)job.used);
+    const uint64_t pages = cl_pages(job.used);
     if (pages > stage->workspace_pages)
         stage->workspace_pages = (uint32_t)pages;
     return CLAST_OK;

@@ -47,6 +47,7 @@ void cl_trace_clear(cl_trace *trace)
 
 uint64_t cl_trace_bytes(uint32_t lanes, uint32_t size)
 {
-    return size ? lanes * (sizeof(cl_trace_lane) + (uint64_t)size * sizeof(cl_trace_event))
+    return size ? lanes *
+                      (sizeof(cl_trace_lane) + (uint64_t)size * sizeof(cl_trace_event))
                 : 0;
 }

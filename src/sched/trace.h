@@ -13,7 +13,12 @@
 
 #include <stdint.h>
 
-typedef enum { CL_TRACE_TASK, CL_TRACE_READ, CL_TRACE_DECODE, CL_TRACE_SPILL } cl_trace_kind;
+typedef enum {
+    CL_TRACE_TASK,
+    CL_TRACE_READ,
+    CL_TRACE_DECODE,
+    CL_TRACE_SPILL
+} cl_trace_kind;
 
 typedef struct {
     double begin, end; /* cl_clock() */

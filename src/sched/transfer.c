@@ -3,9 +3,9 @@
  * Loads and spills: what I/O threads do, and what workers decode.
  *
  * A load from a source is fetched on an I/O thread and decoded on a worker, so that
- * threads that wait and threads that compute are different ones. A load from scratch and
- * a spill need no worker. Threads are started by the first transfer: a run that moves
- * nothing starts none; where none can be started, workers do their work.
+ * threads that wait and threads that compute are different ones. A load from scratch
+ * and a spill need no worker. Threads are started by the first transfer: a run that
+ * moves nothing starts none; where none can be started, workers do their work.
  *
  * Memory was reserved by the core before it asked; address space may still be lacking,
  * which fails the block. A transfer owns its staging, and its data until the block has
