@@ -167,12 +167,15 @@ static void end_job(run *r)
         r->block_failed = r->block_failed || j.kind != JOB_TASK;
     }
     post(r, &event);
-    if (dice_one_in(&r->d, 50)) /* said twice: the second time nothing is under way */
-        cl_core_post(r->core, &(cl_event){.kind = event.kind,
-                                          .place = event.place,
-                                          .epoch = event.epoch - 1,
-                                          .task = event.task,
-                                          .block = event.block});
+}
+
+/* Somebody of a place that was given up speaks after all. */
+static void haunt(run *r)
+{
+    if (r->m.nghost == 0)
+        return;
+    const cl_event event = model_ghost(&r->m, dice_below(&r->d, r->m.nghost));
+    post(r, &event);
 }
 
 static void append(run *r)
@@ -263,6 +266,8 @@ static void step(run *r)
         append(r);
     else if (what < 14)
         release(r);
+    else if (what < 24 && r->m.nghost > 0)
+        haunt(r);
     else if (r->m.njob == 0)
         push_on(r);
     else if (what < 100 && r->m.place[p].busy < r->m.place[p].workers * r->batch)
@@ -294,6 +299,9 @@ static void check_counts(run *r)
                    c.done, r->m.ntask, c.rearmed);
     if (c.peak_pages > r->m.budget)
         model_fail(&r->m, "a peak of %" PRIu64 " pages", c.peak_pages);
+    if (c.peak_scratch_pages != r->m.peak_scratch && !r->m.lost)
+        model_fail(&r->m, "a peak of %" PRIu64 " pages in scratch, counted %" PRIu64,
+                   c.peak_scratch_pages, r->m.peak_scratch);
 }
 
 static void simulate(run *r)

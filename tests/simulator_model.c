@@ -340,6 +340,8 @@ static void do_spill(model *m, const cl_action *a, uint32_t before)
     if (place->scratch > m->scratch)
         model_fail(m, "scratch of %u uses %llu of %llu pages", a->place,
                    (unsigned long long)place->scratch, (unsigned long long)m->scratch);
+    if (place->scratch > m->peak_scratch)
+        m->peak_scratch = place->scratch;
     c->spilling = true;
     add_job(m, (job){.kind = JOB_SPILL,
                      .place = a->place,
@@ -528,10 +530,28 @@ static void end_spill(model *m, const job *j, bool well)
         m->place[j->place].scratch -= charge(m, j->id);
 }
 
-cl_event model_end_job(model *m, uint32_t i, bool well)
+static cl_event event_of(const job *j, bool well)
 {
     static const cl_event_kind event[] = {CL_EVENT_DONE, CL_EVENT_LOADED,
                                           CL_EVENT_SPILLED, CL_EVENT_LOADED};
+    return (cl_event){.kind = well ? event[j->kind] : CL_EVENT_FAILED,
+                      .place = j->place,
+                      .epoch = j->epoch,
+                      .task = j->kind == JOB_TASK ? j->id : CL_NONE,
+                      .block = j->kind == JOB_TASK ? CL_NONE : j->id,
+                      .status = well ? CLAST_OK : CLAST_EIO};
+}
+
+cl_event model_ghost(model *m, uint32_t i)
+{
+    const job j = m->ghost[i];
+    m->ghost[i] = m->ghost[--m->nghost];
+    model_say(m, "ghost of job %u at %u", j.id, j.place);
+    return event_of(&j, j.id % 5 != 0);
+}
+
+cl_event model_end_job(model *m, uint32_t i, bool well)
+{
     static const char *const name[] = {"done", "loaded", "spilled", "copied"};
     const job j = m->job[i];
     m->job[i] = m->job[--m->njob];
@@ -542,12 +562,7 @@ cl_event model_end_job(model *m, uint32_t i, bool well)
         end_spill(m, &j, well);
     else
         end_load(m, &j, well);
-    return (cl_event){.kind = well ? event[j.kind] : CL_EVENT_FAILED,
-                      .place = j.place,
-                      .epoch = j.epoch,
-                      .task = j.kind == JOB_TASK ? j.id : CL_NONE,
-                      .block = j.kind == JOB_TASK ? CL_NONE : j.id,
-                      .status = well ? CLAST_OK : CLAST_EIO};
+    return event_of(&j, well);
 }
 
 void model_lose(model *m, uint16_t p)
@@ -558,6 +573,8 @@ void model_lose(model *m, uint16_t p)
     for (uint32_t i = 0; i < m->njob; i++) {
         job j = m->job[i];
         if (j.place == p) {
+            if (m->nghost < MOST_GHOSTS)
+                m->ghost[m->nghost++] = j;
             if (j.kind == JOB_TASK)
                 m->phase[j.id] = TASK_IDLE;
             if (j.kind == JOB_COPY && !j.orphan)
@@ -572,7 +589,7 @@ void model_lose(model *m, uint16_t p)
     place->used = place->scratch = 0;
     place->busy = 0;
     place->epoch++;
-    m->reruns = true;
+    m->reruns = m->lost = true;
 }
 
 void model_adopt(model *m, uint32_t block, bool in_scratch)
@@ -581,7 +598,7 @@ void model_adopt(model *m, uint32_t block, bool in_scratch)
     c->value = c->scratch_value = m->expected[block];
     c->in_scratch = in_scratch;
     if (in_scratch)
-        m->place[0].scratch += charge(m, block);
+        m->peak_scratch = m->place[0].scratch += charge(m, block);
     else
         take_pages(m, 0, charge(m, block));
     c->state = in_scratch ? CELL_NONE : CELL_HERE;

@@ -43,7 +43,7 @@ typedef struct {
     cell *cell; /* by block */
 } model_place;
 
-enum { MOST_PLACES = 3, MOST_JOBS = 4096 };
+enum { MOST_PLACES = 3, MOST_JOBS = 4096, MOST_GHOSTS = 64 };
 
 typedef struct {
     const cl_plan *plan;
@@ -57,7 +57,11 @@ typedef struct {
     uint32_t *last_use; /* by block: uses left in a run without recomputation */
     job job[MOST_JOBS];
     uint32_t njob;
+    job ghost[MOST_GHOSTS]; /* of lost places: they may still report */
+    uint32_t nghost;
+    uint64_t peak_scratch;
     uint32_t segments; /* appended */
+    bool lost;         /* some place was */
     bool reruns;       /* places were lost, or blocks may be recomputed */
     bool stopped;      /* a failure or cancel was posted */
     bool verbose, failed;
@@ -79,6 +83,8 @@ void model_start(model *m, const cl_start *start, uint16_t place);
 /* Job i ends (well, or not); the event for the core. */
 cl_event model_end_job(model *m, uint32_t i, bool well);
 void model_lose(model *m, uint16_t place);
+/* What ghost i says: an event of an old epoch. */
+cl_event model_ghost(model *m, uint32_t i);
 void model_adopt(model *m, uint32_t block, bool in_scratch);
 /* After a successful run: nothing left but what is kept, and that is right. */
 void model_check_end(model *m, const cl_core *core);
