@@ -261,9 +261,10 @@ static clast_status run_fixture(cl_engine *engine, fixture *f, fake *source,
 
 static void check_pairs(void)
 {
-    for (int i = 0; i < TOTAL; i++)
-        ck_assert_msg(result[i] == 2.0 * i - (TOTAL - 1), "element %d is %g", i,
-                      result[i]);
+    int i = 0;
+    while (i < TOTAL && result[i] == 2.0 * i - (TOTAL - 1))
+        i++;
+    ck_assert_msg(i == TOTAL, "element %d is %g", i, result[i % TOTAL]);
 }
 
 /* An engine at rest holds nothing but what is kept. */
