@@ -247,17 +247,21 @@ START_TEST(reductions)
     EXPECT(clast_any(clast_gt(a, integer(5)), 1), CLAST_BOOL, "(2)", 0, 1);
     EXPECT(clast_all(clast_gt(a, integer(3)), 1), CLAST_BOOL, "(2)", 0, 1);
     const int both[2] = {1, 0};
-    EXPECT(
-        clast_reduce(a, CLAST_SUM, &(clast_reduce_options){2, both, .keepdims = true}),
-        CLAST_FLOAT32, "(1,1)", 21);
+    EXPECT(clast_reduce(
+               a, CLAST_SUM,
+               &(clast_reduce_options){.naxes = 2, .axes = both, .keepdims = true}),
+           CLAST_FLOAT32, "(1,1)", 21);
     EXPECT(clast_reduce(i, CLAST_VAR,
-                        &(clast_reduce_options){1, both, .keepdims = true, .ddof = 1}),
+                        &(clast_reduce_options){
+                            .naxes = 1, .axes = both, .keepdims = true, .ddof = 1}),
            CLAST_FLOAT64, "(2,1)", 0, 0.5);
     /* no axes: each element for itself */
-    EXPECT(clast_reduce(i, CLAST_SUM, &(clast_reduce_options){0, both}), CLAST_INT64,
-           "(2,2)", 100, 100, 1, 2);
-    EXPECT(clast_reduce(i, CLAST_STD, &(clast_reduce_options){0, both}), CLAST_FLOAT64,
-           "(2,2)", 0, 0, 0, 0);
+    EXPECT(
+        clast_reduce(i, CLAST_SUM, &(clast_reduce_options){.naxes = 0, .axes = both}),
+        CLAST_INT64, "(2,2)", 100, 100, 1, 2);
+    EXPECT(
+        clast_reduce(i, CLAST_STD, &(clast_reduce_options){.naxes = 0, .axes = both}),
+        CLAST_FLOAT64, "(2,2)", 0, 0, 0, 0);
     EXPECT(clast_sum(real(2.5), CLAST_ALL), CLAST_FLOAT64, "()", 2.5);
     EXPECT(clast_argmax(integer(3), CLAST_ALL), CLAST_INT64, "()", 0);
     /* empty ones */

@@ -87,13 +87,15 @@ START_TEST(reductions)
     REFUSED(clast_argmin(empty, CLAST_ALL), CLAST_ESHAPE,
             "argmin: axis 0 is empty and nothing has no argmin, shape (0, 5)");
     const int twice[2] = {1, -1};
-    REFUSED(clast_reduce(matrix, CLAST_SUM, &(clast_reduce_options){2, twice}),
+    REFUSED(clast_reduce(matrix, CLAST_SUM,
+                         &(clast_reduce_options){.naxes = 2, .axes = twice}),
             CLAST_EAXIS, "sum: axis -1 is given twice");
     REFUSED(clast_reduce(matrix, CLAST_SUM, &(clast_reduce_options){.ddof = 1}),
             CLAST_EVALUE, "sum: ddof is for var and std only");
     REFUSED(clast_reduce(matrix, CLAST_VAR, &(clast_reduce_options){.ddof = INFINITY}),
             CLAST_EVALUE, "var: ddof is inf");
-    REFUSED(clast_reduce(matrix, CLAST_ARGMAX, &(clast_reduce_options){0, twice}),
+    REFUSED(clast_reduce(matrix, CLAST_ARGMAX,
+                         &(clast_reduce_options){.naxes = 0, .axes = twice}),
             CLAST_EAXIS, "argmax: takes one axis or all of them, not 0");
     REFUSED(clast_reduce(matrix, CLAST_NREDUCTION, NULL), CLAST_EVALUE,
             "reduce: 10 is no reduction");

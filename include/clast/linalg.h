@@ -31,7 +31,8 @@ typedef struct clast_svd_result {
  * By TSQR (Demmel et al. 2012, direct variant of Benson et al. 2013) over blocks of
  * rows (of columns for a wide one), then the SVD of the k x k factor on one worker.
  * Signs: as LAPACK's, made unique so that the component of largest modulus in each row
- * of vt (the first of equals) is real and positive.
+ * of vt (the first of equals) is real and positive; of a wide matrix, in each column of
+ * u.
  *
  * @return  u (m,k), s (k,) real and descending, vt (k,n); bool and integers are
  * computed in float64; all three are poisoned together
