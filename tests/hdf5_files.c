@@ -260,5 +260,20 @@ void files_attribute(const char *file, const char *path, const char *name, hid_t
 
 ssize_t files_open_ids(void)
 {
-    return H5Fget_obj_count(H5F_OBJ_ALL, H5F_OBJ_ALL);
+    const unsigned kinds =
+        H5F_OBJ_FILE | H5F_OBJ_DATASET | H5F_OBJ_GROUP | H5F_OBJ_ATTR;
+    return H5Fget_obj_count(H5F_OBJ_ALL, kinds);
+}
+
+int64_t files_transient_ids(void)
+{
+    const H5I_type_t kinds[] = {H5I_DATATYPE, H5I_DATASPACE, H5I_GENPROP_LST,
+                                H5I_ERROR_STACK};
+    int64_t n = 0;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        hsize_t members = 0;
+        H5Inmembers(kinds[i], &members);
+        n += (int64_t)members;
+    }
+    return n;
 }
