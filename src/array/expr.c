@@ -27,6 +27,7 @@ static clast_array *poisoned(clast_ctx *ctx, const cl_error *err)
         return &cl_poison_null;
     if (cl_ctx_lock(ctx) != CLAST_OK)
         return &cl_poison_busy;
+    cl_ctx_record(ctx, err->status, err->text);
     clast_array *a = cl_handle_poisoned(ctx, err->status, err->text);
     cl_ctx_unlock(ctx);
     return a;

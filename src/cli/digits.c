@@ -255,18 +255,23 @@ void layout_text(const float_layout *l, const void *value, char text[DIGITS_TEXT
         snprintf(text, DIGITS_TEXT, "%*s", l->left + l->right + 1, number);
         return;
     }
-    if (l->is_exponential)
-        scientific(l->is_float32, v, l->precision, number, &exponent);
-    else
+    if (l->is_exponential) {
+        /* Padded with the value's own digits, as NumPy's min_digits does. */
+        snprintf(number, sizeof number, "%#.*e", l->precision, v);
+        exponent = exponent_of(number);
+        *strchr(number, 'e') = '\0';
+    } else {
         positional(l->is_float32, v, l->precision, number);
+    }
     const int before = (int)strcspn(number, ".") + (int)strlen(sign);
-    int n = snprintf(text, DIGITS_TEXT, "%*s%s%s", larger(l->left - before, 0), "",
+    int n = snprintf(text, DIGITS_TEXT, "%*s%s%.300s", larger(l->left - before, 0), "",
                      sign, number);
-    const int after = (int)strlen(strchr(number, '.') + 1);
-    for (int i = after; i < l->precision; i++)
-        text[n++] = l->is_exponential ? '0' : ' ';
-    text[n] = '\0';
-    if (l->is_exponential)
+    if (l->is_exponential) {
         snprintf(text + n, (size_t)(DIGITS_TEXT - n), "e%c%0*d",
                  exponent < 0 ? '-' : '+', l->exponent, abs(exponent));
+        return;
+    }
+    for (int i = (int)strlen(strchr(number, '.') + 1); i < l->precision; i++)
+        text[n++] = ' ';
+    text[n] = '\0';
 }
