@@ -74,7 +74,7 @@ class Command(unittest.TestCase):
     def test_big_print_computes_what_it_shows(self):
         """Of 8 TB only the corners are made."""
         done = self.eval("arange(10**12) * 2", "--memory", "64M")
-        self.assertEqual(done.stdout, "[0 2 4 ... 1999999999994 1999999999996 1999999999998]\n", done.stderr)
+        self.assertEqual(done.stdout.split(), ["[", "0", "2", "4", "...", "1999999999994", "1999999999996", "1999999999998]"], done.stderr)
 
     def test_outputs(self):
         out = self.folder / "out.h5"
