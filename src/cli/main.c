@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 
@@ -72,6 +73,16 @@ static const struct {
     {"info", command_info},
 };
 
+/* After a failure without exit handlers: libhdf5's own one crashes when a file could
+ * not be closed because the disk was full. All is closed and flushed here. */
+static _Noreturn void leave(int code)
+{
+    if (code == EXIT_DONE)
+        exit(code);
+    fflush(NULL);
+    _exit(code);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -88,7 +99,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
-            return finish_stdout(commands[i].run(argc - 2, argv + 2));
+            leave(finish_stdout(commands[i].run(argc - 2, argv + 2)));
     complain("there is no command '%s': eval and info are", argv[1]);
     return EXIT_WRONG;
 }
