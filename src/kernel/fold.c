@@ -21,6 +21,8 @@
 #include "kernel/record.h"
 
 #define MAXDEPTH 64
+/* Output elements of a panel that joins no other. */
+#define CL_WIDTH 1024
 
 typedef struct {
     const cl_fold *fold;
@@ -95,7 +97,7 @@ static void plan_panels(folding *g)
     const int64_t columns = product(box->n, g->first_column, ndim);
     const bool is_whole =
         outer == 1 && columns <= CL_LANES && rows <= CL_PANEL / columns;
-    const int64_t width = is_whole ? CL_PANEL : CL_LANES;
+    const int64_t width = is_whole ? CL_WIDTH : CL_LANES;
     const int64_t c = cut_axes(box, g->first_column, ndim, CL_LANES, g->part);
     const int64_t r =
         cut_axes(box, g->first_row, g->first_column, CL_PANEL / c, g->part);
@@ -137,6 +139,15 @@ static bool common_stride(const cl_box *box, const int64_t *stride, int from, in
     return true;
 }
 
+/* The first of the axes from..to - 1 such that those from it on have one stride. */
+static int run_axis(const cl_box *box, const int64_t *stride, int from, int to)
+{
+    int64_t any;
+    while (from < to && !common_stride(box, stride, from, to, &any))
+        from++;
+    return from;
+}
+
 static const cl_span *span_around(const cl_input *input, const cl_box *box)
 {
     for (size_t s = 0; s < input->count; s++) {
@@ -162,22 +173,30 @@ static bool read_in_place(const folding *g, panel *p)
     if (!span)
         return false;
     const int64_t size = l->size, columns = p->matrix.columns;
-    int64_t unit = size, row = columns * size, matrix = p->matrix.rows * row;
+    int64_t unit = size, row = columns * size, matrix = p->matrix.rows * row, run_bytes;
+    const int cut = run_axis(&p->box, span->stride, g->first_row, g->first_column);
+    const int64_t run = product(p->box.n, cut, g->first_column);
     if (!common_stride(&p->box, span->stride, g->first_column, p->box.ndim, &unit) ||
-        !common_stride(&p->box, span->stride, g->first_row, g->first_column, &row) ||
+        !common_stride(&p->box, span->stride, cut, g->first_column, &row))
+        return false;
+    run_bytes = run * row;
+    if (!common_stride(&p->box, span->stride, g->first_row, cut, &run_bytes) ||
         !common_stride(&p->box, span->stride, g->first_stack, g->first_row, &matrix))
         return false;
     const char *data = span->data;
     for (int a = 0; a < p->box.ndim; a++)
         data += (p->box.lo[a] - span->box.lo[a]) * span->stride[a];
-    const uintptr_t bits = (uintptr_t)data | (uintptr_t)row | (uintptr_t)matrix;
+    const uintptr_t bits =
+        (uintptr_t)data | (uintptr_t)row | (uintptr_t)matrix | (uintptr_t)run_bytes;
     const bool is_grouped = cl_matrix_group(p->matrix.rows, columns) > 1;
     const bool is_short = cl_matrix_is_short(&p->matrix);
     if (unit != size || bits % (size < 8 ? (uintptr_t)size : 8) != 0 ||
         (is_grouped && row != columns * size) ||
-        (is_short && matrix != p->matrix.rows * size))
+        (is_short && (matrix != p->matrix.rows * size || run != p->matrix.rows)))
         return false;
     p->matrix.data = data;
+    p->matrix.run = run;
+    p->matrix.run_bytes = run_bytes;
     p->matrix.row_bytes = row;
     p->matrix_bytes = matrix;
     return true;
@@ -200,6 +219,8 @@ static clast_status load_panel(folding *g, const int64_t *at, panel *p)
         return cl_run_poll(&g->run, p->stack * p->matrix.rows * p->matrix.columns);
     p->matrix.data = g->buffer;
     p->matrix.row_bytes = p->matrix.columns * size;
+    p->matrix.run = p->matrix.rows;
+    p->matrix.run_bytes = p->matrix.rows * p->matrix.row_bytes;
     p->matrix_bytes = p->matrix.rows * p->matrix.row_bytes;
     return cl_run_box(&g->run, &p->box, g->buffer);
 }
@@ -226,7 +247,7 @@ static int64_t row_index(const folding *g, const panel *p, int64_t r)
 static void scan_row(const folding *g, const panel *p, const cl_matrix *m, int64_t r,
                      cl_record *best)
 {
-    const char *x = m->data + r * m->row_bytes;
+    const char *x = cl_matrix_row(m, r);
     const int64_t index = row_index(g, p, r);
     int64_t *at = (int64_t *)(void *)best->second;
     if (best->count == 0) {
@@ -239,6 +260,17 @@ static void scan_row(const folding *g, const panel *p, const cl_matrix *m, int64
     best->count++;
 }
 
+/* The first row of the matrix, of one column, that equals *value. */
+static int64_t find_row(const folding *g, const cl_matrix *m, const void *value)
+{
+    int64_t r = 0, n = 0, at = 0;
+    for (; r < m->rows && at == n; r += n) {
+        n = m->run < m->rows - r ? m->run : m->rows - r;
+        at = g->f.scan->find(cl_matrix_row(m, r), n, value);
+    }
+    return r - n + at;
+}
+
 /* One column: its extreme first, its place only where it is better than the best. */
 static void scan_column(const folding *g, const panel *p, const cl_matrix *m,
                         cl_record *best)
@@ -246,8 +278,8 @@ static void scan_column(const folding *g, const panel *p, const cl_matrix *m,
     cl_scalar extreme;
     cl_record of_panel = {.first = (char *)&extreme};
     int64_t *at = (int64_t *)(void *)best->second, is_worse = 1;
-    cl_record_fold(&g->f, m, &of_panel, g->lanes);
-    const int64_t row = g->f.scan->find(m->data, m->rows, &extreme);
+    cl_record_fold(&g->f, m, &of_panel, g->buffer, g->lanes);
+    const int64_t row = find_row(g, m, &extreme);
     if (best->count == 0) {
         memcpy(best->first, &extreme, g->f.size);
         is_worse = 0;
@@ -298,7 +330,8 @@ static void push_panel(folding *g, const panel *p, int64_t width)
     cl_record *top = &g->stack[g->depth];
     *top = new_record(g, g->depth);
     g->rank[g->depth++] = 1;
-    cl_record_fold_all(&g->f, &p->matrix, p->stack, p->matrix_bytes, top, g->lanes);
+    cl_record_fold_all(&g->f, &p->matrix, p->stack, p->matrix_bytes, top, g->buffer,
+                       g->lanes);
     while (g->depth > 1 && g->rank[g->depth - 1] == g->rank[g->depth - 2])
         join_top(g, width);
 }
@@ -374,17 +407,31 @@ static size_t record_bytes(const cl_folder *f, int64_t width)
            cl_round_up((size_t)width * f->second_size);
 }
 
+/* Elements of a panel's buffer: values, or what is put together of them. */
+static int64_t buffer_elements(const cl_box *box)
+{
+    const int64_t n = product(box->n, 0, box->ndim);
+    return n < CL_PANEL ? n : CL_PANEL;
+}
+
 /* One record as wide as a panel, or a stack of narrow ones, for any box that is not
- * larger: what a box's own numbers give would not bound a smaller box's. */
+ * larger: what a box's own numbers give would not bound a smaller box's. A panel has at
+ * least as many elements as its record. */
 size_t cl_fold_workspace(const cl_fold *fold, const cl_loop *loop,
                          const cl_box *largest)
 {
     const cl_folder f = cl_folder_of(fold, loop->loops);
-    const int depth = record_depth(reduced_count(fold, largest));
-    const size_t one = record_bytes(&f, CL_PANEL);
-    const size_t many = (size_t)depth * record_bytes(&f, CL_LANES);
-    return cl_round_up(loop->workspace) + cl_round_up(CL_PANEL * f.size) +
-           CL_FOLD_LANES + (one > many ? one : many);
+    const int64_t reduced = reduced_count(fold, largest);
+    const int64_t all = product(largest->n, 0, largest->ndim);
+    const int64_t kept = all / (reduced ? reduced : 1);
+    const int64_t narrow = kept < CL_LANES ? kept : CL_LANES;
+    const int64_t panels = all / (narrow ? narrow : 1);
+    const int depth = record_depth(panels < reduced ? panels : reduced) + 1;
+    const size_t one = record_bytes(&f, kept < CL_WIDTH ? kept : CL_WIDTH);
+    const size_t many = (size_t)depth * record_bytes(&f, narrow);
+    return cl_round_up(loop->workspace) +
+           cl_round_up((size_t)buffer_elements(largest) * f.size) + CL_FOLD_LANES +
+           (one > many ? one : many);
 }
 
 static void begin(folding *g, const cl_loop *loop, const cl_input *inputs,
@@ -394,7 +441,7 @@ static void begin(folding *g, const cl_loop *loop, const cl_input *inputs,
     cl_run_init(&g->run, loop, inputs, at, poll);
     at += cl_round_up(loop->workspace);
     g->buffer = at;
-    at += cl_round_up(CL_PANEL * g->f.size);
+    at += cl_round_up((size_t)buffer_elements(g->box) * g->f.size);
     g->lanes = at;
     at += CL_FOLD_LANES;
     g->records = at;

@@ -40,20 +40,22 @@ typedef enum {
 typedef struct {
     size_t size; /* bytes of one accumulator */
     void (*init)(void *acc, int64_t n);
-    /* acc[c] = acc[c] op the rows of column c, eight rows at a time as a tree;
-     * row_bytes apart */
-    void (*rows)(void *acc, const char *x, int64_t rows, int64_t row_bytes,
-                 int64_t columns);
+    /* acc[c] = acc[c] op column c of the rows x[0], x[1], ..., eight at a time as a
+     * tree: with e = rows / 8, of rows t, t + e, ... t + 7 e; the rest one by one.
+     * Eight streams far apart keep more of memory busy than one. */
+    void (*rows)(void *acc, const char *const *x, int64_t rows, int64_t columns);
     /* acc[i] = acc[i] op other[i] */
     void (*combine)(void *acc, const void *other, int64_t n);
+    /* The `groups` groups of n accumulators joined into the first, by halving */
+    void (*halve)(void *acc, int64_t groups, int64_t n);
     /* acc[i] = the `length` consecutive elements from i * length on, left to right */
     void (*runs)(void *acc, const char *x, int64_t n, int64_t length);
 } cl_acc_loops;
 
 typedef struct {
-    /* acc[c] += (x[r][c] - mean[c])^2 */
-    void (*squares)(double *acc, const char *x, int64_t rows, int64_t row_bytes,
-                    const double *mean, int64_t columns);
+    /* acc[c] += (x[r][c] - mean[c])^2, rows as above */
+    void (*squares)(double *acc, const char *const *x, int64_t rows, const double *mean,
+                    int64_t columns);
     /* One row against the best so far: where x is better, best = x and at = index.
      * A NaN is better than any number. [0] least, [1] greatest */
     void (*best[2])(void *best, int64_t *at, const char *x, int64_t columns,

@@ -3,10 +3,11 @@
  * Records: folding a matrix of values by columns, joining, partials, final values.
  *
  * A matrix of few columns is read as one of fewer, wider rows: G rows side by side make
- * columns * G <= 512 lanes, each lane adds its own column, and at the end the G parts
+ * columns * G <= 64 lanes, each lane adds its own column, and at the end the G parts
  * are joined by halving. G follows from the matrix's extents alone, so the order of
  * every addition does, and with eight rows added as a tree (loops_fold.inc) it is
- * pairwise in all but the number of such rows, which a panel bounds.
+ * pairwise in all but the number of such rows, which a panel bounds. Rows are read
+ * where they are; only a wide row that two runs share is put together in spare memory.
  *
  * Variances take a panel's mean first and then its squares about that mean (the panel
  * is in cache), and join by Chan, Golub, LeVeque: Updating formulae and a pairwise
@@ -16,6 +17,9 @@
 
 #include <math.h>
 #include <string.h>
+
+/* Bytes of a matrix that is asked for in advance, at most. */
+#define PREFETCHED 16384
 
 static const cl_acc kinds[CLAST_NREDUCTION] = {
     [CLAST_SUM] = CL_ACC_SUM,    [CLAST_MEAN] = CL_ACC_MEAN,  [CLAST_VAR] = CL_ACC_MEAN,
@@ -138,72 +142,133 @@ void cl_record_join(const cl_folder *f, cl_record *left, const cl_record *right,
 
 int64_t cl_matrix_group(int64_t rows, int64_t columns)
 {
-    const int64_t most = CL_LANES / columns;
+    const int64_t most = CL_GROUP / columns;
     return most < 1 ? 1 : most < rows ? most : rows;
 }
 
-/* Joins `groups` groups of `n` accumulators into the first, by halving. */
-static void join_groups(const cl_acc_loops *acc, char *lanes, int64_t groups, int64_t n)
+const char *cl_matrix_row(const cl_matrix *m, int64_t r)
 {
-    while (groups > 1) {
-        const int64_t half = (groups + 1) / 2;
-        acc->combine(lanes, lanes + (size_t)(half * n) * acc->size,
-                     (groups - half) * n);
-        groups = half;
+    return m->data + r / m->run * m->run_bytes + r % m->run * m->row_bytes;
+}
+
+/* A matrix read as `whole` rows of group * columns elements and one of rest * columns
+ * (0: none). */
+typedef struct {
+    int64_t group, whole, rest;
+    const char *row[CL_ROWS];
+} wide_matrix;
+
+/* Where reading is: a run and the row in it. */
+typedef struct {
+    const char *run;
+    int64_t at;
+} place;
+
+/* At most n rows of one run, side by side. */
+static const char *next_rows(const cl_matrix *m, place *p, int64_t *n)
+{
+    const char *row = p->run + p->at * m->row_bytes;
+    *n = *n < m->run - p->at ? *n : m->run - p->at;
+    p->at += *n;
+    if (p->at == m->run) {
+        p->at = 0;
+        p->run += m->run_bytes;
+    }
+    return row;
+}
+
+/* n rows side by side: where they are, or copied together into *spare, which moves
+ * on. */
+static const char *wide_row(const cl_matrix *m, place *p, int64_t n, char **spare)
+{
+    int64_t k = n;
+    const char *row = next_rows(m, p, &k), *wide = *spare;
+    if (k == n)
+        return row;
+    for (;;) {
+        memcpy(*spare, row, (size_t)(k * m->row_bytes));
+        *spare += k * m->row_bytes;
+        n -= k;
+        if (n == 0)
+            return wide;
+        k = n;
+        row = next_rows(m, p, &k);
     }
 }
 
-/* One accumulator a column, of the matrix as acc sees it, into out. */
-static void fold_columns(const cl_folder *f, const cl_matrix *m, char *out, char *lanes)
+static void widen(const cl_matrix *m, char *spare, wide_matrix *w)
 {
-    const int64_t group = cl_matrix_group(m->rows, m->columns);
-    const int64_t n = m->columns * f->parts, whole = m->rows / group;
-    const int64_t rest = m->rows - whole * group;
-    const int64_t wide = group == 1 ? m->row_bytes : group * m->row_bytes;
-    char *acc = group == 1 ? out : lanes;
-    f->acc->init(acc, group * n);
-    f->acc->rows(acc, m->data, whole, wide, group * n);
-    if (rest)
-        f->acc->rows(acc, m->data + whole * wide, 1, 0, rest * n);
-    join_groups(f->acc, acc, group, n);
-    if (group > 1)
-        memcpy(out, lanes, (size_t)n * f->acc->size);
+    place p = {m->data, 0};
+    w->group = cl_matrix_group(m->rows, m->columns);
+    w->whole = m->rows / w->group;
+    w->rest = m->rows - w->whole * w->group;
+    for (int64_t i = 0; i < w->whole; i++)
+        w->row[i] = wide_row(m, &p, w->group, &spare);
+    if (w->rest)
+        w->row[w->whole] = wide_row(m, &p, w->rest, &spare);
+}
+
+/* One accumulator a column, of n columns as acc sees them, into out. */
+static void fold_columns(const cl_folder *f, const wide_matrix *w, int64_t n, char *out,
+                         char *lanes)
+{
+    char *acc = w->group == 1 ? out : lanes;
+    f->acc->init(acc, w->group * n);
+    f->acc->rows(acc, w->row, w->whole, w->group * n);
+    if (w->rest)
+        f->acc->rows(acc, w->row + w->whole, 1, w->rest * n);
+    if (w->group == 1)
+        return;
+    f->acc->halve(acc, w->group, n);
+    memcpy(out, acc, (size_t)n * f->acc->size);
 }
 
 /* M2 of every column about the means in `mean`. */
-static void fold_squares(const cl_folder *f, const cl_matrix *m, const double *mean,
-                         double *m2, char *lanes)
+static void fold_squares(const cl_folder *f, const wide_matrix *w, int64_t columns,
+                         const double *mean, double *m2, char *lanes)
 {
-    const cl_acc_loops *acc = &f->loops->acc[CLAST_FLOAT64][CL_ACC_SUM];
-    const int64_t group = cl_matrix_group(m->rows, m->columns);
-    const int64_t n = m->columns * f->parts, whole = m->rows / group;
-    const int64_t rest = m->rows - whole * group, wide = group * m->row_bytes;
-    double *about = (double *)(void *)lanes, *sum = about + group * n;
-    for (int64_t g = 0; g < group; g++)
+    const int64_t n = columns * f->parts, wide = w->group * n;
+    double *sum = (double *)(void *)lanes, *about = sum + wide;
+    for (int64_t g = 0; g < w->group && w->group > 1; g++)
         memcpy(about + g * n, mean, (size_t)n * sizeof *mean);
-    memset(sum, 0, (size_t)(group * n) * sizeof *sum);
-    f->scan->squares(sum, m->data, whole, wide, about, group * n);
-    if (rest)
-        f->scan->squares(sum, m->data + whole * wide, 1, 0, about, rest * n);
-    join_groups(acc, (char *)sum, group, n);
-    for (int64_t i = 0; i < m->columns; i++)
+    mean = w->group > 1 ? about : mean;
+    memset(sum, 0, (size_t)wide * sizeof *sum);
+    f->scan->squares(sum, w->row, w->whole, mean, wide);
+    if (w->rest)
+        f->scan->squares(sum, w->row + w->whole, 1, mean, w->rest * n);
+    f->loops->acc[CLAST_FLOAT64][CL_ACC_SUM].halve(sum, w->group, n);
+    for (int64_t i = 0; i < columns; i++)
         m2[i] = f->parts == 1 ? sum[i] : sum[2 * i] + sum[2 * i + 1];
 }
 
-void cl_record_fold(const cl_folder *f, const cl_matrix *m, cl_record *out, char *lanes)
+void cl_record_fold(const cl_folder *f, const cl_matrix *m, cl_record *out, char *spare,
+                    char *lanes)
 {
-    fold_columns(f, m, out->first, lanes);
+    wide_matrix w;
+    widen(m, spare, &w);
+    fold_columns(f, &w, m->columns * f->parts, out->first, lanes);
     out->count = m->rows;
     if (!f->is_moment)
         return;
     double *mean = (double *)(void *)out->first;
     for (int64_t i = 0; i < m->columns * f->parts; i++)
         mean[i] /= (double)m->rows;
-    fold_squares(f, m, mean, (double *)(void *)out->second, lanes);
+    fold_squares(f, &w, m->columns, mean, (double *)(void *)out->second, lanes);
+}
+
+/* Asks for every second line (its neighbour comes along) of a matrix too small for the
+ * hardware to see a pattern, while the one before it is folded. */
+static void prefetch(const cl_folder *f, const cl_matrix *m, const char *data)
+{
+    const int64_t bytes = m->rows * m->columns * (int64_t)f->size;
+    if (m->run != m->rows || bytes > PREFETCHED)
+        return;
+    for (int64_t b = 0; b < bytes; b += 128)
+        __builtin_prefetch(data + b);
 }
 
 void cl_record_fold_all(const cl_folder *f, const cl_matrix *m, int64_t n,
-                        int64_t matrix_bytes, cl_record *out, char *lanes)
+                        int64_t matrix_bytes, cl_record *out, char *spare, char *lanes)
 {
     if (cl_matrix_is_short(m) && f->parts == 1 && !f->is_moment) {
         f->acc->runs(out->first, m->data, n, m->rows);
@@ -213,8 +278,10 @@ void cl_record_fold_all(const cl_folder *f, const cl_matrix *m, int64_t n,
     for (int64_t i = 0; i < n; i++) {
         cl_matrix one = *m;
         one.data += i * matrix_bytes;
+        if (i + 1 < n)
+            prefetch(f, m, one.data + matrix_bytes);
         cl_record part = cl_record_at(f, out, i * m->columns);
-        cl_record_fold(f, &one, &part, lanes);
+        cl_record_fold(f, &one, &part, spare, lanes);
     }
     out->count = m->rows;
 }
