@@ -13,6 +13,9 @@
 
 enum { FAN_IN = 8, MAX_LEVELS = 16 };
 
+/* Two thirds of what products reach. */
+#define FLOPS_PER_CYCLE 20.0
+
 /* One level of the tree: `count` triangles, made from `below` of the level beneath. */
 typedef struct {
     int64_t count, below;
@@ -55,7 +58,7 @@ static clast_status stage_new(cl_draft *d, tree *t, cl_stage_kind kind,
     s.kind = kind;
     s.label = label;
     s.tasks = (uint64_t)tasks;
-    s.cost = rows * (double)t->n * (double)t->n / 4;
+    s.cost = 2 * rows * (double)t->n * (double)t->n / FLOPS_PER_CYCLE;
     s.out = kind == CL_STAGE_Q ? t->u : CL_NONE;
     s.nview = kind == CL_STAGE_QR;
     s.view = cl_lower_views(d, s.nview, &t->view);

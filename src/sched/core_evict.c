@@ -19,6 +19,10 @@
 #define CANDIDATES 15u
 /* What a page of I/O is worth in cycles, for weighing recomputation against it. */
 #define CYCLES_PER_PAGE 12000.0
+/* What a page costs by spilling, in pages read: disks write more slowly than they read,
+ * and what is written has to be read again. A reflectors block of a tall matrix of n
+ * columns is recomputed up to about n = 350. */
+#define SPILL_COST 2.5
 
 static void put(cl_place *place, uint32_t at, uint32_t block, uint32_t key)
 {
@@ -164,10 +168,10 @@ static way way_out(cl_core *core, uint16_t p, uint32_t block, uint32_t next_use,
         const cl_segment *s = cl_task_segment(core, b->producer);
         const uint32_t stage = s->task_stage[b->producer - s->task_base];
         *cost = 1.0 + core->plan->stage[stage].cost / (CYCLES_PER_PAGE * b->pages);
-        if (*cost < 2.0 || !spills)
+        if (*cost < SPILL_COST || !spills)
             return BY_RECOMPUTING;
     }
-    *cost = next_use == CL_NONE ? 1.0 : 2.0;
+    *cost = next_use == CL_NONE ? 1.0 : SPILL_COST;
     if (!spills)
         core->scratch_short = true;
     return spills ? BY_SPILLING : BY_NOTHING;
