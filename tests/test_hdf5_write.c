@@ -223,6 +223,90 @@ START_TEST(adding_and_replacing)
 }
 END_TEST
 
+/* What a file may hold beside the dataset that is replaced. */
+static void rest_nothing(hid_t file) {}
+
+static void rest_soft_link(hid_t file)
+{
+    H5Lcreate_soft("/nowhere", file, "/g/rest", H5P_DEFAULT, H5P_DEFAULT);
+}
+
+static void rest_group(hid_t file)
+{
+    H5Gclose(H5Gcreate2(file, "/rest", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+}
+
+static void rest_second_name(hid_t file)
+{
+    H5Lcreate_hard(file, "/g/x", file, "/rest", H5P_DEFAULT, H5P_DEFAULT);
+}
+
+static void rest_type(hid_t file)
+{
+    const hid_t type = H5Tcopy(H5T_NATIVE_INT);
+    H5Tcommit2(file, "/rest", type, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    H5Tclose(type);
+}
+
+static void add_attribute(hid_t file, const char *name)
+{
+    const hid_t space = H5Screate(H5S_SCALAR);
+    H5Aclose(H5Acreate_by_name(file, name, "rest", H5T_NATIVE_INT, space, H5P_DEFAULT,
+                               H5P_DEFAULT, H5P_DEFAULT));
+    H5Sclose(space);
+}
+
+static void rest_on_root(hid_t file)
+{
+    add_attribute(file, "/");
+}
+
+static void rest_on_group(hid_t file)
+{
+    add_attribute(file, "/g");
+}
+
+static const struct {
+    void (*add)(hid_t file);
+    const char *name; /* of what must stay: a link, or an object's attribute "rest" */
+    bool is_attribute;
+} rests[] = {
+    {rest_nothing, NULL, false},  {rest_soft_link, "/g/rest", false},
+    {rest_group, "/rest", false}, {rest_second_name, "/rest", false},
+    {rest_type, "/rest", false},  {rest_on_root, "/", true},
+    {rest_on_group, "/g", true},
+};
+enum { RESTS = sizeof rests / sizeof *rests };
+
+/* A file of replaced datasets only begins anew; anything else in it stays. */
+START_TEST(the_rest_stays)
+{
+    const layout_row *row = &layouts[0];
+    size_t before, after;
+    cl_output_spec spec = spec_of(row, CLAST_FLOAT64, "a.h5", "/g/x");
+    store(&spec, row, 1);
+    hid_t file = H5Fopen("a.h5", H5F_ACC_RDWR, H5P_DEFAULT);
+    rests[_i].add(file);
+    H5Fclose(file);
+    char *old = slurp("a.h5", &before);
+    spec.overwrite = true;
+    store(&spec, row, 1);
+    char *new = slurp("a.h5", &after);
+    const bool is_same = before == after && memcmp(old, new, before) == 0;
+    ck_assert_int_eq(is_same, rests[_i].name == NULL);
+    cl_free(old);
+    cl_free(new);
+    file = H5Fopen("a.h5", H5F_ACC_RDONLY, H5P_DEFAULT);
+    const char *name = rests[_i].name;
+    if (name && rests[_i].is_attribute)
+        ck_assert_int_gt(H5Aexists_by_name(file, name, "rest", H5P_DEFAULT), 0);
+    else if (name)
+        ck_assert_int_gt(H5Lexists(file, name, H5P_DEFAULT), 0);
+    H5Fclose(file);
+    ck_assert_int_eq(files_count(), 1);
+}
+END_TEST
+
 START_TEST(several_datasets_and_files)
 {
     const int rows[] = {0, 2, 4, 10, 11, 3};
@@ -510,6 +594,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, every_layout_and_dtype, 0, LAYOUTS * CLAST_NDTYPE);
     tcase_add_test(t, same_data_same_bytes);
     tcase_add_loop_test(t, adding_and_replacing, 0, LAYOUTS);
+    tcase_add_loop_test(t, the_rest_stays, 0, RESTS);
     tcase_add_test(t, several_datasets_and_files);
     tcase_add_test(t, same_file_in_and_out);
     tcase_add_loop_test(t, abort_leaves_nothing, 0, 7);

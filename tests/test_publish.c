@@ -64,7 +64,10 @@ START_TEST(copy_of_an_old_file)
 {
     write_file("a", "old");
     ck_assert_int_eq(symlink("a", "link"), 0);
+    ck_assert_int_eq(chmod("a", 0640), 0);
     cl_draft draft = begin("link");
+    ck_assert(draft.existed);
+    ck_assert_int_eq(cl_draft_copy(&draft, NULL), CLAST_OK);
     check_file(draft.temp, "old");
     write_file(draft.temp, "new");
     check_file("a", "old");
@@ -73,7 +76,26 @@ START_TEST(copy_of_an_old_file)
     struct stat st;
     ck_assert_int_eq(lstat("link", &st), 0);
     ck_assert(S_ISLNK(st.st_mode));
+    ck_assert_int_eq(stat("a", &st), 0);
+    ck_assert_int_eq(st.st_mode & 0777, 0640);
     ck_assert_int_eq(files_count(), 2);
+}
+END_TEST
+
+START_TEST(empty_in_place_of_an_old_file)
+{
+    struct stat st;
+    write_file("a", "old");
+    ck_assert_int_eq(chmod("a", 0640), 0);
+    cl_draft draft = begin("a");
+    ck_assert_int_eq(cl_draft_empty(&draft, NULL), CLAST_OK);
+    ck_assert_int_eq(stat(draft.temp, &st), 0);
+    ck_assert_int_eq(st.st_mode & 0777, 0640);
+    check_file(draft.temp, "");
+    check_file("a", "old");
+    publish(&draft);
+    check_file("a", "");
+    ck_assert_int_eq(files_count(), 1);
 }
 END_TEST
 
@@ -150,6 +172,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, files_begin, files_end);
     tcase_add_test(t, new_file);
     tcase_add_test(t, copy_of_an_old_file);
+    tcase_add_test(t, empty_in_place_of_an_old_file);
     tcase_add_test(t, abort_and_one_writer);
     tcase_add_test(t, target_changed_meanwhile);
     tcase_add_test(t, sweep_after_death);

@@ -49,6 +49,9 @@ struct cl_outputs {
 /* Settles path, chunks and filters of an output from its spec; all that can be checked
  * without a file is checked. */
 clast_status cl_output_settle(cl_output *o, const cl_output_spec *spec, cl_error *err);
+/* Begins the draft of a file that exists: as a copy of it, or empty where nothing but
+ * what is replaced is in it. */
+clast_status cl_output_file_prepare(cl_outputs *outputs, size_t file, cl_error *err);
 /* Makes the datasets of a file in its draft and leaves them ready for put. */
 clast_status cl_output_file_begin(cl_outputs *outputs, size_t file, cl_error *err);
 

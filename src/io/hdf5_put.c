@@ -78,8 +78,10 @@ static clast_status begin(cl_outputs *outputs, size_t n, const cl_output_spec *s
         return cl_error_set(err, CLAST_ENOMEM, "no memory for %zu outputs", n);
     for (size_t i = 0; i < n; i++)
         CL_TRY(add_output(outputs, &specs[i], err));
-    for (size_t f = 0; f < outputs->nfile; f++)
+    for (size_t f = 0; f < outputs->nfile; f++) {
+        CL_TRY(cl_output_file_prepare(outputs, f, err));
         CL_TRY(cl_output_file_begin(outputs, f, err));
+    }
     return CLAST_OK;
 }
 

@@ -23,6 +23,7 @@
 #include "io/hdf5_file.h"
 #include "io/hdf5_lib.h"
 #include "io/hdf5_output.h"
+#include "io/hdf5_rest.h"
 #include "io/hdf5_tree.h"
 #include "io/hdf5_type.h"
 #include "io/sys.h"
@@ -313,6 +314,36 @@ static clast_status make_dataset(hid_t file, const cl_output *o, cl_error *err)
 /* --- files --------------------------------------------------------------------------
  */
 
+/* Whether anything but this run's datasets is in the target. */
+static bool has_rest(const cl_outputs *outputs, size_t index, const char **path)
+{
+    cl_hdf5_file *file;
+    cl_hdf5_guard guard;
+    size_t n = 0;
+    bool is_empty = false;
+    for (size_t i = 0; i < outputs->n; i++)
+        if (outputs->output[i].file == index)
+            path[n++] = outputs->output[i].path;
+    cl_hdf5_enter(&guard);
+    if (cl_hdf5_file_open(&file, outputs->file[index].draft.target, NULL) == CLAST_OK) {
+        is_empty = cl_hdf5_rest_is_empty(file->id, n, path);
+        cl_hdf5_file_close(file);
+    }
+    cl_hdf5_leave(&guard);
+    return !is_empty;
+}
+
+clast_status cl_output_file_prepare(cl_outputs *outputs, size_t index, cl_error *err)
+{
+    cl_draft *draft = &outputs->file[index].draft;
+    if (!draft->existed)
+        return CLAST_OK;
+    const char **path = cl_alloc_array(outputs->n, sizeof *path);
+    const bool copies = !path || has_rest(outputs, index, path);
+    cl_free(path);
+    return copies ? cl_draft_copy(draft, err) : cl_draft_empty(draft, err);
+}
+
 static bool needs_new_format(const cl_outputs *outputs, size_t file)
 {
     for (size_t i = 0; i < outputs->n; i++) {
@@ -323,12 +354,14 @@ static bool needs_new_format(const cl_outputs *outputs, size_t file)
     return false;
 }
 
-static hid_t create_file(const char *name, hid_t access)
+/* An empty file is there where the draft replaces one. */
+static hid_t create_file(const cl_draft *draft, hid_t access)
 {
     const hid_t list = H5Pcreate(H5P_FILE_CREATE);
     hid_t file = H5I_INVALID_HID;
     if (list >= 0 && H5Pset_obj_track_times(list, 0) >= 0)
-        file = H5Fcreate(name, H5F_ACC_EXCL, list, access);
+        file = H5Fcreate(draft->temp, draft->existed ? H5F_ACC_TRUNC : H5F_ACC_EXCL,
+                         list, access);
     if (list >= 0)
         H5Pclose(list);
     return file;
@@ -341,7 +374,7 @@ static hid_t open_draft(const cl_draft *draft, bool is_new_format, bool is_there
     if (access >= 0 && (!is_new_format || H5Pset_libver_bounds(access, H5F_LIBVER_V110,
                                                                H5F_LIBVER_V110) >= 0))
         file = is_there ? H5Fopen(draft->temp, H5F_ACC_RDWR, access)
-                        : create_file(draft->temp, access);
+                        : create_file(draft, access);
     if (access >= 0)
         H5Pclose(access);
     if (file >= 0)
@@ -353,7 +386,7 @@ static clast_status make_datasets(cl_outputs *outputs, size_t index, cl_error *e
 {
     cl_output_file *f = &outputs->file[index];
     const hid_t file =
-        open_draft(&f->draft, needs_new_format(outputs, index), f->draft.existed);
+        open_draft(&f->draft, needs_new_format(outputs, index), f->draft.is_copy);
     if (file < 0)
         return cl_hdf5_fail(err, CLAST_EIO, "%s: a file beside it cannot be made",
                             f->draft.file);

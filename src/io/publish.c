@@ -27,6 +27,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -71,9 +72,9 @@ static clast_status no_memory(cl_error *err)
 /* A host name without dots, so that a temporary name can be taken apart. */
 static void host_name(char *host)
 {
-    if (gethostname(host, HOST_ROOM) != 0)
-        strcpy(host, "localhost");
-    host[HOST_ROOM - 1] = '\0';
+    struct utsname system;
+    snprintf(host, HOST_ROOM, "%.*s", HOST_ROOM - 1,
+             uname(&system) == 0 ? system.nodename : "localhost");
     for (char *p = host; *p; p++)
         if (*p == '.' || *p == '/')
             *p = '-';
@@ -301,22 +302,25 @@ static clast_status lock_target(cl_draft *d, cl_error *err)
     return fail_errno(d->file, "its lock cannot be made", errno, err);
 }
 
-static clast_status copy_open(cl_draft *d, int from, int to, cl_error *err)
+/* `to` becomes what the target is, with or without its contents. */
+static clast_status imitate(cl_draft *d, int from, int to, bool copies, cl_error *err)
 {
-    if (fstat(from, &d->before) != 0)
+    struct stat now;
+    if (fstat(from, &now) != 0)
         return fail_errno(d->file, "reading failed", errno, err);
-    const int error = cl_file_copy(from, to);
+    const int error = copies ? cl_file_copy(from, to) : 0;
     if (error)
         return fail_errno(d->file, "copying it failed", error, err);
     /* Only root may give a file away; the copy is the writer's own then. */
-    if (fchown(to, d->before.st_uid, d->before.st_gid) != 0)
+    if (fchown(to, now.st_uid, now.st_gid) != 0)
         errno = 0;
-    if (fchmod(to, d->before.st_mode & 07777) != 0)
+    if (fchmod(to, now.st_mode & 07777) != 0)
         return fail_errno(d->file, "setting the copy's mode failed", errno, err);
+    d->is_copy = copies;
     return CLAST_OK;
 }
 
-static clast_status copy_target(cl_draft *d, cl_error *err)
+static clast_status make_temp(cl_draft *d, bool copies, cl_error *err)
 {
     const int from = open(d->target, O_RDONLY | O_CLOEXEC);
     if (from < 0)
@@ -327,10 +331,20 @@ static clast_status copy_target(cl_draft *d, cl_error *err)
         close(from);
         return fail_errno(d->file, "a file beside it cannot be made", error, err);
     }
-    const clast_status status = copy_open(d, from, to, err);
+    const clast_status status = imitate(d, from, to, copies, err);
     close(from);
     close(to);
     return status;
+}
+
+clast_status cl_draft_copy(cl_draft *draft, cl_error *err)
+{
+    return make_temp(draft, true, err);
+}
+
+clast_status cl_draft_empty(cl_draft *draft, cl_error *err)
+{
+    return make_temp(draft, false, err);
 }
 
 static clast_status begin(cl_draft *d, const char *file, cl_error *err)
@@ -341,7 +355,9 @@ static clast_status begin(cl_draft *d, const char *file, cl_error *err)
     CL_TRY(cl_draft_resolve(file, &d->target, &d->existed, err));
     CL_TRY(lock_target(d, err));
     sweep(d);
-    return d->existed ? copy_target(d, err) : CLAST_OK;
+    if (d->existed && stat(d->target, &d->before) != 0)
+        return fail_errno(d->file, "reading failed", errno, err);
+    return CLAST_OK;
 }
 
 clast_status cl_draft_begin(cl_draft *draft, const char *file, cl_error *err)

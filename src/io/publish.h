@@ -27,7 +27,8 @@ typedef struct {
     char *target; /* symbolic links resolved */
     char *temp, *lock;
     int lock_fd;  /* valid where lock is not NULL */
-    bool existed; /* the target was there at begin; the draft began as its copy */
+    bool existed; /* the target was there at begin */
+    bool is_copy; /* the temporary file began as a copy of it */
     struct stat before;
 } cl_draft;
 
@@ -37,10 +38,12 @@ typedef struct {
 clast_status cl_draft_resolve(const char *file, char **target, bool *exists,
                               cl_error *err);
 
-/* Takes the lock, sweeps the folder, settles the temporary name. Where the target
- * exists, the temporary file is made as a copy of it; otherwise it does not exist
- * yet. */
+/* Takes the lock, sweeps the folder, settles the temporary name. The temporary file
+ * does not exist yet; where the target does, one of the next two makes it. */
 clast_status cl_draft_begin(cl_draft *draft, const char *file, cl_error *err);
+/* As a copy of the target; or empty, with the target's owner and mode. */
+clast_status cl_draft_copy(cl_draft *draft, cl_error *err);
+clast_status cl_draft_empty(cl_draft *draft, cl_error *err);
 
 /* fsync of the temporary file, unless is_synced is false. */
 clast_status cl_draft_settle(cl_draft *draft, bool is_synced, cl_error *err);
