@@ -551,6 +551,33 @@ START_TEST(test_cancel)
 }
 END_TEST
 
+/* Asked for before the engine runs: not lost, and nothing is read. */
+START_TEST(test_cancel_before)
+{
+    fixture f;
+    fake source;
+    clast_stats stats = {0};
+    build_pairs(&f, READ);
+    cl_engine *engine = open_engine(CLAST_MIB(1), 2, CL_TEAM_PTHREADS);
+    open_fake(&source, engine);
+    atomic_bool is_cancelled = true;
+    const cl_run_source s = {&source.base, NULL};
+    const cl_run_sink sink = {.into = &into};
+    const cl_run run = {.sources = &s,
+                        .sinks = &sink,
+                        .scratch_folder = "/tmp",
+                        .stats = &stats,
+                        .is_cancelled = &is_cancelled};
+    ck_assert_int_eq(cl_engine_run(engine, &f.p.plan, &run, NULL), CLAST_ECANCELED);
+    ck_assert_uint_eq(stats.read, 0);
+    is_cancelled = false;
+    ck_assert_int_eq(cl_engine_run(engine, &f.p.plan, &run, NULL), CLAST_OK);
+    check_pairs();
+    cl_engine_free(engine);
+    plans_fini(&f.p);
+}
+END_TEST
+
 static atomic_int writes_left;
 static cl_sys_table real;
 
@@ -692,6 +719,7 @@ static Suite *run_suite(void)
     tcase_add_loop_test(t, test_empty_reduction, 0, 2);
     tcase_add_loop_test(t, test_failed_load, 0, 7);
     tcase_add_loop_test(t, test_cancel, 0, 7);
+    tcase_add_test(t, test_cancel_before);
     tcase_add_loop_test(t, test_full_scratch, 0, 4);
     tcase_add_loop_test(t, test_allocations_fail, 0, 3);
     tcase_add_test(t, test_no_leak);

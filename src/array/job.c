@@ -130,7 +130,8 @@ static cl_run run_of(cl_job *job, cl_outputs *outputs)
                     .sinks = job->run_sink,
                     .outputs = outputs,
                     .scratch_folder = job->scratch_folder,
-                    .stats = &job->stats};
+                    .stats = &job->stats,
+                    .is_cancelled = &job->ctx->is_cancelled};
 }
 
 /* What the engine does not know. */
@@ -160,9 +161,7 @@ clast_status cl_job_run(cl_job *job, cl_error *err)
     if (job->nspec > 0)
         CL_TRY(cl_outputs_begin(&outputs, job->nspec, job->spec, &ctx->log, err));
     const cl_run run = run_of(job, outputs);
-    clast_status status = atomic_load(&ctx->is_cancelled)
-                              ? cl_error_set(err, CLAST_ECANCELED, "compute: cancelled")
-                              : cl_engine_run(ctx->engine, &job->plan, &run, err);
+    clast_status status = cl_engine_run(ctx->engine, &job->plan, &run, err);
     if (status == CLAST_OK && outputs)
         status = cl_outputs_commit(outputs, err);
     else

@@ -281,6 +281,8 @@ clast_status cl_engine_run(cl_engine *engine, const cl_plan *plan, const cl_run 
     int idle = CL_ENGINE_IDLE;
     if (!atomic_compare_exchange_strong(&engine->state, &idle, CL_ENGINE_RUNNING))
         return cl_error_set(err, CLAST_EBUSY, "a run is under way");
+    if (run->is_cancelled && atomic_load(run->is_cancelled))
+        cl_engine_cancel(engine);
     const double begun = cl_clock();
     clast_stats own = {0};
     clast_stats *stats = run->stats ? run->stats : &own;

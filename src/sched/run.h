@@ -6,6 +6,8 @@
 #ifndef CL_SCHED_RUN_H
 #define CL_SCHED_RUN_H
 
+#include <stdatomic.h>
+
 #include "base/log.h"
 #include "base/thread.h"
 #include "clast/context.h"
@@ -61,7 +63,8 @@ typedef struct {
     const cl_run_sink *sinks;
     cl_outputs *outputs; /* not committed or aborted here */
     const char *scratch_folder;
-    clast_stats *stats; /* filled, also on failure */
+    clast_stats *stats;              /* filled, also on failure */
+    const atomic_bool *is_cancelled; /* a cancel that came before the run; or NULL */
 } cl_run;
 
 /* What a run of the plan would need, without touching anything: peak, bytes read,
@@ -72,7 +75,8 @@ clast_status cl_engine_predict(cl_engine *engine, const cl_plan *plan,
 clast_status cl_engine_run(cl_engine *engine, const cl_plan *plan, const cl_run *run,
                            cl_error *err);
 /* Async-signal-safe. The run under way ends at the next task boundary with
- * CLAST_ECANCELED; without one nothing happens. */
+ * CLAST_ECANCELED; without one nothing happens: who sets run.is_cancelled before it
+ * calls this loses no cancel that comes just before a run. */
 void cl_engine_cancel(cl_engine *engine);
 
 /* Of the last run; sched/trace.h. */
