@@ -19,15 +19,18 @@
 #include "clast/array.h"
 
 /*
- * dtype rules: how operand dtypes give the dtype computed in and the dtype of the
- * result. ARITH   promoted; bool allowed                       -> same NUMBER promoted;
- * bool refused                       -> same DIVIDE  promoted, then bool and integers
- * to float64  -> same BITS    promoted; bool and integers only             -> same
- *   ORDER   promoted                                     -> bool
- *   REAL    bool, (u)int8, (u)int16 to float32, other integers to float64, floats and
- * complex unchanged -> same MODULUS promoted (one operand)                       -> its
- * real dtype FLOOR   promoted; bool to int8, complex refused      -> same POWER
- * promoted; bool to int8                       -> same
+ * dtype rules: how operand dtypes give the dtype computed in and that of the result.
+ *
+ *   ARITH    promoted; bool allowed                              -> same
+ *   NUMBER   promoted; bool refused                              -> same
+ *   DIVIDE   promoted, then bool and integers to float64         -> same
+ *   BITS     promoted; bool and integers only                    -> same
+ *   ORDER    promoted                                            -> bool
+ *   REAL     bool, 8 and 16 bits to float32, other integers to
+ *            float64, floats and complex unchanged               -> same
+ *   MODULUS  promoted (one operand)                              -> its real dtype
+ *   FLOOR    promoted; bool to int8, complex refused             -> same
+ *   POWER    promoted; bool to int8                              -> same
  */
 typedef enum {
     CL_RULE_ARITH,
@@ -125,20 +128,21 @@ extern const cl_op_info cl_ops[CL_NOP];
  * stored as one header and one array per component. bytes = cl_partial_bytes(reduction,
  * dtype of the input, output elements).
  *
- *   header   64 bytes: int64 count of elements that went into each output element
- *   SUM, MEAN        one array of the accumulator dtype (cl_accumulator)
- *   VAR, STD         mean, then M2: float64 (complex input: mean complex128, M2
- * float64) MIN, MAX         the value in the input's dtype ARGMIN, ARGMAX   the value
- * in the input's dtype, then int64 index (of the axis, or flat in C order) ANY, EVERY
- * bool
+ *   header          64 bytes: int64 count of elements in each output element
+ *   SUM, MEAN       one array of the accumulator dtype (cl_accumulator)
+ *   VAR, STD        mean, then M2: float64 (complex: mean complex128, M2 float64)
+ *   MIN, MAX        the value in the input's dtype
+ *   ARGMIN, ARGMAX  the value, then an int64 index (of the axis, or flat in C order)
+ *   ANY, EVERY      bool
  */
 #define CL_PARTIAL_HEADER 64
-clast_dtype
-cl_accumulator(clast_reduction r,
-               clast_dtype input); /* float32 -> float64, complex64 -> complex128,
-      bool/int -> int64, uint -> uint64 for SUM; float64 for MEAN of integers */
-clast_dtype cl_reduction_dtype(clast_reduction r,
-                               clast_dtype input); /* of the final result */
+
+/* What values are added up in. SUM: float32 in float64, complex64 in complex128, bool and
+ * integers in int64, unsigned ones in uint64; MEAN: integers in float64. */
+clast_dtype cl_accumulator(clast_reduction r, clast_dtype input);
+
+/* dtype of the final result. */
+clast_dtype cl_reduction_dtype(clast_reduction r, clast_dtype input);
 int64_t cl_partial_bytes(clast_reduction r, clast_dtype input, int64_t elements);
 /* Where the second component begins. Each component begins at a multiple of 64 bytes,
  * the first at CL_PARTIAL_HEADER. INT64_MAX where a size overflows. */

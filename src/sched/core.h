@@ -5,35 +5,40 @@
  * and pthread workers drive it (driver.c), so does the simulator.
  *
  * INVARIANTS (the simulator checks all of them after every event)
- *   - reserved pages (resident + loading + spilling blocks, outputs and workspaces of
- * running tasks) <= budget, per place
+ *   - reserved pages (resident, loading and spilling blocks, outputs and workspaces of
+ *     running tasks) <= budget, per place
  *   - a task starts once per arming, after all its operands are resident, which stay
- * pinned until it is done; outputs and workspace are reserved in the same step
+ *     pinned until it is done; outputs and workspace are reserved in the same step
  *   - while the lowest-ranked ready task lacks memory nobody else starts and nothing is
- * prefetched, so that an admitted run always finishes
+ *     prefetched, so that an admitted run always finishes
  *   - a block is freed exactly once per arming, after its last consumer; a KEEP block
- * never before it is released
+ *     never before it is released
  *   - no eviction of a pinned block; victims are dead blocks first, then the farthest
- * next use weighed by the cost of getting the block back (SOURCE: load; others: spill
- * and load; RECOMPUTE: run again); never one needed sooner than what it makes room for
+ *     next use weighed by the cost of getting the block back (SOURCE: load; others:
+ *     spill and load; RECOMPUTE: run again); never one needed sooner than what it makes
+ *     room for
  *   - after FAILED or CANCEL nothing starts; what runs is awaited; the failure of
- * lowest rank is reported
+ *     lowest rank is reported
  *   - an event of an old epoch changes nothing
+ *
+ * LOCKS: none; a core is not thread-safe, its driver serialises all calls.
  *
  * LOST(place) voids what that place held: blocks without another copy or home are
  * recomputed by re-arming producers. In its next epoch the place may go on, empty.
  *
  * WHAT A DRIVER PROMISES
  *   - actions are drained after post() and take(), and FREE and DISCARD carried out
- * before the starts of that take(): these may count on the pages
+ *     before the starts of that take(): these may count on the pages
  *   - a place that takes part goes on calling take() when something happened, or is
- * LOST
+ *     LOST
  *   - every LOAD, COPY and SPILL is answered once; memory goes only by FREE, or with
- * the take-over of a buffer: a spilled block gets its FREE after SPILLED, a failed
- * load's block and a failed task's outputs get theirs after FAILED (the driver may have
- * given them back already). After a failure what else remains is the driver's to sweep.
- * RESIDENT blocks can be read at every place, at no charge. The plan's segments and
- * stages stay where they are while the core lives. See docs/task-model.md.
+ *     the take-over of a buffer: a spilled block gets its FREE after SPILLED, a failed
+ *     load's block and a failed task's outputs get theirs after FAILED (the driver may
+ *     have given them back already). After a failure what else remains is the driver's
+ *     to sweep.
+ *   - the plan's segments and stages stay where they are while the core lives
+ *
+ * RESIDENT blocks can be read at every place, at no charge. See docs/task-model.md.
  */
 #ifndef CL_SCHED_CORE_H
 #define CL_SCHED_CORE_H
