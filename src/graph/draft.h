@@ -19,7 +19,7 @@
 
 #include "graph/build.h"
 
-enum { CL_MAX_INPUTS = 24, CL_MAX_INSNS = 200, CL_MAX_PIECES = 64 };
+enum { CL_MAX_INPUTS = 24, CL_MAX_INSNS = 200, CL_MAX_PIECES = 64, CL_MAX_NESTED = 8 };
 
 /* A way in which a make uses an item. */
 typedef struct {
@@ -44,6 +44,8 @@ typedef struct {
     uint32_t tensor;   /* once lowered, or CL_NONE */
     uint32_t view;     /* memo of cl_draft_view */
     uint32_t parts;    /* SVD: bits of the outputs that are used */
+    uint32_t nested;   /* concatenations and reshapes, one below the other, that a read
+                          goes through */
     cl_use *use;
     uint32_t nuse, use_capacity;
 } cl_item;

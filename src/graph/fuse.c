@@ -10,6 +10,8 @@
  *     constants and sequences are cheaper than reading them),
  *   - several makes use it and computing it again costs more than CHEAP cycles an
  *     element, or reads something else than sources and much smaller arrays,
+ *   - one make uses it through several maps, and that would cost more than AGAIN cycles
+ *     an element, about what writing and reading it does,
  *   - a program would get too many inputs or instructions. `nfront` of a make counts
  *     the distinct (item, map) pairs that are still inputs or may become ones, so the
  *     bound holds at every step and no program has to be taken apart afterwards.
@@ -25,7 +27,7 @@
 
 #include <string.h>
 
-enum { CHEAP = 16, TRIVIAL = 4, MAX_USES = 16 };
+enum { CHEAP = 16, AGAIN = 64, TRIVIAL = 4, MAX_USES = 16 };
 
 static clast_status make_new(cl_draft *d, cl_make_kind kind, uint32_t item,
                              const cl_shape *space, uint32_t *index)
@@ -188,7 +190,9 @@ static bool is_inlined(const cl_draft *d, const cl_item *it)
             return false;
         several |= it->use[i].make != it->use[0].make;
     }
-    return !several || (it->cost <= CHEAP && it->reads_cheap);
+    if (several)
+        return it->cost <= CHEAP && it->reads_cheap;
+    return it->nuse <= 1 || (it->nuse - 1) * it->cost <= AGAIN;
 }
 
 /* Makes of views of an item that exists after all are dropped. */
@@ -254,6 +258,8 @@ static clast_status visit(cl_draft *d, uint32_t item)
         break;
     case CL_OP_CONCAT:
     case CL_OP_RESHAPE:
+        if (it->forced)
+            CL_TRY(want_blocks(d, item));
         break;
     default:
         return cl_item_is_elementwise(it) ? visit_elementwise(d, item) : CLAST_OK;

@@ -10,7 +10,8 @@
  * same by instructions, in emit.c).
  *
  * Each item also learns here what it is a view of: chains of MAPPED and RECHUNK compose
- * into one map to a *base*, which is none of the two.
+ * into one map to a *base*, which is none of the two. Concatenations and reshapes nest;
+ * what is below CL_MAX_NESTED of them is copied, so that walks down views are short.
  */
 #include "graph/draft.h"
 
@@ -54,6 +55,23 @@ static void weigh(cl_draft *d, cl_item *it)
         it->reads_cheap &= base->node.op == CL_OP_SOURCE ||
                            is_much_smaller(&base->node.shape, &it->node.shape);
     }
+}
+
+/* Views are walked recursively, and a part shared by two branches once for each: where
+ * they nest too deep, the item becomes blocks. */
+static void nest(cl_draft *d, cl_item *it)
+{
+    if (it->node.op != CL_OP_CONCAT && it->node.op != CL_OP_RESHAPE)
+        return;
+    for (uint32_t i = 0; i < it->node.nin; i++) {
+        const uint32_t below = d->item[d->item[it->in[i]].base].nested;
+        it->nested = it->nested > below ? it->nested : below;
+    }
+    it->nested++;
+    if (it->nested <= CL_MAX_NESTED)
+        return;
+    it->nested = 0;
+    it->forced = true;
 }
 
 /* What the item is a view of. */
@@ -127,6 +145,7 @@ static clast_status add(cl_draft *d, cl_node_id id, const uint32_t *item_of)
     it->id = id.v;
     it->in = in;
     resolve(d, index);
+    nest(d, it);
     if (cl_item_is_elementwise(it))
         weigh(d, it);
     if (node->op == CL_OP_PART)
