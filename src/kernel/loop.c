@@ -7,10 +7,12 @@
  * register where it is defined and gives it back after its last use. An instruction's
  * result never shares a register with its operands, so that loops may be `restrict`.
  * The last value goes straight to the output. Constants keep a register for the whole
- * run. O(instructions).
+ * run. Sums, differences and products of floats are paired with the next instruction
+ * where they are made for it alone, so that a + b + c is one pass. O(instructions).
  *
  * A strip is 8 KiB of the widest type, so that a handful of registers stays in L1, but
- * at least 512 elements, so that the step from loop to loop costs nothing.
+ * at least 512 elements, so that the step from loop to loop costs little. Inputs that
+ * are not read in place share one pool of 32 KiB, or of a strip each if that is more.
  */
 #include "kernel/loop.h"
 
@@ -19,6 +21,7 @@
 #include "base/alloc.h"
 
 #define STRIP_BYTES 8192
+#define POOL_BYTES  32768
 #define NO_VALUE    UINT16_MAX
 
 typedef struct {
@@ -28,6 +31,7 @@ typedef struct {
     uint32_t *last_use; /* of a value: number of an instruction */
     uint16_t *idle;     /* stack of free registers */
     uint32_t nidle;
+    uint32_t pair; /* the last instruction that was joined to the one before it */
 } builder;
 
 /* ---- sizes ---- */
@@ -52,6 +56,16 @@ static int64_t strip_elements(int64_t widest)
     return n < 512 ? 512 : n > 1024 ? 1024 : n;
 }
 
+static size_t pool_bytes(const cl_loop *l)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < l->ninput; i++)
+        bytes += cl_round_up((size_t)l->strip * l->input_size[i]);
+    if (l->nstep == 0 || l->ninput == 0)
+        return 0;
+    return bytes > POOL_BYTES ? bytes : POOL_BYTES;
+}
+
 /* Must take what cl_run_init gives out. */
 static size_t workspace_bytes(const cl_loop *l)
 {
@@ -66,9 +80,7 @@ static size_t workspace_bytes(const cl_loop *l)
     bytes += cl_round_up(l->nmaker * sizeof(int64_t[CL_MAXDIM]));
     bytes += cl_round_up(l->nmaker * sizeof(int64_t));
     bytes += ((size_t)l->nregister + 1) * (size_t)l->register_bytes;
-    for (size_t i = 0; i < ninput; i++)
-        bytes += cl_round_up((size_t)CL_PANEL * l->input_size[i]);
-    return bytes;
+    return bytes + l->pool_bytes;
 }
 
 /* ---- registers ---- */
@@ -193,6 +205,42 @@ static clast_status add_loop(builder *b, const cl_insn *in, uint16_t out)
     return s->fn ? CLAST_OK : CLAST_EDTYPE;
 }
 
+/* Place of an operation among those that make pairs, or -1. */
+static int pair_place(uint16_t op)
+{
+    return op == CL_OP_ADD ? 0 : op == CL_OP_SUB ? 1 : op == CL_OP_MUL ? 2 : -1;
+}
+
+/* (a op b) op' c where the step before made a op b for this instruction alone: both in
+ * one pass over memory. The pair's result takes the register of a op b, which none of
+ * the three operands has. */
+static bool add_pair(builder *b, uint32_t i)
+{
+    const cl_program *p = b->program;
+    const cl_insn *in = &p->insn[i], *before = in - 1;
+    if (i == 0 || b->pair == i - 1 || in->arg[0] != p->ninput + i - 1 ||
+        in->arg[1] == in->arg[0] || b->last_use[in->arg[0]] != i ||
+        in->type != before->type)
+        return false;
+    const int first = pair_place(before->op), second = pair_place(in->op);
+    if (first < 0 || second < 0)
+        return false;
+    cl_step *s = &b->loop->step[b->loop->nstep - 1];
+    cl_loop_fn *const fn =
+        b->loop->loops->op[in->type][CL_LOOP_PAIR + 3 * first + second];
+    if (!fn)
+        return false;
+    const uint16_t c = in->arg[1];
+    s->fn = fn;
+    s->arg[2] = b->slot[c];
+    s->out = i + 1u == p->ninsn ? NO_VALUE : s->out;
+    b->slot[in->arg[0] + 1] = b->slot[in->arg[0]];
+    b->pair = i;
+    if (c >= p->ninput && b->last_use[c] == i && !is_fixed(b, c))
+        give_register(b, (uint16_t)(b->slot[c] - p->ninput));
+    return true;
+}
+
 static void add_fixed(builder *b, const cl_insn *in, uint16_t out)
 {
     cl_loop *l = b->loop;
@@ -228,11 +276,13 @@ static clast_status add_instruction(builder *b, uint32_t i)
     const bool is_last = i + 1u == p->ninsn;
     const bool is_constant = in->op == CL_OP_CONST;
     const uint16_t value = (uint16_t)(p->ninput + i);
+    b->loop->cost += cl_ops[in->op].cost;
+    if (add_pair(b, i))
+        return CLAST_OK;
     const uint16_t out = is_constant ? b->loop->nregister++ /* never shared */
                          : is_last   ? NO_VALUE
                                      : take_register(b);
     b->slot[value] = (uint16_t)(p->ninput + out);
-    b->loop->cost += cl_ops[in->op].cost;
     if (in->op == CL_OP_ARANGE || in->op == CL_OP_RANDOM)
         CL_TRY(add_maker(b, in, out));
     else if (is_constant)
@@ -316,7 +366,8 @@ clast_status cl_loop_new(cl_loop **loop, const cl_program *program)
     if (nvalue == 0 || nvalue >= NO_VALUE / 2)
         return CLAST_EINTERNAL;
     clast_status status = CLAST_ENOMEM;
-    builder b = {.program = program, .loop = allocate_loop(program)};
+    builder b = {
+        .program = program, .loop = allocate_loop(program), .pair = UINT32_MAX};
     b.slot = cl_calloc(nvalue, sizeof *b.slot);
     b.last_use = cl_calloc(nvalue, sizeof *b.last_use);
     b.idle = cl_calloc(2 * (size_t)nvalue, sizeof *b.idle);
@@ -325,6 +376,7 @@ clast_status cl_loop_new(cl_loop **loop, const cl_program *program)
         status = build(&b);
     }
     if (status == CLAST_OK) {
+        b.loop->pool_bytes = pool_bytes(b.loop);
         b.loop->workspace = workspace_bytes(b.loop);
         *loop = b.loop;
         b.loop = NULL;

@@ -13,8 +13,6 @@
 #include "kernel/map.h"
 
 #define CL_ALIGN 64
-/* Elements of an input that are gathered at a time: some rows by a strip. */
-#define CL_PANEL 8192
 
 typedef struct {
     cl_loop_fn *fn;                           /* NULL for a generator */
@@ -40,6 +38,7 @@ struct cl_loop {
     uint8_t size;                 /* bytes of an element of the result */
     int64_t strip;                /* elements of a register */
     int64_t register_bytes, cost; /* cycles an element, roughly */
+    size_t pool_bytes; /* of all inputs' panels */
     size_t workspace;
     uint8_t *input_size; /* bytes of an element, each */
     cl_step *step;
@@ -64,6 +63,7 @@ typedef struct {
     int64_t (*stride)[CL_MAXDIM]; /* and its strides along the cell's merged axes */
     int64_t (*coef)[CL_MAXDIM];   /* a generator's, likewise */
     int64_t *origin;              /* a generator's index at the cell's first element */
+    char *pool;                   /* memory of the panels */
     char **panel;                 /* an input's gathered elements */
     const char **held;            /* what a panel was filled from, in this cell */
     int64_t *nheld;               /* and how many elements */

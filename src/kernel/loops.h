@@ -11,13 +11,15 @@
 
 #include "base/program.h"
 
-/* What programs are made of once they are prepared: the table's operations and a few
- * that take over from POW where the exponent is constant. */
+/* What programs are made of once they are prepared: the table's operations, a few that
+ * take over from POW where the exponent is constant, and pairs of operations in one
+ * pass: (a op b) op' c for ADD, SUB and MUL of floats, CL_LOOP_PAIR + 3 op + op'. */
 enum {
     CL_LOOP_SQUARE = CL_NELEMENTWISE, /* a * a */
     CL_LOOP_RECIPROCAL,               /* 1 / a */
     CL_LOOP_COPY,
-    CL_NLOOP
+    CL_LOOP_PAIR,
+    CL_NLOOP = CL_LOOP_PAIR + 9
 };
 
 typedef void cl_loop_fn(size_t n, void *restrict out, const void *a, const void *b,

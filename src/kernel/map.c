@@ -71,8 +71,7 @@ void cl_run_init(cl_run *r, const cl_loop *l, const cl_input *inputs, void *work
     for (size_t k = 0; k < l->nregister; k++)
         r->slot[ninput + k] = r->reg[k] = give(&at, (size_t)l->register_bytes);
     r->result = give(&at, (size_t)l->register_bytes);
-    for (size_t i = 0; i < ninput; i++)
-        r->panel[i] = give(&at, (size_t)CL_PANEL * l->input_size[i]);
+    r->pool = give(&at, l->pool_bytes);
     for (size_t k = 0; k < l->nfixed; k++)
         cl_fill(l->fixed[k].size, l->strip,
                 (const char *)&l->imm[l->fixed[k].imm].value[0],
@@ -191,6 +190,26 @@ static int choose_row_axis(const cl_run *r, const cell *c)
     return best;
 }
 
+/* Gives every filled input a row of the pool, and all gathered ones as many rows as are
+ * left: their number. `columns` is a multiple of 64. */
+static int64_t share_pool(cl_run *r, int64_t columns)
+{
+    int64_t left = (int64_t)r->loop->pool_bytes, row = 0;
+    char *at = r->pool;
+    for (uint32_t i = 0; i < r->loop->ninput; i++) {
+        const int64_t bytes = columns * r->loop->input_size[i];
+        left -= r->mode[i] == FILLED ? bytes : 0;
+        row += r->mode[i] == GATHERED ? bytes : 0;
+    }
+    const int64_t rows = row ? left / row : INT64_MAX;
+    for (uint32_t i = 0; i < r->loop->ninput; i++) {
+        r->panel[i] = at;
+        if (r->mode[i] != IN_PLACE)
+            at += columns * r->loop->input_size[i] * (r->mode[i] == FILLED ? 1 : rows);
+    }
+    return rows;
+}
+
 static frame wide_frame(cl_run *r, const cell *c)
 {
     frame f = {.last = c->ndim - 1};
@@ -206,7 +225,7 @@ static frame wide_frame(cl_run *r, const cell *c)
     const int64_t n = c->n[f.last], parts = (n + strip - 1) / strip;
     const int64_t even = (n + parts - 1) / parts, round = (even + 63) / 64 * 64;
     f.columns = round < strip ? round : strip;
-    f.rows = CL_PANEL / f.columns;
+    f.rows = share_pool(r, f.columns);
     return f;
 }
 
@@ -363,8 +382,12 @@ static clast_status run_flat(cl_run *r, const cell *c)
     int64_t inner = 1;
     while (from > 0 && inner * c->n[from] <= r->loop->strip)
         inner *= c->n[from--];
-    for (uint32_t i = 0; i < r->loop->ninput; i++)
+    char *panel = r->pool;
+    for (uint32_t i = 0; i < r->loop->ninput; i++) {
         r->mode[i] = is_aligned(r, i, c->ndim) ? IN_PLACE : GATHERED;
+        r->panel[i] = panel;
+        panel += cl_round_up((size_t)(r->loop->strip * r->loop->input_size[i]));
+    }
     const int64_t most = least(c->n[from], r->loop->strip / inner);
     int64_t n[CL_MAXDIM], at[CL_MAXDIM] = {0};
     memcpy(n, c->n, sizeof n);

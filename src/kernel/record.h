@@ -13,7 +13,8 @@
 #include "kernel/fold.h"
 #include "kernel/loop.h"
 
-/* Columns side by side in a panel, at most. */
+/* Elements of a panel, at most, and its columns side by side. */
+#define CL_PANEL 8192
 #define CL_LANES 512
 /* Fewer columns than this are read as a matrix of fewer, wider rows. */
 #define CL_GROUP 64
