@@ -23,7 +23,7 @@
 #include "base/alloc.h"
 #include "io/hdf5_lib.h"
 #include "io/hdf5_output.h"
-#include "io/runs.h"
+#include "io/contiguous.h"
 
 #define WINDOW ((uint64_t)64 << 20)
 #define ALIGN  64

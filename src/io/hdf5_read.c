@@ -25,7 +25,7 @@
 #include "io/hdf5_capture.h"
 #include "io/hdf5_lib.h"
 #include "io/hdf5_source.h"
-#include "io/runs.h"
+#include "io/contiguous.h"
 
 #define ALIGN 64
 

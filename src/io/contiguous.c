@@ -10,7 +10,7 @@
  * Invariant of a batch: the pieces in iov cover the file bytes [begin, end) without
  * holes.
  */
-#include "io/runs.h"
+#include "io/contiguous.h"
 
 #include <string.h>
 

@@ -7,8 +7,8 @@
  * buffer, or written as zeros (so only a writer that owns the gap may let it be
  * bridged). Not thread-safe: one batch belongs to one call.
  */
-#ifndef CL_IO_RUNS_H
-#define CL_IO_RUNS_H
+#ifndef CL_IO_CONTIGUOUS_H
+#define CL_IO_CONTIGUOUS_H
 
 #include <stdint.h>
 
