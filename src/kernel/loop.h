@@ -38,7 +38,7 @@ struct cl_loop {
     uint8_t size;                 /* bytes of an element of the result */
     int64_t strip;                /* elements of a register */
     int64_t register_bytes, cost; /* cycles an element, roughly */
-    size_t pool_bytes; /* of all inputs' panels */
+    size_t pool_bytes;            /* of all inputs' panels */
     size_t workspace;
     uint8_t *input_size; /* bytes of an element, each */
     cl_step *step;
