@@ -113,6 +113,45 @@ START_TEST(matmul_walks_super_tiles)
 }
 END_TEST
 
+/* x.T @ x: chains and the maps that add them (docs/numeric-grids.md). */
+static const struct {
+    int64_t rows, columns;
+    uint64_t panels, chains, adds;
+} chain_case[] = {
+    {7168, 1024, 7, 1, 0},     {16384, 1024, 16, 4, 3},  {65536, 1024, 64, 16, 15},
+    {65536, 2048, 64, 4, 12},  {65536, 4096, 64, 1, 0},  {65536, 64, 32, 8, 1},
+    {66560, 1024, 65, 13, 12}, {1000000, 1, 489, 16, 1},
+};
+
+START_TEST(long_products_have_chains)
+{
+    kit k;
+    kit_open(&k);
+    const cl_shape shape = DIMS(chain_case[_i].rows, chain_case[_i].columns);
+    const cl_node_id x = kit_source(&k, F8, shape, square_chunk, false);
+    kit_store(&k, kit_matmul(&k, kit_transpose(&k, x), x), NULL);
+    kit_build(&k);
+    const cl_segment *const g = &k.plan.segment[0];
+    uint64_t beginnings = 0, tiles = 0;
+    for (uint32_t t = 0; t < g->ntask; t++) {
+        const cl_stage *const s = &k.plan.stage[g->task_stage[t]];
+        if (s->kind != CL_STAGE_GEMM)
+            continue;
+        bool accumulates = false;
+        for (uint32_t i = g->operand_start[t]; i < g->operand_start[t + 1]; i++)
+            accumulates |= cl_operand_mode(g->operand[i]) == CL_ACC;
+        ck_assert_int_eq(accumulates, g->task_index[t] % s->nfold % s->njoin != 0);
+        beginnings += !accumulates;
+        tiles += g->task_index[t] % s->nfold == 0;
+    }
+    const cl_stage *const gemm = kit_stage(&k, CL_STAGE_GEMM);
+    ck_assert_int_eq(gemm->nfold, chain_case[_i].panels);
+    ck_assert_uint_eq(beginnings, tiles * chain_case[_i].chains);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_MAP), chain_case[_i].adds);
+    kit_close(&k);
+}
+END_TEST
+
 START_TEST(grid_ignores_the_budget)
 {
     kit k[2];
@@ -409,6 +448,8 @@ static Suite *suite(void)
     tcase_add_test(t, sum_of_all_has_levels_of_joins);
     tcase_add_test(t, symmetrise);
     tcase_add_test(t, matmul_walks_super_tiles);
+    tcase_add_loop_test(t, long_products_have_chains, 0,
+                        sizeof chain_case / sizeof chain_case[0]);
     tcase_add_test(t, grid_ignores_the_budget);
     tcase_add_test(t, plan_does_not_depend_on_the_store);
     tcase_add_loop_test(t, svd_tree, 0, sizeof svd_case / sizeof svd_case[0]);

@@ -3,14 +3,30 @@
  * Matrix products: each tile of the result is a chain of accumulations over K panels,
  * in fixed order.
  *
- * All versions of a tile have numbers of their own (tile * nfold + k); the tensor's
- * tiles are the last ones. Super-tiles say only in which order tasks run: p x q tiles
- * of the result stay in memory while one pass over K reads each panel of A and B once,
- * so that A is read ceil(columns / q) times and B ceil(rows / p) times (Irony, Toledo
- * and Tiskin 2004 have the lower bound, 2 n^3 / sqrt(memory)).
+ * A result of few tiles and many panels (x.T @ x of a tall matrix) would be one long
+ * chain and so the work of one worker: K is cut into several chains then, each with
+ * tiles of its own, which are added in a fixed tree afterwards. How many is a question
+ * of the grid alone, so that neither workers nor memory change a bit.
+ *
+ * All versions of a tile have numbers of their own (tile * nfold + k); a tensor's
+ * tiles are the last ones of their chain. Super-tiles say only in which order tasks
+ * run: p x q tiles of the result stay in memory while one pass over K reads each panel
+ * of A and B once, so that A is read ceil(columns / q) times and B ceil(rows / p) times
+ * (Irony, Toledo and Tiskin 2004 have the lower bound, 2 n^3 / sqrt(memory)).
  */
 #include "graph/draft.h"
 #include "graph/grid.h"
+
+/* Chains that all tiles have together where K is cut; panels of the shortest chain. */
+enum { MOST_CHAINS = 16, LEAST_PANELS = 4 };
+
+/* Panels of one chain. */
+static int64_t chain_length(int64_t tiles, int64_t panels)
+{
+    const int64_t most = MOST_CHAINS / tiles, few = panels / LEAST_PANELS;
+    const int64_t count = most < few ? most : few;
+    return count > 1 ? (panels - 1) / count + 1 : panels;
+}
 
 /* p and q of the super-tile that fits and reads least. */
 static void group_tiles(cl_draft *d, const cl_make *m, size_t element, int64_t *group)
@@ -67,7 +83,7 @@ static clast_status zeros(cl_draft *d, cl_make *m)
 }
 
 static clast_status tasks(cl_draft *d, const cl_make *m, const uint32_t *views,
-                          uint32_t first)
+                          int64_t chain, uint32_t first)
 {
     const int64_t nk = m->panels.count, tiles = cl_grid_tiles(&m->grid);
     for (int64_t t = 0; t < tiles; t++) {
@@ -81,11 +97,99 @@ static clast_status tasks(cl_draft *d, const cl_make *m, const uint32_t *views,
             CL_TRY(cl_lower_read(d, views[1], &b));
             CL_TRY(cl_lower_reads(d));
             const uint32_t version = first + (uint32_t)(t * nk + k);
-            if (k > 0)
+            if (k % chain > 0)
                 CL_TRY(cl_lower_operand(d, version - 1, CL_ACC));
             CL_TRY(cl_lower_operand(d, version, CL_W));
             CL_TRY(cl_lower_task(d));
         }
+    }
+    return CLAST_OK;
+}
+
+/* out = the sum of n tensors, left to right. */
+static clast_status add(cl_draft *d, const cl_make *m, uint32_t n, const uint32_t *in,
+                        uint32_t *out)
+{
+    const cl_node *const node = &d->item[m->item].node;
+    uint32_t views[MOST_CHAINS], stage;
+    cl_insn *const insn = cl_arena_array(&d->plan->arena, n, sizeof *insn);
+    uint8_t *const inputs = cl_arena_alloc(&d->plan->arena, n);
+    if (!insn || !inputs)
+        return cl_draft_nomem(d);
+    for (uint32_t i = 0; i < n; i++) {
+        CL_TRY(cl_draft_view_tensor(d, in[i], &views[i]));
+        inputs[i] = node->dtype;
+        if (i > 0)
+            insn[i - 1] =
+                (cl_insn){.op = CL_OP_ADD,
+                          .type = node->dtype,
+                          .dtype = node->dtype,
+                          .arg = {i > 1 ? (uint16_t)(n + i - 2) : 0, (uint16_t)i}};
+    }
+    CL_TRY(cl_draft_tensor(d, (clast_dtype)node->dtype, &m->grid, 0, 1, out));
+    CL_TRY(cl_lower_tiles(d, *out, 0));
+    const cl_stage s = {.kind = CL_STAGE_MAP,
+                        .label = "matmul: add",
+                        .node = d->item[m->item].id,
+                        .dtype = (clast_dtype)node->dtype,
+                        .out = *out,
+                        .nview = n,
+                        .view = cl_lower_views(d, n, views),
+                        .program = {.ndim = 2,
+                                    .ninput = (uint16_t)n,
+                                    .ninsn = (uint16_t)(n - 1),
+                                    .input_dtype = inputs,
+                                    .insn = insn},
+                        .space = m->grid,
+                        .cost = 2 * n * (double)cl_grid_largest(&m->grid),
+                        .tasks = (uint64_t)cl_grid_tiles(&m->grid)};
+    if (!s.view)
+        return cl_draft_nomem(d);
+    CL_TRY(cl_lower_stage(d, &s, CL_NONE, &stage));
+    return cl_lower_grid(d, &m->grid, n, views, *out);
+}
+
+/* As many chains at a time as six tiles of the target size hold, at least two: adding
+ * takes no more memory than multiplying tiles of the usual size. */
+static clast_status add_chains(cl_draft *d, const cl_make *m, uint32_t *tensor,
+                               int64_t count)
+{
+    const size_t element = clast_dtype_size((clast_dtype)d->item[m->item].node.dtype);
+    const uint64_t tile = (uint64_t)cl_grid_largest(&m->grid) * element;
+    const uint64_t fit = 6 * cl_draft_target(d) / (tile ? tile : 1);
+    const int64_t fan = fit < 3             ? 2
+                        : fit > MOST_CHAINS ? MOST_CHAINS
+                                            : (int64_t)fit - 1;
+    while (count > 1) {
+        int64_t sums = 0;
+        for (int64_t i = 0; i < count; sums++) {
+            const int64_t n = count - i < fan ? count - i : fan;
+            if (n == 1)
+                tensor[sums] = tensor[i];
+            else
+                CL_TRY(add(d, m, (uint32_t)n, tensor + i, &tensor[sums]));
+            i += n;
+        }
+        count = sums;
+    }
+    return CLAST_OK;
+}
+
+/* The tensors of all chains over the versions of the first. */
+static clast_status chain_tensors(cl_draft *d, const cl_make *m, clast_dtype dtype,
+                                  int64_t chain, uint32_t *tensor)
+{
+    const int64_t nk = m->panels.count;
+    CL_TRY(cl_draft_tensor(d, dtype, &m->grid, 0, (uint32_t)nk, &tensor[0]));
+    CL_TRY(cl_lower_tiles(d, tensor[0], 0));
+    const uint32_t first = d->tensor[tensor[0]].first_block - (uint32_t)(nk - 1);
+    for (int64_t c = 0; c * chain < nk; c++) {
+        const int64_t end = (c + 1) * chain < nk ? (c + 1) * chain : nk;
+        const uint32_t last = first + (uint32_t)(end - 1);
+        if (c == 0)
+            d->tensor[tensor[0]].first_block = last;
+        else
+            CL_TRY(cl_draft_tensor(d, dtype, &m->grid, last, (uint32_t)nk, &tensor[c]));
     }
     return CLAST_OK;
 }
@@ -101,24 +205,27 @@ clast_status cl_lower_gemm(cl_draft *d, cl_make *m)
         return cl_error_set(d->err, CLAST_ENOTSUP,
                             "a product of %lld tiles and %lld panels is too large",
                             (long long)tiles, (long long)nk);
-    uint32_t views[2], tensor, stage;
+    const int64_t chain = chain_length(tiles > 0 ? tiles : 1, nk);
+    uint32_t views[2], tensor[MOST_CHAINS], stage;
     CL_TRY(cl_draft_view(d, it.in[0], &views[0]));
     CL_TRY(cl_draft_view(d, it.in[1], &views[1]));
     const cl_grid grid_a = {.ndim = 2, .axis = {m->grid.axis[0], m->panels}};
     const cl_grid grid_b = {.ndim = 2, .axis = {m->panels, m->grid.axis[1]}};
     CL_TRY(cl_lower_staged(d, it.id, &grid_a, &views[0]));
     CL_TRY(cl_lower_staged(d, it.id, &grid_b, &views[1]));
-    CL_TRY(cl_draft_tensor(d, dtype, &m->grid, 0, (uint32_t)nk, &tensor));
-    CL_TRY(cl_lower_tiles(d, tensor, 0));
+    CL_TRY(chain_tensors(d, m, dtype, chain, tensor));
+    const uint32_t first =
+        d->tensor[tensor[0]].first_block - (uint32_t)((chain < nk ? chain : nk) - 1);
     cl_stage s = {.kind = CL_STAGE_GEMM,
                   .label = m->label,
                   .node = it.id,
                   .dtype = dtype,
-                  .out = tensor,
+                  .out = tensor[0],
                   .nview = 2,
                   .view = cl_lower_views(d, 2, views),
                   .space = {.ndim = 1, .axis = {m->panels}},
                   .nfold = nk,
+                  .njoin = chain,
                   .cost = (double)cl_grid_largest(&m->grid) *
                           (double)cl_axis_largest(&m->panels) / 16,
                   .tasks = (uint64_t)tiles * (uint64_t)nk};
@@ -126,7 +233,8 @@ clast_status cl_lower_gemm(cl_draft *d, cl_make *m)
         return cl_draft_nomem(d);
     CL_TRY(cl_lower_stage(d, &s, (uint32_t)(m - d->make), &stage));
     group_tiles(d, m, clast_dtype_size(dtype), d->walk[stage].group);
-    CL_TRY(tasks(d, m, views, d->tensor[tensor].first_block - (uint32_t)(nk - 1)));
-    d->item[m->item].tensor = tensor;
+    CL_TRY(tasks(d, m, views, chain, first));
+    CL_TRY(add_chains(d, m, tensor, (nk - 1) / chain + 1));
+    d->item[m->item].tensor = tensor[0];
     return CLAST_OK;
 }

@@ -86,8 +86,8 @@ typedef enum {
     CL_STAGE_FINISH, /* index = o: tile of `out`. Joins its R operands (as JOIN) and
                         writes final values */
     CL_STAGE_GEMM, /* index = tile of `out` * nfold + k. out tile += view[0](rows, K_k)
-                      @ view[1](K_k, columns); k = 0 writes (W), later k accumulate
-                      (ACC). Grid of K: space.axis[0] */
+                      @ view[1](K_k, columns); k % njoin = 0 starts a chain (W), later k
+                      accumulate (ACC). Grid of K: space.axis[0] */
     CL_STAGE_QR,   /* index: row part i of space.axis[0]. Factors view[0](rows i, all
                       columns). Operands: R..., then   W reflectors (rows x n + factors),
                       W   triangle (n x n, C order, zero below) */

@@ -177,7 +177,7 @@ static clast_status run_gemm(cl_job *job)
         cl_job_take(job, cl_gemm_workspace(stage->dtype, out.n[0], out.n[1], n));
     CL_READY(job);
     return cl_gemm_run(stage->dtype, &box_a, &a, &box_b, &b, cl_job_output(job, 0),
-                       k == 0, work, &exec->poll);
+                       k % stage->njoin == 0, work, &exec->poll);
 }
 
 /* ---- factorisations ---- */
