@@ -99,14 +99,51 @@ START_TEST(test_pages_given_back_are_untouched)
     ck_assert_uint_eq(touched(a, 60), 60);
     cl_memory_give(m, a, 60);
     ck_assert_uint_eq(touched(a, 60), 60);
+    /* As many as are lacking. */
     void *b = cl_memory_take(m, 70);
-    ck_assert_uint_eq(touched(a, 60), 0);
+    ck_assert_uint_eq(touched(a, 60), 30);
+    ck_assert_uint_eq(cl_memory_cached(m), 30);
     ck_assert_uint_eq(touched(b, 70), 0);
     cl_memory_give(m, b, 70);
     cl_memory_set_limit(m, 20);
-    ck_assert_uint_eq(cl_memory_cached(m), 0);
+    ck_assert_uint_eq(cl_memory_cached(m), 20);
     ck_assert_ptr_null(cl_memory_take(m, 21));
     ck_assert_ptr_nonnull(cl_memory_take(m, 20));
+    cl_memory_free(m);
+}
+END_TEST
+
+/* Blocks of nearly equal size take turns in a slot, which has no more pages than the
+ * one in it. */
+START_TEST(test_near_sizes_share)
+{
+    cl_memory *m = cl_memory_new(200);
+    char *a = cl_memory_take(m, 100);
+    memset(a, 1, 100 * CL_PAGE);
+    cl_memory_give(m, a, 100);
+    char *b = cl_memory_take(m, 97);
+    ck_assert_ptr_eq(a, b);
+    ck_assert_uint_eq(touched(b, 100), 97);
+    ck_assert_uint_eq(cl_memory_cached(m), 0);
+    cl_memory_give(m, b, 97);
+    ck_assert_uint_eq(cl_memory_cached(m), 97);
+    ck_assert_ptr_eq(cl_memory_take(m, 104), a);
+    ck_assert_uint_eq(touched(a, 100), 97);
+    ck_assert_uint_eq(cl_memory_cached(m), 0);
+    cl_memory_free(m);
+}
+END_TEST
+
+/* Huge pages are given back whole. */
+START_TEST(test_huge_pages_go_whole)
+{
+    cl_memory *m = cl_memory_new(4 * HUGE);
+    char *a = cl_memory_take(m, 4 * HUGE);
+    memset(a, 1, 4 * HUGE * CL_PAGE);
+    cl_memory_give(m, a, 4 * HUGE);
+    ck_assert_ptr_nonnull(cl_memory_take(m, HUGE + 1));
+    ck_assert_uint_eq(cl_memory_cached(m), 2 * HUGE);
+    ck_assert_uint_eq(touched(a, 4 * HUGE), 2 * HUGE);
     cl_memory_free(m);
 }
 END_TEST
@@ -231,6 +268,8 @@ static Suite *memory_suite(void)
     tcase_add_test(t, test_slot_is_reused_without_faults);
     tcase_add_test(t, test_other_sizes_get_the_pages);
     tcase_add_test(t, test_pages_given_back_are_untouched);
+    tcase_add_test(t, test_near_sizes_share);
+    tcase_add_test(t, test_huge_pages_go_whole);
     tcase_add_test(t, test_no_page_beyond_the_slot);
     tcase_add_test(t, test_nothing_is_valid);
     tcase_add_loop_test(t, test_random_lives, 0, 4);

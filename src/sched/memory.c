@@ -2,20 +2,25 @@
 /*
  * Block memory.
  *
- * Blocks of equal page counts form a class; a class owns chunks of address space cut
- * into slots. Address space is not memory: a chunk is reserved without access and
- * opened for use slot by slot, so that only what was handed out can ever be touched. A
- * slot that is given back stays touched (cached), for the next block of its class costs
- * no page faults then. A class that needs a fresh slot while limit would be passed
- * first takes cached pages from the class that was idle longest and returns them to the
- * system. A request therefore succeeds whenever the page count allows it, whatever the
- * mix of sizes was before: there is no fragmentation of pages, only of addresses.
+ * Blocks of nearly equal page counts (eight classes between n and 2 n) form a class; a
+ * class owns chunks of address space cut into slots. Address space is not memory: a
+ * chunk is reserved without access and opened for use slot by slot, so that only what
+ * was handed out can ever be touched. A slot that is given back stays touched (cached),
+ * for the next block of its class costs no page faults then; what it has more than the
+ * next block needs goes back to the system. A class that needs pages while the limit
+ * would be passed first takes as many as are lacking, no more, from the cached slots
+ * of the class that was idle longest. A request therefore succeeds whenever the page
+ * count allows it, whatever the mix of sizes was before: there is no fragmentation of
+ * pages, only of addresses.
  *
- * Huge pages are asked for only where a slot is a multiple of one, and refused
+ * A cached slot is touched from its begin up to a page count that is kept with it.
+ *
+ * Huge pages are asked for only where a block is a multiple of one (these have exact
+ * classes, and lose pages by whole huge ones), and refused
  * elsewhere, because the kernel would otherwise touch pages beyond the slot.
  *
  * Cost: take and give O(1) in the steady state; O(classes) for each slot taken from
- * another class. Tables: 16 bytes a slot.
+ * another class. Tables: 24 bytes a slot.
  */
 #include "sched/memory.h"
 
@@ -26,6 +31,7 @@
 #include <sys/mman.h>
 
 #define HUGE_PAGE   ((size_t)2 << 20)
+#define HUGE_PAGES  (HUGE_PAGE / CL_PAGE)
 #define FIRST_CHUNK ((size_t)16 << 20)
 
 typedef struct {
@@ -41,9 +47,16 @@ typedef struct {
 } stack;
 
 typedef struct {
-    uint64_t pages;
-    stack cached, clean; /* free slots: touched, untouched */
-    chunk *chunks;       /* the last one may have slots that were never opened */
+    void *address;
+    uint64_t pages; /* touched, from the slot's begin */
+} cached_slot;
+
+typedef struct {
+    uint64_t pages;      /* of a slot */
+    cached_slot *cached; /* free slots, touched; as much room as `clean` has */
+    size_t ncached, cached_capacity;
+    stack clean;   /* free slots, untouched */
+    chunk *chunks; /* the last one may have slots that were never opened */
     size_t nchunk, chunk_capacity;
     uint64_t slots, live;
     uint64_t used_at; /* clock of the last take */
@@ -82,7 +95,7 @@ void cl_memory_free(cl_memory *memory)
         class *c = &memory->classes[i];
         unmap_chunks(c);
         cl_free(c->chunks);
-        cl_free(c->cached.slot);
+        cl_free(c->cached);
         cl_free(c->clean.slot);
     }
     cl_free(memory->classes);
@@ -91,6 +104,17 @@ void cl_memory_free(cl_memory *memory)
 }
 
 /* ---- classes ---- */
+
+/* Pages of the slots that a block of `pages` gets. Only multiples of a huge page are in
+ * a class that is one. */
+static uint64_t class_pages(uint64_t pages)
+{
+    if (pages < 16 || pages % HUGE_PAGES == 0)
+        return pages;
+    const uint64_t step = (uint64_t)1 << (60 - __builtin_clzll(pages));
+    const uint64_t rounded = (pages + step - 1) / step * step;
+    return rounded % HUGE_PAGES ? rounded : rounded + 1;
+}
 
 static size_t table_index(const cl_memory *memory, uint64_t pages)
 {
@@ -184,8 +208,9 @@ static bool release_idle_classes(cl_memory *memory)
         class *c = &memory->classes[i];
         if (c->live || !c->nchunk)
             continue;
-        memory->cached -= c->cached.count * c->pages;
-        c->cached.count = c->clean.count = 0;
+        for (size_t k = 0; k < c->ncached; k++)
+            memory->cached -= c->cached[k].pages;
+        c->ncached = c->clean.count = 0;
         c->slots = 0;
         unmap_chunks(c);
         any = true;
@@ -221,7 +246,7 @@ static void *open_slot(class *c)
     if (count > k->slots - k->opened)
         count = k->slots - k->opened;
     const size_t room = c->slots + count;
-    if (!cl_grow(&c->cached.slot, &c->cached.capacity, room, sizeof(void *)) ||
+    if (!cl_grow(&c->cached, &c->cached_capacity, room, sizeof *c->cached) ||
         !cl_grow(&c->clean.slot, &c->clean.capacity, room, sizeof(void *)))
         return NULL;
     char *first = k->base + k->opened * slot;
@@ -252,13 +277,29 @@ static void *clean_slot(cl_memory *memory, class *c)
 
 /* ---- pages ---- */
 
-/* Returns the pages of one cached slot to the system. */
-static void drop_cached(cl_memory *memory, class *c)
+/* Returns what a slot has beyond `keep` pages to the system. */
+static void trim(cl_memory *memory, cached_slot *slot, uint64_t keep)
 {
-    void *slot = c->cached.slot[--c->cached.count];
-    madvise(slot, (size_t)c->pages * CL_PAGE, MADV_DONTNEED);
-    c->clean.slot[c->clean.count++] = slot;
-    memory->cached -= c->pages;
+    if (slot->pages <= keep)
+        return;
+    madvise((char *)slot->address + keep * CL_PAGE, (slot->pages - keep) * CL_PAGE,
+            MADV_DONTNEED);
+    memory->cached -= slot->pages - keep;
+    slot->pages = keep;
+}
+
+/* Returns `pages` of one cached slot to the system, or all that it has. */
+static void drop_cached(cl_memory *memory, class *c, uint64_t pages)
+{
+    cached_slot *slot = &c->cached[c->ncached - 1];
+    uint64_t keep = slot->pages > pages ? slot->pages - pages : 0;
+    if (is_huge(c))
+        keep -= keep % HUGE_PAGES;
+    trim(memory, slot, keep);
+    if (keep)
+        return;
+    c->clean.slot[c->clean.count++] = slot->address;
+    c->ncached--;
 }
 
 static class *idlest_cached(const cl_memory *memory)
@@ -266,41 +307,46 @@ static class *idlest_cached(const cl_memory *memory)
     class *best = NULL;
     for (size_t i = 0; i < memory->nclass; i++) {
         class *c = &memory->classes[i];
-        if (c->cached.count && (!best || c->used_at < best->used_at))
+        if (c->ncached && (!best || c->used_at < best->used_at))
             best = c;
     }
     return best;
 }
 
-/* Makes `pages` fit beside what is live. false: it cannot. */
-static bool make_room(cl_memory *memory, uint64_t pages)
+/* Gives cached pages back until `pages` fit beside the rest, or none are cached. */
+static void make_room(cl_memory *memory, uint64_t pages)
 {
-    if (memory->live > memory->limit || pages > memory->limit - memory->live)
-        return false;
-    while (memory->live + memory->cached + pages > memory->limit)
-        drop_cached(memory, idlest_cached(memory));
-    return true;
+    while (memory->cached && memory->live + memory->cached + pages > memory->limit)
+        drop_cached(memory, idlest_cached(memory),
+                    memory->live + memory->cached + pages - memory->limit);
+}
+
+/* A cached slot with at most so many pages touched; NULL: the class has none. */
+static void *cached_address(cl_memory *memory, class *c, uint64_t pages)
+{
+    if (!c->ncached)
+        return NULL;
+    cached_slot *slot = &c->cached[c->ncached - 1];
+    trim(memory, slot, pages);
+    memory->cached -= slot->pages;
+    c->ncached--;
+    return slot->address;
 }
 
 void *cl_memory_take(cl_memory *memory, uint64_t pages)
 {
     if (!pages)
         return nothing;
-    class *c = find_class(memory, pages);
-    if (!c && !(c = add_class(memory, pages)))
+    if (memory->live > memory->limit || pages > memory->limit - memory->live)
+        return NULL;
+    class *c = find_class(memory, class_pages(pages));
+    if (!c && !(c = add_class(memory, class_pages(pages))))
         return NULL;
     c->used_at = ++memory->clock;
-    void *slot;
-    if (c->cached.count && memory->live + pages <= memory->limit) {
-        slot = c->cached.slot[--c->cached.count];
-        memory->cached -= pages;
-    } else {
-        if (!make_room(memory, pages))
-            return NULL;
-        slot = clean_slot(memory, c);
-        if (!slot)
-            return NULL;
-    }
+    void *slot = cached_address(memory, c, pages);
+    make_room(memory, pages);
+    if (!slot && !(slot = clean_slot(memory, c)))
+        return NULL;
     c->live++;
     memory->live += pages;
     if (memory->live > memory->peak)
@@ -312,20 +358,18 @@ void cl_memory_give(cl_memory *memory, void *slot, uint64_t pages)
 {
     if (!pages)
         return;
-    class *c = find_class(memory, pages);
+    class *c = find_class(memory, class_pages(pages));
     c->live--;
-    c->cached.slot[c->cached.count++] = slot;
+    c->cached[c->ncached++] = (cached_slot){slot, pages};
     memory->live -= pages;
     memory->cached += pages;
-    while (memory->cached && memory->live + memory->cached > memory->limit)
-        drop_cached(memory, idlest_cached(memory));
+    make_room(memory, 0);
 }
 
 void cl_memory_set_limit(cl_memory *memory, uint64_t limit)
 {
     memory->limit = limit;
-    while (memory->cached && memory->live + memory->cached > limit)
-        drop_cached(memory, idlest_cached(memory));
+    make_room(memory, 0);
 }
 
 uint64_t cl_memory_live(const cl_memory *memory)
