@@ -178,6 +178,41 @@ START_TEST(null)
 }
 END_TEST
 
+/* Counts without what they count. */
+START_TEST(expressions)
+{
+    clast_ctx *ctx =
+        clast_open(&(clast_options){.memory = CLAST_MIB(64), .workers = 1});
+    const clast_name name = {"x", clast_int(ctx, 1)};
+    const char *const wanted[1] = {NULL};
+    clast_array *result = NULL;
+    const struct {
+        const char *program;
+        int n;
+        const clast_name *names;
+        int nwanted;
+        const char *const *wanted;
+        clast_array **results;
+    } rows[] = {
+        {NULL, 1, &name, 1, wanted, &result}, {"x", -1, &name, 1, wanted, &result},
+        {"x", 1, NULL, 1, wanted, &result},   {"x", 1, &name, -1, wanted, &result},
+        {"x", 1, &name, 1, NULL, &result},    {"x", 1, &name, 1, wanted, NULL},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        result = NULL;
+        clast_ctx_clear(ctx);
+        ck_assert_int_eq(clast_expr_values(ctx, rows[i].program, rows[i].n,
+                                           rows[i].names, rows[i].nwanted,
+                                           rows[i].wanted, rows[i].results),
+                         CLAST_EVALUE);
+        ck_assert_int_eq(clast_ctx_status(ctx), CLAST_EVALUE);
+        if (rows[i].results && rows[i].nwanted > 0)
+            is_poisoned(result, CLAST_EVALUE);
+    }
+    clast_close(&ctx);
+}
+END_TEST
+
 START_TEST(names)
 {
     ck_assert_str_eq(clast_status_name(CLAST_NSTATUS), "CLAST_?");
@@ -194,6 +229,7 @@ static Suite *poison(void)
     tcase_add_test(c, poisoned_arrays);
     tcase_add_test(c, poisoned_context);
     tcase_add_test(c, null);
+    tcase_add_test(c, expressions);
     tcase_add_test(c, names);
     suite_add_tcase(s, c);
     return s;

@@ -7,9 +7,9 @@
  * Overlap: with axes in the order of their strides, each stride must exceed what the
  * axes before it span. That is exact for all layouts made by slicing and transposing.
  */
-#include <string.h>
-
 #include "array/buffer.h"
+
+#include <string.h>
 
 /* Strides of the buffer, C order where it gives none. */
 static void strides_of(const clast_buffer *b, int64_t *stride)
@@ -84,13 +84,14 @@ clast_status cl_buffer_check(const clast_buffer *b, cl_error *err)
 clast_status cl_buffer_check_output(const clast_buffer *b, cl_error *err)
 {
     CL_TRY(cl_buffer_check(b, err));
+    for (int a = 0; a < b->ndim; a++)
+        if (b->shape[a] == 0)
+            return CLAST_OK;
     int64_t stride[CL_MAXDIM];
     int order[CL_MAXDIM], n = 0;
     uint64_t span = 1;
     strides_of(b, stride);
     for (int a = 0; a < b->ndim; a++) {
-        if (b->shape[a] == 0)
-            return CLAST_OK;
         if (b->shape[a] == 1)
             continue;
         stride[a] = stride[a] < 0 ? -stride[a] : stride[a];

@@ -7,11 +7,12 @@
  * prepared and not while it runs. Every failure is returned and recorded as the
  * context's first.
  */
+#include "array/job.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "array/job.h"
 #include "array/make.h"
 
 /* ---- turns */

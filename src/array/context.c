@@ -10,10 +10,10 @@
  * The first error is kept until it is cleared: its text is written before its status is
  * published, so the status can be read without the lock (from callbacks, say).
  */
+#include "array/handle.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include "array/handle.h"
 
 #define NO_MEMORY "the process is out of memory"
 
@@ -60,6 +60,21 @@ void cl_ctx_record(clast_ctx *ctx, clast_status status, const char *message)
     atomic_store(&ctx->status, (int)status);
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t n = strlen(text), m = strlen(end);
+    return m <= n && strcmp(text + n - m, end) == 0;
+}
+
+void cl_ctx_refine(clast_ctx *ctx, clast_status status, const char *message)
+{
+    if (ctx->is_dead || cl_ctx_lock(ctx) != CLAST_OK)
+        return;
+    if (atomic_load(&ctx->status) == (int)status && ends_with(message, ctx->text))
+        snprintf(ctx->text, sizeof ctx->text, "%s", message);
+    cl_ctx_unlock(ctx);
+}
+
 /* The engine's messages pass here, so that the host's function is known to be running.
  */
 static void pass_log(void *arg, clast_log_level level, const char *message)
@@ -79,20 +94,19 @@ static clast_status settle(clast_ctx *ctx, const clast_options *asked, cl_error 
         *o = *asked;
     if (o->cluster)
         return cl_error_set(err, CLAST_ENOTSUP,
-                            "cluster \"%s\": not supported yet, leave it NULL",
-                            o->cluster);
+                            "cluster \"%s\": not supported, leave it NULL", o->cluster);
     for (size_t i = 0; i < sizeof o->reserved / sizeof *o->reserved; i++)
         if (o->reserved[i] != 0)
             return cl_error_set(err, CLAST_ENOTSUP, "reserved[%zu] must be zero", i);
-    if (o->workers < 0 || o->workers > 256)
-        return cl_error_set(err, CLAST_EVALUE, "workers is %d, it must be 0 to 256",
-                            o->workers);
+    if (o->workers < 0 || o->workers > CL_MOST_WORKERS)
+        return cl_error_set(err, CLAST_EVALUE, "workers is %d, it must be 0 to %d",
+                            o->workers, CL_MOST_WORKERS);
     if (o->memory == 0)
         o->memory = cl_limit_memory() / 2;
     if (o->workers == 0)
         o->workers = cl_limit_workers();
     if (o->block == 0)
-        o->block = CLAST_MIB(4);
+        o->block = CL_BLOCK_BYTES;
     if (o->scratch) {
         ctx->scratch = cl_strdup(o->scratch);
         if (!ctx->scratch)

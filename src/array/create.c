@@ -2,19 +2,18 @@
 /*
  * Arrays from nothing: scalars, constants, ranges, random numbers.
  */
+#include "array/make.h"
+
 #include <math.h>
 #include <string.h>
-
-#include "array/make.h"
 
 static clast_array *weak_scalar(clast_ctx *ctx, const char *op, cl_kind kind,
                                 cl_scalar value)
 {
     cl_make m;
-    cl_node_id result = CL_NO_NODE;
-    if (cl_make_begin_ctx(&m, op, ctx))
-        result = cl_node_weak(&m, kind, value);
-    return cl_make_end(&m, result);
+    return cl_make_end(&m, cl_make_begin_ctx(&m, op, ctx)
+                               ? cl_node_weak(&m, kind, value)
+                               : CL_NO_NODE);
 }
 
 clast_array *clast_double(clast_ctx *ctx, double v)

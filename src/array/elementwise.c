@@ -155,7 +155,7 @@ static cl_node_id choose(cl_make *m, const cl_node_id *ids)
     return operate(m, CL_OP_WHERE, dtype, 3, in, &shape);
 }
 
-clast_array *cl_array_elementwise(cl_op op, int n, clast_array *const *operands)
+static clast_array *apply(cl_op op, int n, clast_array *const *operands)
 {
     cl_make m;
     cl_node_id ids[3], result = CL_NO_NODE;
@@ -170,13 +170,13 @@ clast_array *cl_array_elementwise(cl_op op, int n, clast_array *const *operands)
 
 static clast_array *unary(cl_op op, clast_array *a)
 {
-    return cl_array_elementwise(op, 1, &a);
+    return apply(op, 1, &a);
 }
 
 static clast_array *binary(cl_op op, clast_array *a, clast_array *b)
 {
     clast_array *const operands[2] = {a, b};
-    return cl_array_elementwise(op, 2, operands);
+    return apply(op, 2, operands);
 }
 
 clast_array *clast_add(clast_array *a, clast_array *b)
@@ -312,7 +312,7 @@ clast_array *clast_maximum(clast_array *a, clast_array *b)
 clast_array *clast_where(clast_array *condition, clast_array *a, clast_array *b)
 {
     clast_array *const operands[3] = {condition, a, b};
-    return cl_array_elementwise(CL_OP_WHERE, 3, operands);
+    return apply(CL_OP_WHERE, 3, operands);
 }
 
 /* astype: a weak scalar becomes a strong one of its own range first, so that values
@@ -328,8 +328,7 @@ static cl_node_id converted(cl_make *m, cl_node_id id, clast_dtype dtype)
 clast_array *clast_astype(clast_array *a, clast_dtype dtype)
 {
     cl_make m;
-    cl_node_id result = CL_NO_NODE;
-    if (cl_make_begin(&m, "astype", 1, &a))
-        result = converted(&m, a->id, dtype);
-    return cl_make_end(&m, result);
+    return cl_make_end(&m, cl_make_begin(&m, "astype", 1, &a)
+                               ? converted(&m, a->id, dtype)
+                               : CL_NO_NODE);
 }

@@ -5,7 +5,8 @@
  * Parse, bind the given names, run the statements, look up what is wanted. Inputs that
  * are poisoned are passed on as any operation does. Every error of the program begins
  * with "line L, column C: ", which the command line turns into a caret; it replaces the
- * operation's own message as the context's first error, where that came from here.
+ * operation's own message as the context's first error, where that came from here: the
+ * one ends with the other.
  *
  * All memory of parsing and evaluating is one arena, freed before return. The arrays
  * made on the way belong to the caller's scope, as if each function had been called by
@@ -21,18 +22,6 @@
 
 static const cl_place nowhere = {1, 1};
 
-static clast_array *poisoned(clast_ctx *ctx, const cl_error *err)
-{
-    if (ctx == NULL)
-        return &cl_poison_null;
-    if (cl_ctx_lock(ctx) != CLAST_OK)
-        return &cl_poison_busy;
-    cl_ctx_record(ctx, err->status, err->text);
-    clast_array *a = cl_handle_poisoned(ctx, err->status, err->text);
-    cl_ctx_unlock(ctx);
-    return a;
-}
-
 /* ---- the given names ---- */
 
 static bool is_identifier(const char *name)
@@ -47,13 +36,13 @@ static clast_status bind_inputs(cl_expr_scope *scope, int n, const clast_name *n
 {
     for (int i = 0; i < n; i++) {
         const char *name = names[i].name;
-        if (name == NULL || !is_identifier(name))
+        if (!name || !is_identifier(name))
             return cl_error_set(scope->env.err, CLAST_ENAME,
                                 "expr: '%.60s' is not a name", name ? name : "");
-        if (cl_expr_lookup(scope, name) != NULL)
+        if (cl_expr_lookup(scope, name))
             return cl_error_set(scope->env.err, CLAST_ENAME,
                                 "expr: the name '%.60s' is given twice", name);
-        if (names[i].array == NULL)
+        if (!names[i].array)
             return cl_error_set(scope->env.err, CLAST_EVALUE,
                                 "expr: the array of '%.60s' is NULL", name);
         const cl_value v = {.kind = CL_VALUE_ARRAY, .array = names[i].array};
@@ -80,10 +69,10 @@ static clast_status value_of(cl_expr_scope *scope, const char *wanted, cl_value 
 {
     *at = scope->last_at;
     *v = scope->last;
-    if (wanted == NULL)
+    if (!wanted)
         return CLAST_OK;
     cl_variable *variable = cl_expr_lookup(scope, wanted);
-    if (variable == NULL)
+    if (!variable)
         return cl_error_set(scope->env.err, CLAST_ENAME,
                             "expr: the program has no name '%.60s'", wanted);
     variable->is_used = true;
@@ -112,9 +101,6 @@ static clast_status evaluate(cl_expr_scope *scope, const char *program, int n,
                              const clast_name *names, int nwanted,
                              const char *const *wanted, clast_array **results)
 {
-    if (program == NULL || n < 0 || nwanted < 0)
-        return cl_error_set(scope->env.err, CLAST_EVALUE,
-                            "expr: program is NULL or a count is negative");
     cl_expr_statement *first = NULL;
     CL_TRY(bind_inputs(scope, n, names));
     CL_TRY(cl_expr_parse(program, &scope->env.arena, &first, scope->env.err));
@@ -123,27 +109,58 @@ static clast_status evaluate(cl_expr_scope *scope, const char *program, int n,
     return check_used(scope);
 }
 
+static clast_status check_call(const char *program, int n, const clast_name *names,
+                               int nwanted, const char *const *wanted,
+                               clast_array **results, cl_error *err)
+{
+    if (!program)
+        return cl_error_set(err, CLAST_EVALUE, "expr: the program is NULL");
+    if (n < 0 || (n > 0 && !names))
+        return cl_error_set(err, CLAST_EVALUE, "expr: %d names%s", n,
+                            names ? "" : ", but NULL in their place");
+    if (nwanted < 0 || (nwanted > 0 && (!wanted || !results)))
+        return cl_error_set(err, CLAST_EVALUE, "expr: %d values are wanted%s", nwanted,
+                            wanted && results ? "" : ", but NULL stands for them");
+    return CLAST_OK;
+}
+
+/* The first of the given arrays that is poisoned; NULL: none. */
+static clast_array *poisoned_input(int n, const clast_name *names)
+{
+    for (int i = 0; i < n; i++)
+        if (names[i].array && clast_array_status(names[i].array) != CLAST_OK)
+            return names[i].array;
+    return NULL;
+}
+
+/* Says it in the program's words: with the place, and for the operation's own words
+ * where they have become the first error. */
+static clast_array *fail(clast_ctx *ctx, bool was_fine, const cl_error *err)
+{
+    if (ctx && was_fine)
+        cl_ctx_refine(ctx, err->status, err->text);
+    return cl_array_poison(ctx, err->status, err->text);
+}
+
 clast_status clast_expr_values(clast_ctx *ctx, const char *program, int n,
                                const clast_name *names, int nwanted,
                                const char *const *wanted, clast_array **results)
 {
     cl_error err = {0};
     clast_array *passed = NULL;
-    for (int i = 0; i < n && passed == NULL; i++)
-        if (names[i].array != NULL && clast_array_status(names[i].array) != CLAST_OK)
-            passed = names[i].array;
-    if (passed == NULL) {
-        const bool was_fine = ctx != NULL && clast_ctx_status(ctx) == CLAST_OK;
+    const bool was_fine = clast_ctx_status(ctx) == CLAST_OK;
+    if (check_call(program, n, names, nwanted, wanted, results, &err) == CLAST_OK)
+        passed = poisoned_input(n, names);
+    if (!passed && err.status == CLAST_OK) {
         cl_expr_scope scope = {.env = {.ctx = ctx, .err = &err}};
         evaluate(&scope, program, n, names, nwanted, wanted, results);
         cl_arena_fini(&scope.env.arena);
         if (err.status == CLAST_OK)
             return CLAST_OK;
-        if (was_fine)
-            clast_ctx_clear(ctx);
-        passed = poisoned(ctx, &err);
     }
-    for (int i = 0; i < nwanted; i++)
+    if (!passed)
+        passed = fail(ctx, was_fine, &err);
+    for (int i = 0; i < nwanted && results; i++)
         results[i] = passed;
     return clast_array_status(passed);
 }

@@ -65,7 +65,7 @@ clast_status cl_call_arrays(cl_call *call, int i, size_t *n, clast_array ***out)
         return bad_argument(call, i, CLAST_EVALUE, "a list or tuple of arrays");
     *n = v->count;
     *out = cl_arena_array(&call->env->arena, v->count + 1, sizeof **out);
-    if (*out == NULL)
+    if (!*out)
         return cl_call_error(call, CLAST_ENOMEM, "no memory for its arguments");
     for (size_t k = 0; k < v->count; k++)
         CL_TRY(cl_value_to_array(call->env, call->arg_at[i], &v->item[k], &(*out)[k]));
@@ -186,7 +186,7 @@ clast_status cl_call_dtype(cl_call *call, int i, clast_dtype *out)
 static int parameter_count(const cl_expr_function *f)
 {
     int n = 0;
-    while (f->parameter[n] != NULL)
+    while (f->parameter[n])
         n++;
     return n;
 }
@@ -221,7 +221,7 @@ static clast_status bind_keyword(cl_call *call, const char *name, const cl_value
 static bool packs(const cl_call *call, const cl_value *self, size_t npositional,
                   const cl_value *args)
 {
-    return self != NULL && (call->function->flags & CL_PACKS) != 0 && npositional > 1 &&
+    return self && (call->function->flags & CL_PACKS) != 0 && npositional > 1 &&
            !cl_value_is_sequence(args);
 }
 
@@ -253,10 +253,10 @@ clast_status cl_expr_call(cl_expr_env *env, cl_place at, const cl_value *functio
 {
     cl_call call = {.env = env, .at = at, .function = function->function};
     int first = 0;
-    if (function->self != NULL)
+    if (function->self)
         CL_TRY(bind_one(&call, first++, function->self, at));
     size_t npositional = 0;
-    while (npositional < n && names[npositional] == NULL)
+    while (npositional < n && !names[npositional])
         npositional++;
     if (packs(&call, function->self, npositional, args)) {
         const cl_value tuple = {

@@ -43,7 +43,7 @@ static clast_status add_variable(cl_expr_scope *scope, cl_place at, const char *
     if (scope->count == scope->capacity) {
         const size_t capacity = scope->capacity == 0 ? 16 : 2 * scope->capacity;
         cl_variable *grown = cl_arena_array(&scope->env.arena, capacity, sizeof *grown);
-        if (grown == NULL)
+        if (!grown)
             return cl_error_set(scope->env.err, CLAST_ENOMEM, "no memory for a name");
         if (scope->count > 0)
             memcpy(grown, scope->variable, scope->count * sizeof *grown);
@@ -59,7 +59,7 @@ clast_status cl_expr_bind(cl_expr_scope *scope, cl_place at, const char *name,
                           const cl_value *value)
 {
     cl_variable *v = cl_expr_lookup(scope, name);
-    if (v == NULL)
+    if (!v)
         CL_TRY(add_variable(scope, at, name, &v));
     v->value = *value;
     return CLAST_OK;
@@ -100,7 +100,7 @@ static bool find_builtin(const char *name, cl_value *out)
         return true;
     }
     const cl_expr_function *function = cl_expr_find_function(name, CL_AS_FUNCTION);
-    if (function == NULL)
+    if (!function)
         return false;
     *out = (cl_value){
         .kind = CL_VALUE_FUNCTION, .text = function->name, .function = function};
@@ -127,14 +127,14 @@ static clast_status eval_name(cl_expr_scope *scope, const cl_expr_node *node,
                               cl_value *out)
 {
     cl_variable *v = cl_expr_lookup(scope, node->text);
-    if (v != NULL) {
+    if (v) {
         v->is_used = true;
         *out = v->value;
         return CLAST_OK;
     }
     if (find_builtin(node->text, out))
         return CLAST_OK;
-    if (cl_expr_find_function(node->text, CL_AS_METHOD) != NULL)
+    if (cl_expr_find_function(node->text, CL_AS_METHOD))
         return cl_expr_fail(scope->env.err, node->at, CLAST_ENAME,
                             "%s is a method: write x.%s(...)", node->text, node->text);
     char names[200];
@@ -186,7 +186,7 @@ static clast_status eval_sequence(cl_expr_scope *scope, const cl_expr_node *node
                                   cl_value *out)
 {
     cl_value *item = cl_arena_array(&scope->env.arena, node->count + 1, sizeof *item);
-    if (item == NULL)
+    if (!item)
         return cl_error_set(scope->env.err, CLAST_ENOMEM, "no memory for a tuple");
     for (size_t i = 0; i < node->count; i++)
         CL_TRY(eval(scope, node->child[i], &item[i]));
@@ -286,7 +286,7 @@ static clast_status module_attribute(cl_expr_scope *scope, const cl_expr_node *n
                    : no_attribute(scope, node, base);
     }
     const cl_expr_function *f = cl_expr_find_function(node->text, CL_IN_LINALG);
-    if (f == NULL)
+    if (!f)
         return no_attribute(scope, node, base);
     *out = (cl_value){.kind = CL_VALUE_FUNCTION, .text = f->name, .function = f};
     return CLAST_OK;
@@ -296,7 +296,7 @@ static clast_status shape_tuple(cl_expr_scope *scope, clast_array *a, cl_value *
 {
     const int ndim = clast_ndim(a);
     cl_value *item = cl_arena_array(&scope->env.arena, (size_t)ndim + 1, sizeof *item);
-    if (item == NULL)
+    if (!item)
         return cl_error_set(scope->env.err, CLAST_ENOMEM, "no memory for a tuple");
     for (int i = 0; i < ndim; i++)
         item[i] = cl_value_int(clast_shape(a)[i]);
@@ -337,9 +337,9 @@ static clast_status array_attribute(cl_expr_scope *scope, const cl_expr_node *no
     }
     const cl_expr_function *f = cl_expr_find_function(node->text, CL_AS_METHOD);
     cl_value *self = cl_arena_alloc(&scope->env.arena, sizeof *self);
-    if (self == NULL)
+    if (!self)
         return cl_error_set(scope->env.err, CLAST_ENOMEM, "no memory for a method");
-    if (f == NULL)
+    if (!f)
         return no_attribute(scope, node, base);
     *self = *base;
     *out = (cl_value){
@@ -365,7 +365,7 @@ static clast_status eval_call(cl_expr_scope *scope, const cl_expr_node *node,
 {
     cl_value callee;
     CL_TRY(eval(scope, node->child[0], &callee));
-    if (callee.function == NULL)
+    if (!callee.function)
         return cl_expr_fail(scope->env.err, node->at, CLAST_EVALUE,
                             "%s cannot be called", cl_value_kind_text(&callee));
     const size_t n = node->count - 1;
@@ -373,7 +373,7 @@ static clast_status eval_call(cl_expr_scope *scope, const cl_expr_node *node,
     cl_value *args = cl_arena_array(arena, n + 1, sizeof *args);
     const char **names = cl_arena_array(arena, n + 1, sizeof *names);
     cl_place *places = cl_arena_array(arena, n + 1, sizeof *places);
-    if (args == NULL || names == NULL || places == NULL)
+    if (!args || !names || !places)
         return cl_error_set(scope->env.err, CLAST_ENOMEM, "no memory for a call");
     for (size_t i = 0; i < n; i++) {
         const cl_expr_node *argument = node->child[i + 1];
@@ -392,7 +392,7 @@ static clast_status slice_part(cl_expr_scope *scope, const cl_expr_node *node,
                                int64_t *out)
 {
     *out = CLAST_END;
-    if (node == NULL)
+    if (!node)
         return CLAST_OK;
     cl_value v;
     CL_TRY(eval(scope, node, &v));
@@ -561,7 +561,7 @@ static clast_status run_statement(cl_expr_scope *scope, const cl_expr_statement 
 
 clast_status cl_expr_run(cl_expr_scope *scope, const cl_expr_statement *first)
 {
-    for (const cl_expr_statement *s = first; s != NULL; s = s->next)
+    for (const cl_expr_statement *s = first; s; s = s->next)
         CL_TRY(run_statement(scope, s));
     return CLAST_OK;
 }

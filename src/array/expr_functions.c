@@ -336,7 +336,7 @@ static clast_status call_svd(cl_call *call, cl_value *out)
                              "only reduced factors (full_matrices=False)");
     const clast_svd_result svd = clast_svd(a);
     cl_value *item = cl_arena_array(&call->env->arena, 3, sizeof *item);
-    if (item == NULL)
+    if (!item)
         return cl_call_error(call, CLAST_ENOMEM, "no memory for its results");
     CL_TRY(cl_call_take(call, svd.u, &item[0]));
     CL_TRY(cl_call_take(call, svd.s, &item[1]));

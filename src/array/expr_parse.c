@@ -67,7 +67,7 @@ static clast_status push(parser *p, node_list *list, cl_expr_node *node)
     if (list->count == list->capacity) {
         const size_t capacity = list->capacity == 0 ? 4 : list->capacity * 2;
         cl_expr_node **item = cl_arena_array(p->arena, capacity, sizeof *item);
-        if (item == NULL)
+        if (!item)
             return no_memory(p);
         if (list->count > 0)
             memcpy(item, list->item, list->count * sizeof *item);
@@ -82,16 +82,16 @@ static clast_status new_node(parser *p, cl_expr_kind kind, cl_place at,
                              const node_list *children, cl_expr_node **out)
 {
     cl_expr_node *node = cl_arena_alloc(p->arena, sizeof *node);
-    if (node == NULL)
+    if (!node)
         return no_memory(p);
     node->kind = kind;
     node->at = at;
-    if (children != NULL) {
+    if (children) {
         node->child = children->item;
         node->count = children->count;
     }
     for (size_t i = 0; i < node->count; i++)
-        if (node->child[i] != NULL && node->child[i]->depth >= node->depth)
+        if (node->child[i] && node->child[i]->depth >= node->depth)
             node->depth = node->child[i]->depth + 1;
     if (node->depth > CL_EXPR_MAX_DEPTH)
         return cl_expr_fail(p->err, at, CLAST_ESYNTAX,
@@ -124,7 +124,7 @@ static clast_status new_binary(parser *p, const cl_token *op, cl_expr_node *left
 static clast_status copy_text(parser *p, const cl_token *token, const char **out)
 {
     char *text = cl_arena_alloc(p->arena, token->length + 1);
-    if (text == NULL)
+    if (!text)
         return no_memory(p);
     memcpy(text, token->text, token->length);
     *out = text;
@@ -327,7 +327,7 @@ static clast_status parse_index_item(parser *p, cl_expr_node **out)
     }
     if (parts == 1) {
         *out = part[0];
-        return part[0] != NULL ? CLAST_OK : unexpected(p, "an index");
+        return part[0] ? CLAST_OK : unexpected(p, "an index");
     }
     node_list list = {0};
     for (int i = 0; i < 3; i++)
@@ -555,13 +555,13 @@ static clast_status parse_program(parser *p, cl_expr_statement **first)
             continue;
         }
         cl_expr_statement *s = cl_arena_alloc(p->arena, sizeof *s);
-        if (s == NULL)
+        if (!s)
             return no_memory(p);
         CL_TRY(parse_statement(p, s));
         *link = s;
         link = &s->next;
     }
-    if (*first == NULL)
+    if (!*first)
         return cl_expr_fail(p->err, p->token.at, CLAST_ESYNTAX, "the program is empty");
     return CLAST_OK;
 }

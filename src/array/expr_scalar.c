@@ -351,7 +351,7 @@ static scalar_fn *const arithmetic[CL_NTOKEN] = {
 clast_status cl_scalar_binary(cl_expr_env *env, cl_place at, cl_token_kind op,
                               const cl_value *a, const cl_value *b, cl_value *out)
 {
-    if (arithmetic[op] != NULL) {
+    if (arithmetic[op]) {
         const cl_value_kind kind = common_kind(a, b);
         const cl_value p = convert(a, kind), q = convert(b, kind);
         return arithmetic[op](env, at, &p, &q, out);

@@ -111,7 +111,7 @@ static clast_status walk_list(cl_expr_env *env, cl_place at, const cl_value *v,
             return ragged(env, at);
         if (v->kind == CL_VALUE_INT)
             CL_TRY(check_int64(env, at, v->integer));
-        if (l->data != NULL)
+        if (l->data)
             store_scalar(l, v);
         else if (v->kind > l->kind)
             l->kind = v->kind;
@@ -149,7 +149,7 @@ static clast_status list_to_array(cl_expr_env *env, cl_place at, const cl_value 
                                          [CL_VALUE_COMPLEX] = CLAST_COMPLEX128};
     const clast_dtype dtype = l.count == 0 ? CLAST_FLOAT64 : dtypes[l.kind];
     l.data = cl_arena_array(&env->arena, l.count + 1, clast_dtype_size(dtype));
-    if (l.data == NULL)
+    if (!l.data)
         return cl_error_set(env->err, CLAST_ENOMEM, "no memory for a list");
     const size_t bytes = l.count * clast_dtype_size(dtype);
     l.count = 0;
@@ -175,6 +175,6 @@ clast_status cl_value_to_array(cl_expr_env *env, cl_place at, const cl_value *v,
     if (cl_value_is_sequence(v))
         return list_to_array(env, at, v, out);
     return cl_expr_fail(env->err, at, CLAST_EDTYPE, "%s%s%s is no array",
-                        cl_value_kind_text(v), v->text != NULL ? " " : "",
-                        v->text != NULL ? v->text : "");
+                        cl_value_kind_text(v), v->text ? " " : "",
+                        v->text ? v->text : "");
 }

@@ -78,6 +78,9 @@ const clast_ctx *cl_ctx_callback_begin(const clast_ctx *ctx);
 void cl_ctx_callback_end(const clast_ctx *outer);
 /* Records an error unless there is one already. Under the lock. */
 void cl_ctx_record(clast_ctx *ctx, clast_status status, const char *message);
+/* Puts a longer message in the place of the first error where that is its end: the same
+ * error, with its place in the program. Takes the lock. */
+void cl_ctx_refine(clast_ctx *ctx, clast_status status, const char *message);
 
 /* Static poisoned arrays, for when there is no context or no memory for a handle. */
 extern clast_array cl_poison_memory, cl_poison_busy, cl_poison_null, cl_poison_none;
@@ -89,9 +92,11 @@ clast_array *cl_handle_poisoned(clast_ctx *ctx, clast_status status,
                                 const char *message);
 /* The same with the lock taken inside, and recorded; ctx NULL: the static object. */
 clast_array *cl_array_poison(clast_ctx *ctx, clast_status status, const char *text);
-void cl_handle_free(clast_array *a);                 /* static ones: nothing */
 void cl_scope_free(clast_ctx *ctx, cl_scope *scope); /* frees the handles in it */
 void cl_node_drop(clast_ctx *ctx, cl_node_id id); /* and the sources that go with it */
+
+/* The most workers that a context may have, and the tile where options say nothing. */
+enum { CL_MOST_WORKERS = 256, CL_BLOCK_BYTES = 4 << 20 };
 
 /* Memory and workers of this machine that a process may use. */
 uint64_t cl_limit_memory(void);

@@ -12,13 +12,13 @@
  *     item  := integer | [integer] ":" [integer] [ ":" [integer] ] | "None" | "newaxis"
  *            | "..."
  */
+#include "array/make.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "array/make.h"
 
 /* ---- slices */
 
@@ -152,8 +152,8 @@ static int axes_left(cl_make *m, const cl_shape *from, size_t n,
     return cl_make_failed(m) ? -1 : from->ndim - used;
 }
 
-cl_node_id cl_node_index(cl_make *m, cl_node_id id, size_t n,
-                         const cl_index_item *items)
+static cl_node_id indexed(cl_make *m, cl_node_id id, size_t n,
+                          const cl_index_item *items)
 {
     static const cl_index_item rest = {.kind = CL_INDEX_ELLIPSIS};
     if (cl_make_failed(m))
@@ -178,10 +178,8 @@ clast_array *cl_array_index(clast_array *a, const char *op, size_t n,
                             const cl_index_item *items)
 {
     cl_make m;
-    cl_node_id result = CL_NO_NODE;
-    if (cl_make_begin(&m, op, 1, &a))
-        result = cl_node_index(&m, a->id, n, items);
-    return cl_make_end(&m, result);
+    return cl_make_end(&m, cl_make_begin(&m, op, 1, &a) ? indexed(&m, a->id, n, items)
+                                                        : CL_NO_NODE);
 }
 
 /* ---- text to items */
@@ -310,7 +308,7 @@ clast_array *clast_index(clast_array *a, const char *basic)
         if (!basic)
             cl_make_fail(&m, CLAST_EVALUE, "the index is NULL");
         else if (scan(&m, basic, items, &n))
-            result = cl_node_index(&m, a->id, n, items);
+            result = indexed(&m, a->id, n, items);
     }
     return cl_make_end(&m, result);
 }
@@ -328,7 +326,7 @@ clast_array *clast_slice(clast_array *a, int axis, int64_t start, int64_t stop,
         for (int k = 0; k < at; k++)
             items[k] = whole;
         items[at] = (cl_index_item){CL_INDEX_SLICE, 0, start, stop, step};
-        result = cl_node_index(&m, a->id, (size_t)at + 1, items);
+        result = indexed(&m, a->id, (size_t)at + 1, items);
     }
     return cl_make_end(&m, result);
 }

@@ -5,10 +5,11 @@
  * Each is an entry of the context's source table and a SOURCE node. The same dataset of
  * the same unchanged file is one entry; memory is never merged by value.
  */
+#include "array/make.h"
+
 #include <string.h>
 
 #include "array/buffer.h"
-#include "array/make.h"
 
 /* The node for an entry that nobody else has; takes the entry over, also on failure. */
 static cl_node_id enter(cl_make *m, const cl_source_entry *entry)
@@ -62,10 +63,9 @@ clast_array *clast_from_hdf5_with(clast_ctx *ctx, const char *file, const char *
                                   const clast_read_options *options)
 {
     cl_make m;
-    cl_node_id result = CL_NO_NODE;
-    if (cl_make_begin_ctx(&m, "from_hdf5", ctx))
-        result = dataset(&m, file, path, options && options->raw);
-    return cl_make_end(&m, result);
+    return cl_make_end(&m, cl_make_begin_ctx(&m, "from_hdf5", ctx)
+                               ? dataset(&m, file, path, options && options->raw)
+                               : CL_NO_NODE);
 }
 
 clast_array *clast_from_hdf5(clast_ctx *ctx, const char *file, const char *path)

@@ -7,10 +7,10 @@
  * sources stay open while it runs though handles go. Outputs are published when the run
  * succeeded and removed otherwise.
  */
+#include "array/job.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include "array/job.h"
 
 static clast_status no_memory(cl_error *err)
 {

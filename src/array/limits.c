@@ -8,6 +8,8 @@
  * the group itself, which the walk ends with in any case. Files that are not there
  * limit nothing.
  */
+#include "array/handle.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -17,9 +19,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "array/handle.h"
-
-enum { TEXT = 4096, PATH = 1024, MOST_WORKERS = 256 };
+enum { TEXT = 4096, PATH = 1024 };
 
 /* The file's beginning as text; "" where it cannot be read. */
 static const char *slurp(const char *path, char *text, size_t size)
@@ -166,6 +166,6 @@ int cl_limit_workers(void)
                      : 1;
     n = least(n, least_of_groups("/sys/fs/cgroup", NULL, workers_v2));
     n = least(n, least_of_groups("/sys/fs/cgroup/cpu", "cpu", workers_v1));
-    n = least(n, MOST_WORKERS);
+    n = least(n, CL_MOST_WORKERS);
     return n ? (int)n : 1;
 }

@@ -8,11 +8,11 @@
  * where it is new, the context's first error. A poisoned operand's message is passed on
  * as it is and is not new.
  */
+#include "array/make.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "array/make.h"
 
 static void init(cl_make *m, const char *op, clast_ctx *ctx)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * One public call that makes arrays: begin checks the operands and takes the lock, node
- * functions add nodes or note the first error, end makes the handle.
+ * functions add nodes or note the first error, end makes the handle and gives the lock
+ * back. It is called in any case.
  *
  *     cl_make m;
- *     cl_node_id result = CL_NO_NODE;
- *     if (cl_make_begin(&m, "transpose", 1, &a))
- *         result = reversed_axes(&m, a->id);
- *     return cl_make_end(&m, result);
+ *     return cl_make_end(&m, cl_make_begin(&m, "transpose", 1, &a)
+ *                                ? cl_node_reversed(&m, a->id)
+ *                                : CL_NO_NODE);
  *
  * Node functions return CL_NO_NODE after an error and accept it, so that calls nest
  * without checks between. Nodes on the way are held until the end.
@@ -101,13 +101,8 @@ typedef struct {
     int64_t start, stop, step;
 } cl_index_item;
 
-cl_node_id cl_node_index(cl_make *m, cl_node_id id, size_t n,
-                         const cl_index_item *items);
 /* a[items] with the name of the operation that errors speak of. */
 clast_array *cl_array_index(clast_array *a, const char *op, size_t n,
                             const cl_index_item *items);
-
-/* ---- elementwise by number, for the expression parser */
-clast_array *cl_array_elementwise(cl_op op, int n, clast_array *const *operands);
 
 #endif

@@ -6,9 +6,9 @@
  * another constant instead of a view. Conversion of a weak scalar is where NumPy's
  * range check for Python integers belongs.
  */
-#include <string.h>
-
 #include "array/make.h"
+
+#include <string.h>
 
 cl_node_id cl_node_const(cl_make *m, clast_dtype dtype, cl_scalar value,
                          const cl_shape *shape)

@@ -63,11 +63,10 @@ static cl_node_id product(cl_make *m, cl_node_id a, cl_node_id b)
 clast_array *clast_matmul(clast_array *a, clast_array *b)
 {
     cl_make m;
-    cl_node_id result = CL_NO_NODE;
     clast_array *const operands[2] = {a, b};
-    if (cl_make_begin(&m, "matmul", 2, operands))
-        result = product(&m, a->id, b->id);
-    return cl_make_end(&m, result);
+    return cl_make_end(&m, cl_make_begin(&m, "matmul", 2, operands)
+                               ? product(&m, a->id, b->id)
+                               : CL_NO_NODE);
 }
 
 /* ---- svd */

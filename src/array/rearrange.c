@@ -7,17 +7,16 @@
  * than add or drop axes of length 1, and rechunk, which have nodes of their own. The
  * planner composes chains of them.
  */
-#include <string.h>
-
 #include "array/make.h"
+
+#include <string.h>
 
 clast_array *clast_transpose(clast_array *a)
 {
     cl_make m;
-    cl_node_id result = CL_NO_NODE;
-    if (cl_make_begin(&m, "transpose", 1, &a))
-        result = cl_node_reversed(&m, a->id);
-    return cl_make_end(&m, result);
+    return cl_make_end(&m, cl_make_begin(&m, "transpose", 1, &a)
+                               ? cl_node_reversed(&m, a->id)
+                               : CL_NO_NODE);
 }
 
 static cl_node_id permuted(cl_make *m, clast_array *a, int naxes, const int *axes)
@@ -43,10 +42,9 @@ static cl_node_id permuted(cl_make *m, clast_array *a, int naxes, const int *axe
 clast_array *clast_permute(clast_array *a, int naxes, const int *axes)
 {
     cl_make m;
-    cl_node_id result = CL_NO_NODE;
-    if (cl_make_begin(&m, "permute", 1, &a))
-        result = permuted(&m, a, naxes, axes);
-    return cl_make_end(&m, result);
+    return cl_make_end(&m, cl_make_begin(&m, "permute", 1, &a)
+                               ? permuted(&m, a, naxes, axes)
+                               : CL_NO_NODE);
 }
 
 static cl_node_id swapped(cl_make *m, clast_array *a, int axis1, int axis2)
@@ -63,10 +61,9 @@ static cl_node_id swapped(cl_make *m, clast_array *a, int axis1, int axis2)
 clast_array *clast_swapaxes(clast_array *a, int axis1, int axis2)
 {
     cl_make m;
-    cl_node_id result = CL_NO_NODE;
-    if (cl_make_begin(&m, "swapaxes", 1, &a))
-        result = swapped(&m, a, axis1, axis2);
-    return cl_make_end(&m, result);
+    return cl_make_end(&m, cl_make_begin(&m, "swapaxes", 1, &a)
+                               ? swapped(&m, a, axis1, axis2)
+                               : CL_NO_NODE);
 }
 
 static cl_node_id flipped(cl_make *m, clast_array *a, int axis)
@@ -87,10 +84,8 @@ static cl_node_id flipped(cl_make *m, clast_array *a, int axis)
 clast_array *clast_flip(clast_array *a, int axis)
 {
     cl_make m;
-    cl_node_id result = CL_NO_NODE;
-    if (cl_make_begin(&m, "flip", 1, &a))
-        result = flipped(&m, a, axis);
-    return cl_make_end(&m, result);
+    return cl_make_end(&m, cl_make_begin(&m, "flip", 1, &a) ? flipped(&m, a, axis)
+                                                            : CL_NO_NODE);
 }
 
 static cl_node_id broadcasted(cl_make *m, clast_array *a, int ndim, const int64_t *dim)
@@ -111,10 +106,9 @@ static cl_node_id broadcasted(cl_make *m, clast_array *a, int ndim, const int64_
 clast_array *clast_broadcast_to(clast_array *a, int ndim, const int64_t *shape)
 {
     cl_make m;
-    cl_node_id result = CL_NO_NODE;
-    if (cl_make_begin(&m, "broadcast_to", 1, &a))
-        result = broadcasted(&m, a, ndim, shape);
-    return cl_make_end(&m, result);
+    return cl_make_end(&m, cl_make_begin(&m, "broadcast_to", 1, &a)
+                               ? broadcasted(&m, a, ndim, shape)
+                               : CL_NO_NODE);
 }
 
 static cl_node_id expanded(cl_make *m, clast_array *a, int axis)
@@ -133,10 +127,9 @@ static cl_node_id expanded(cl_make *m, clast_array *a, int axis)
 clast_array *clast_expand_dims(clast_array *a, int axis)
 {
     cl_make m;
-    cl_node_id result = CL_NO_NODE;
-    if (cl_make_begin(&m, "expand_dims", 1, &a))
-        result = expanded(&m, a, axis);
-    return cl_make_end(&m, result);
+    return cl_make_end(&m, cl_make_begin(&m, "expand_dims", 1, &a)
+                               ? expanded(&m, a, axis)
+                               : CL_NO_NODE);
 }
 
 static cl_node_id squeezed(cl_make *m, clast_array *a, int axis)
@@ -162,10 +155,8 @@ static cl_node_id squeezed(cl_make *m, clast_array *a, int axis)
 clast_array *clast_squeeze(clast_array *a, int axis)
 {
     cl_make m;
-    cl_node_id result = CL_NO_NODE;
-    if (cl_make_begin(&m, "squeeze", 1, &a))
-        result = squeezed(&m, a, axis);
-    return cl_make_end(&m, result);
+    return cl_make_end(&m, cl_make_begin(&m, "squeeze", 1, &a) ? squeezed(&m, a, axis)
+                                                               : CL_NO_NODE);
 }
 
 /* ---- reshape */
@@ -253,10 +244,9 @@ static cl_node_id reshaped(cl_make *m, clast_array *a, int ndim, const int64_t *
 clast_array *clast_reshape(clast_array *a, int ndim, const int64_t *shape)
 {
     cl_make m;
-    cl_node_id result = CL_NO_NODE;
-    if (cl_make_begin(&m, "reshape", 1, &a))
-        result = reshaped(&m, a, ndim, shape);
-    return cl_make_end(&m, result);
+    return cl_make_end(&m, cl_make_begin(&m, "reshape", 1, &a)
+                               ? reshaped(&m, a, ndim, shape)
+                               : CL_NO_NODE);
 }
 
 static cl_node_id rechunked(cl_make *m, clast_array *a, int ndim, const int64_t *chunk)
@@ -290,8 +280,7 @@ static cl_node_id rechunked(cl_make *m, clast_array *a, int ndim, const int64_t 
 clast_array *clast_rechunk(clast_array *a, int ndim, const int64_t *chunk)
 {
     cl_make m;
-    cl_node_id result = CL_NO_NODE;
-    if (cl_make_begin(&m, "rechunk", 1, &a))
-        result = rechunked(&m, a, ndim, chunk);
-    return cl_make_end(&m, result);
+    return cl_make_end(&m, cl_make_begin(&m, "rechunk", 1, &a)
+                               ? rechunked(&m, a, ndim, chunk)
+                               : CL_NO_NODE);
 }

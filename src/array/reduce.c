@@ -6,9 +6,9 @@
  * (axis=() or a 0-d array) most reductions are conversions of each element and become
  * those; variances stay reductions, of one element each.
  */
-#include <math.h>
-
 #include "array/make.h"
+
+#include <math.h>
 
 typedef struct {
     clast_reduction op;

@@ -87,10 +87,8 @@ clast_array *cl_array_poison(clast_ctx *ctx, clast_status status, const char *te
     return a;
 }
 
-void cl_handle_free(clast_array *a)
+static void free_handle(clast_array *a)
 {
-    if (!a->ctx)
-        return;
     unlink_handle(a);
     if (a->node)
         cl_node_drop(a->ctx, a->id);
@@ -101,7 +99,7 @@ void cl_handle_free(clast_array *a)
 void cl_scope_free(clast_ctx *ctx, cl_scope *scope)
 {
     while (scope->first)
-        cl_handle_free(scope->first);
+        free_handle(scope->first);
 }
 
 void clast_scope_begin(clast_ctx *ctx)
@@ -156,6 +154,6 @@ void clast_drop(clast_array *a)
     if (cl_ctx_lock(ctx) != CLAST_OK)
         return;
     if (a->scope == &ctx->kept || a->is_persisted)
-        cl_handle_free(a);
+        free_handle(a);
     cl_ctx_unlock(ctx);
 }

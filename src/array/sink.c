@@ -7,10 +7,11 @@
  * extents, uncompressed. A buffer must be of the array's dtype and shape, long enough,
  * without overlap, and not the very memory that the same run reads.
  */
+#include "array/job.h"
+
 #include <string.h>
 
 #include "array/buffer.h"
-#include "array/job.h"
 #include "array/walk.h"
 
 enum { CHUNK_BYTES = 1 << 20 };
@@ -88,25 +89,15 @@ static clast_status settle_chunks(const cl_output_spec *spec, const int64_t *ask
                                   const inheritance *h, int64_t *chunk, cl_error *err)
 {
     const cl_shape *shape = &spec->shape;
-    const size_t size = clast_dtype_size(spec->dtype);
     if (asked)
         CL_TRY(asked_chunks(shape, asked, chunk, err));
     else if (h->alike)
         memcpy(chunk, h->alike->chunk, sizeof spec->chunk);
     else
-        near_one_mebibyte(shape, size, chunk);
-    /* HDF5 stores a chunk's size in 32 bits. */
-    uint64_t bytes = size;
-    for (int a = 0; a < shape->ndim; a++) {
+        near_one_mebibyte(shape, clast_dtype_size(spec->dtype), chunk);
+    for (int a = 0; a < shape->ndim; a++)
         if (chunk[a] > shape->dim[a] && shape->dim[a] > 0)
             chunk[a] = shape->dim[a];
-        if (__builtin_mul_overflow(bytes, (uint64_t)chunk[a], &bytes) ||
-            bytes > UINT32_MAX)
-            return cl_error_set(
-                err, CLAST_EVALUE,
-                "a chunk would have more than 4 GiB, the most that HDF5 "
-                "stores");
-    }
     return CLAST_OK;
 }
 
@@ -117,7 +108,7 @@ static clast_status settle_filters(const clast_hdf5_options *o, const inheritanc
         return cl_error_set(err, CLAST_EVALUE,
                             "gzip is %d (-1 to 9), shuffle %d (-1 to 1)", o->gzip,
                             o->shuffle);
-    const bool is_inherited = o->gzip == 0 && h->first != NULL;
+    const bool is_inherited = o->gzip == 0 && h->first;
     spec->gzip = is_inherited ? h->first->gzip : o->gzip > 0 ? o->gzip : 0;
     const bool with_gzip =
         is_inherited && h->first->gzip ? h->first->shuffle : spec->gzip > 0;

@@ -3,9 +3,10 @@
  * The source table: a growing array with holes. Entries are few (inputs of a program),
  * so that places are found by looking through them.
  */
+#include "array/source.h"
+
 #include <string.h>
 
-#include "array/source.h"
 #include "base/alloc.h"
 
 static bool is_free(const cl_source_entry *e)

@@ -9,10 +9,10 @@
  * kinds (complex order, `//` of complex, `&` of floats) are left to the elementwise
  * rules, which refuse them with the array's message.
  */
+#include "array/make.h"
+
 #include <math.h>
 #include <string.h>
-
-#include "array/make.h"
 
 typedef struct {
     cl_kind kind;
