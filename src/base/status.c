@@ -76,9 +76,12 @@ clast_status cl_status_from_errno(int error)
         int error;
         clast_status status;
     } known[] = {
-        {ENOENT, CLAST_ENOENT},   {ENOTDIR, CLAST_ENOENT}, {EACCES, CLAST_EACCESS},
-        {EPERM, CLAST_EACCESS},   {EROFS, CLAST_EACCESS},  {ENOSPC, CLAST_ENOSPACE},
-        {EDQUOT, CLAST_ENOSPACE}, {EFBIG, CLAST_ENOSPACE}, {ENOMEM, CLAST_ENOMEM},
+        {ENOENT, CLAST_ENOENT},   {ENOTDIR, CLAST_ENOENT},
+        {ELOOP, CLAST_ENOENT},    {ENAMETOOLONG, CLAST_ENOENT},
+        {EACCES, CLAST_EACCESS},  {EPERM, CLAST_EACCESS},
+        {EROFS, CLAST_EACCESS},   {ENOSPC, CLAST_ENOSPACE},
+        {EDQUOT, CLAST_ENOSPACE}, {EFBIG, CLAST_ENOSPACE},
+        {ENOMEM, CLAST_ENOMEM},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (known[i].error == error)

@@ -37,6 +37,7 @@ int exit_code_of(clast_status status, bool is_running)
     case CLAST_ENOENT:
     case CLAST_ENAME:
     case CLAST_ENOTSUP:
+    case CLAST_EVALUE:
         return EXIT_WRONG;
     default:
         return is_running ? EXIT_FAILED : EXIT_WRONG;

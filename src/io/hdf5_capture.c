@@ -39,19 +39,20 @@ static _Thread_local struct {
     size_t bytes;
 } noted;
 
-static bool was_locked; /* guarded by the lock of hdf5_lib.h */
+static int open_error; /* guarded by the lock of hdf5_lib.h */
 
 static H5FD_t *open_file(const char *name, unsigned flags, hid_t list, haddr_t most)
 {
     if (flags & H5F_ACC_RDWR)
         return NULL;
     capture_file *f = cl_calloc(1, sizeof *f);
-    was_locked = false;
+    open_error = f ? 0 : ENOMEM;
     if (!f)
         return NULL;
     f->fd = open(name, O_RDONLY | O_CLOEXEC);
     if (f->fd >= 0 && fstat(f->fd, &f->at_open) == 0 && S_ISREG(f->at_open.st_mode))
         return &f->base;
+    open_error = errno;
     if (f->fd >= 0)
         close(f->fd);
     cl_free(f);
@@ -155,8 +156,10 @@ static herr_t refuse_write(H5FD_t *file, H5FD_mem_t type, hid_t list, haddr_t at
 static herr_t lock_file(H5FD_t *file, hbool_t is_write)
 {
     const int fd = ((const capture_file *)file)->fd;
-    was_locked = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-    return was_locked ? -1 : 0;
+    if (flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        return 0;
+    open_error = EWOULDBLOCK;
+    return -1;
 }
 
 static herr_t unlock_file(H5FD_t *file)
@@ -193,9 +196,9 @@ bool cl_hdf5_capture_use(hid_t access_list)
     return driver >= 0 && H5Pset_driver(access_list, driver, NULL) >= 0;
 }
 
-bool cl_hdf5_capture_was_locked(void)
+int cl_hdf5_capture_error(void)
 {
-    return was_locked;
+    return open_error;
 }
 
 /* The innermost complaint tells a chunk that was never written from an index that
@@ -239,9 +242,9 @@ bool cl_hdf5_capture_use(hid_t access_list)
     return false;
 }
 
-bool cl_hdf5_capture_was_locked(void)
+int cl_hdf5_capture_error(void)
 {
-    return false;
+    return 0;
 }
 
 cl_chunk_state cl_hdf5_locate(hid_t dataset, const hsize_t *offset, uint64_t *at,

@@ -20,8 +20,9 @@
  * no place for it: the list keeps the default driver and cl_hdf5_locate() fails. */
 bool cl_hdf5_capture_use(hid_t access_list);
 
-/* Whether the last open failed because somebody has the file open for writing. */
-bool cl_hdf5_capture_was_locked(void);
+/* Why the last open failed, an errno: EWOULDBLOCK where somebody has the file open for
+ * writing. 0: it is libhdf5 that refused the contents. */
+int cl_hdf5_capture_error(void);
 
 typedef enum { CL_CHUNK_STORED, CL_CHUNK_ABSENT, CL_CHUNK_UNKNOWN } cl_chunk_state;
 

@@ -38,11 +38,14 @@ static clast_status look_at(const char *name, struct stat *st, cl_error *err)
 
 static clast_status explain(const char *name, cl_error *err)
 {
-    if (cl_hdf5_capture_was_locked())
+    const int error = cl_hdf5_capture_error();
+    if (error == EWOULDBLOCK)
         return cl_error_set(err, CLAST_EACCESS,
                             "%s is open for writing elsewhere and locked by HDF5 "
                             "(HDF5_USE_FILE_LOCKING=FALSE disables its locks)",
                             name);
+    if (error == ENOMEM)
+        return cl_error_set(err, CLAST_ENOMEM, "%s: no memory to open it", name);
     return cl_hdf5_fail(err, CLAST_EFORMAT, "%s cannot be opened as an HDF5 file",
                         name);
 }

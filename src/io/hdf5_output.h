@@ -32,8 +32,9 @@ typedef struct {
 
 typedef struct {
     cl_draft draft;
-    hid_t id; /* open while any of its datasets is not direct */
-    int fd;   /* for positioned writes; -1: none */
+    hid_t id;  /* open while any of its datasets is not direct */
+    int fd;    /* for positioned writes; -1: none */
+    int error; /* what libhdf5's writes met first; under its lock */
     uint64_t bytes;
     bool is_synced;
     _Atomic uint64_t unsynced;
@@ -52,6 +53,9 @@ clast_status cl_output_settle(cl_output *o, const cl_output_spec *spec, cl_error
 /* Begins the draft of a file that exists: as a copy of it, or empty where nothing but
  * what is replaced is in it. */
 clast_status cl_output_file_prepare(cl_outputs *outputs, size_t file, cl_error *err);
+/* CLAST_EIO, or what the file's error means, with this text and the reason. */
+clast_status cl_output_fail(const cl_output_file *f, cl_error *err, const char *format,
+                            ...) __attribute__((format(printf, 3, 4)));
 /* Makes the datasets of a file in its draft and leaves them ready for put. */
 clast_status cl_output_file_begin(cl_outputs *outputs, size_t file, cl_error *err);
 

@@ -21,9 +21,9 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "io/contiguous.h"
 #include "io/hdf5_lib.h"
 #include "io/hdf5_output.h"
-#include "io/contiguous.h"
 
 #define WINDOW ((uint64_t)64 << 20)
 #define ALIGN  64
@@ -273,9 +273,9 @@ static clast_status write_chunk(cl_output *o, cl_output_file *f, const cl_box *c
     cl_hdf5_guard guard;
     cl_hdf5_enter(&guard);
     clast_status status = CLAST_OK;
-    if (H5Dwrite_chunk(o->dataset, H5P_DEFAULT, mask, offset, size, bytes) < 0)
-        status = cl_hdf5_fail(err, CLAST_EIO, "%s:%s: writing failed", o->spec.file,
-                              o->path);
+    if (H5Dwrite_chunk(o->dataset, H5P_DEFAULT, mask, offset, size, bytes) < 0 ||
+        f->error)
+        status = cl_output_fail(f, err, "%s:%s: writing failed", o->spec.file, o->path);
     cl_hdf5_leave(&guard);
     if (status == CLAST_OK)
         write_behind(f, f->fd, size);
@@ -352,8 +352,9 @@ static clast_status close_file(cl_outputs *outputs, size_t index, cl_error *err)
         is_good = H5Fclose(f->id) >= 0 && is_good;
     f->id = H5I_INVALID_HID;
     const clast_status status =
-        is_good ? CLAST_OK
-                : cl_hdf5_fail(err, CLAST_EIO, "%s: writing failed", f->draft.file);
+        is_good && !f->error
+            ? CLAST_OK
+            : cl_output_fail(f, err, "%s: writing failed", f->draft.file);
     cl_hdf5_leave(&guard);
     if (f->fd >= 0 && close(f->fd) != 0 && status == CLAST_OK)
         return cl_error_set(err, cl_status_from_errno(errno), "%s: writing failed: %s",

@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,9 +27,11 @@
 #include "io/hdf5_rest.h"
 #include "io/hdf5_tree.h"
 #include "io/hdf5_type.h"
+#include "io/hdf5_writer.h"
 #include "io/sys.h"
 
 #define CHUNK_MOST ((uint64_t)UINT32_MAX)
+#define PATH_MOST  1024 /* bytes of a dataset's path: each group costs a search */
 
 /* --- what can be checked without a file --------------------------------------------
  */
@@ -105,6 +108,10 @@ clast_status cl_output_settle(cl_output *o, const cl_output_spec *spec, cl_error
     o->path = normal_path(spec->path);
     if (!o->path)
         return cl_error_set(err, CLAST_ENOMEM, "no memory for an output");
+    if (strlen(o->path) > PATH_MOST)
+        return cl_error_set(err, CLAST_EVALUE,
+                            "%s: the dataset's path has %zu bytes, at most %d can be",
+                            spec->file, strlen(o->path), PATH_MOST);
     if (!*o->path)
         return cl_error_set(err, CLAST_EVALUE, "%s:%s is not the name of a dataset",
                             spec->file, spec->path);
@@ -255,14 +262,12 @@ static hid_t make_space(const cl_shape *shape)
                             : H5Screate_simple(shape->ndim, dim, NULL);
 }
 
-/* Makes the groups above a path that are missing. */
-static herr_t make_groups(hid_t file, const char *path)
+/* Makes the groups above a path that are missing; the path comes back as it was. */
+static herr_t make_groups(hid_t file, char *prefix)
 {
-    char *prefix = cl_strdup(path);
     const hid_t list = H5Pcreate(H5P_GROUP_CREATE);
-    herr_t result = prefix && list >= 0 ? H5Pset_obj_track_times(list, 0) : -1;
-    for (char *p = prefix ? strchr(prefix + 1, '/') : NULL; p && result >= 0;
-         p = strchr(p + 1, '/')) {
+    herr_t result = list >= 0 ? H5Pset_obj_track_times(list, 0) : -1;
+    for (char *p = strchr(prefix + 1, '/'); p && result >= 0; p = strchr(p + 1, '/')) {
         *p = '\0';
         if (H5Lexists(file, prefix, H5P_DEFAULT) <= 0) {
             const hid_t group =
@@ -273,7 +278,6 @@ static herr_t make_groups(hid_t file, const char *path)
     }
     if (list >= 0)
         H5Pclose(list);
-    cl_free(prefix);
     return result;
 }
 
@@ -367,10 +371,28 @@ static hid_t create_file(const cl_draft *draft, hid_t access)
     return file;
 }
 
-static hid_t open_draft(const cl_draft *draft, bool is_new_format, bool is_there)
+/* What libhdf5's writes met, else what libhdf5 says. */
+clast_status cl_output_fail(const cl_output_file *f, cl_error *err, const char *format,
+                            ...)
 {
+    char text[CL_ERROR_TEXT];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (f->error == 0)
+        return cl_hdf5_fail(err, CLAST_EIO, "%s", text);
+    return cl_error_set(err, cl_status_from_errno(f->error), "%s: %s", text,
+                        strerror(f->error));
+}
+
+static hid_t open_draft(cl_output_file *f, bool is_new_format, bool is_there)
+{
+    const cl_draft *draft = &f->draft;
     const hid_t access = cl_hdf5_access_list();
     hid_t file = H5I_INVALID_HID;
+    if (access >= 0)
+        cl_hdf5_writer_use(access, &f->error);
     if (access >= 0 && (!is_new_format || H5Pset_libver_bounds(access, H5F_LIBVER_V110,
                                                                H5F_LIBVER_V110) >= 0))
         file = is_there ? H5Fopen(draft->temp, H5F_ACC_RDWR, access)
@@ -386,16 +408,16 @@ static clast_status make_datasets(cl_outputs *outputs, size_t index, cl_error *e
 {
     cl_output_file *f = &outputs->file[index];
     const hid_t file =
-        open_draft(&f->draft, needs_new_format(outputs, index), f->draft.is_copy);
+        open_draft(f, needs_new_format(outputs, index), f->draft.is_copy);
     if (file < 0)
-        return cl_hdf5_fail(err, CLAST_EIO, "%s: a file beside it cannot be made",
-                            f->draft.file);
+        return cl_output_fail(f, err, "%s: a file beside it cannot be made",
+                              f->draft.file);
     clast_status status = CLAST_OK;
     for (size_t i = 0; i < outputs->n && status == CLAST_OK; i++)
         if (outputs->output[i].file == index)
             status = make_dataset(file, &outputs->output[i], err);
-    if (H5Fclose(file) < 0 && status == CLAST_OK)
-        status = cl_hdf5_fail(err, CLAST_EIO, "%s: writing failed", f->draft.file);
+    if ((H5Fclose(file) < 0 || f->error) && status == CLAST_OK)
+        status = cl_output_fail(f, err, "%s: writing failed", f->draft.file);
     return status;
 }
 
@@ -478,12 +500,12 @@ static clast_status reopen(cl_outputs *outputs, size_t index, cl_error *err)
         if (o->file != index || o->is_direct)
             continue;
         if (f->id < 0)
-            f->id = open_draft(&f->draft, false, true);
+            f->id = open_draft(f, false, true);
         if (f->id >= 0)
             o->dataset = H5Dopen2(f->id, o->path, H5P_DEFAULT);
         if (o->dataset < 0)
-            return cl_hdf5_fail(err, CLAST_EIO, "%s:%s cannot be opened", o->spec.file,
-                                o->path);
+            return cl_output_fail(f, err, "%s:%s cannot be opened", o->spec.file,
+                                  o->path);
     }
     return CLAST_OK;
 }

@@ -166,6 +166,10 @@ clast_status cl_draft_resolve(const char *file, char **target, bool *exists,
         return cl_error_set(err, CLAST_EVALUE, "%s is not a regular file", file);
     if (*exists && access(real, R_OK | W_OK) != 0)
         return fail_errno(file, "it may not be changed", errno, err);
+    if (!*exists && lstat(file, &st) == 0)
+        return cl_error_set(err, CLAST_ENOENT,
+                            "%s is a symbolic link to a file that does not exist",
+                            file);
     if (!*exists)
         CL_TRY(resolve_new(file, target, err));
     else if (!(*target = cl_strdup(real)))

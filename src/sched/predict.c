@@ -18,6 +18,8 @@
 typedef struct {
     const cl_plan *plan;
     cl_core *core;
+    const char *scratch_folder;
+    bool has_scratch; /* it is there and not full */
     uint64_t read, written;
 } rehearsal;
 
@@ -86,6 +88,22 @@ static clast_status stopped(const rehearsal *r, const cl_budget *budget, cl_erro
         (unsigned long long)budget->tasks);
 }
 
+/* A plan that must spill, and a folder that does not take it: what the folder says. */
+static clast_status lacks_scratch(const rehearsal *r, cl_error *err)
+{
+    uint64_t room = 0;
+    const char *folder = r->scratch_folder ? r->scratch_folder : "none";
+    if (r->scratch_folder)
+        CL_TRY(cl_scratch_room(folder, &room, err));
+    return cl_error_set(
+        err, CLAST_ENOSPACE,
+        "the plan has to spill blocks: scratch folder \"%s\" has room "
+        "for %llu bytes, which is too little after %llu bytes; more "
+        "memory would do as well",
+        folder, (unsigned long long)room,
+        (unsigned long long)(cl_core_get_counts(r->core).peak_scratch_pages * CL_PAGE));
+}
+
 static clast_status rehearse(rehearsal *r, const cl_budget *budget, cl_error *err)
 {
     for (;;) {
@@ -105,13 +123,8 @@ static clast_status rehearse(rehearsal *r, const cl_budget *budget, cl_error *er
     const clast_status status = cl_core_failure(r->core, &task, &block);
     if (status == CLAST_OK && !cl_core_is_finished(r->core))
         return stopped(r, budget, err);
-    if (status == CLAST_ENOSPACE)
-        return cl_error_set(
-            err, status,
-            "the plan spills more than the scratch folder has room for "
-            "(%llu bytes so far)",
-            (unsigned long long)(cl_core_get_counts(r->core).peak_scratch_pages *
-                                 CL_PAGE));
+    if (status == CLAST_ENOSPACE || (status == CLAST_EBUDGET && !r->has_scratch))
+        return lacks_scratch(r, err);
     return cl_error_set(err, status, "the dry run: %s", clast_status_text(status));
 }
 
@@ -133,7 +146,11 @@ static clast_status adopt_dry(cl_core *core, const cl_plan *plan, const cl_run *
 clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_run *run,
                         cl_budget *budget, clast_stats *stats, cl_error *err)
 {
-    rehearsal r = {.plan = plan};
+    uint64_t room = 0;
+    rehearsal r = {.plan = plan, .scratch_folder = run->scratch_folder};
+    r.has_scratch = run->scratch_folder &&
+                    cl_scratch_room(run->scratch_folder, &room, NULL) == CLAST_OK &&
+                    room > 0;
     CL_TRY(cl_budget_core(&r.core, engine, plan, run, budget, err));
     clast_status status = adopt_dry(r.core, plan, run, budget->blocks, err);
     if (status == CLAST_OK)
