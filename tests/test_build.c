@@ -402,7 +402,73 @@ START_TEST(badly_fitting_grids_are_staged)
     ck_assert_str_eq(kit_stage(&k, CL_STAGE_MAP)->label, "copy");
     const cl_segment *const g = &k.plan.segment[0];
     for (uint32_t t = 0; t < g->ntask; t++)
-        REQUIRE(g->operand_start[t + 1] - g->operand_start[t] <= 40);
+        REQUIRE(g->operand_start[t + 1] - g->operand_start[t] <= 64 + 1);
+    kit_close(&k);
+}
+END_TEST
+
+/* What a task has in memory: its largest, in bytes, without load staging. */
+static uint64_t most_bytes(const cl_plan *plan)
+{
+    const cl_segment *const g = &plan->segment[0];
+    uint64_t most = 0;
+    for (uint32_t t = 0; t < g->ntask; t++) {
+        uint64_t pages = 0;
+        for (uint32_t i = g->operand_start[t]; i < g->operand_start[t + 1]; i++)
+            pages += g->block[cl_operand_block(g->operand[i])].pages;
+        most = pages > most ? pages : most;
+    }
+    return most * CL_PAGE;
+}
+
+/* Arrays stored by rows or columns, wanted across: tens of MiB a task, not all of it. */
+START_TEST(footprints_are_bounded)
+{
+    static const struct {
+        int64_t shape[2], chunk[2], out[2];
+        bool is_reshaped;
+    } row[] = {
+        {{400, 1000000}, {1, 1000000}, {400, 1000}, false},
+        {{1000000, 50}, {1000000, 1}, {1000, 50}, false},
+        {{1000000, 100}, {1000000, 1}, {100000, 0}, true},
+        {{300, 200000}, {300, 1}, {100000, 0}, true},
+        {{8000, 8000}, {1, 8000}, {8000, 1}, false},
+    };
+    const size_t i = (size_t)_i;
+    kit k;
+    kit_open(&k);
+    const int64_t *const n = row[i].shape;
+    cl_node_id x = kit_source(&k, F8, DIMS(n[0], n[1]), row[i].chunk, true);
+    if (row[i].is_reshaped)
+        x = kit_op(&k, CL_OP_RESHAPE, F8, DIMS(n[0] * n[1]), x, CL_NO_NODE);
+    kit_store(&k, x, row[i].out);
+    kit_build(&k);
+    ck_assert_uint_le(most_bytes(&k.plan), CLAST_MIB(150));
+    kit_close(&k);
+}
+END_TEST
+
+/* Shifts of shifts share everything, and concatenations nest without end: plans stay
+ * small and no walk goes deep. */
+START_TEST(views_may_nest)
+{
+    kit k;
+    kit_open(&k);
+    static const int64_t chunk[] = {100};
+    cl_node_id x = kit_source(&k, F8, DIMS(100), chunk, false);
+    const cl_node_id one = kit_source(&k, F8, DIMS(1), chunk, false);
+    for (int i = 0; i < 3000; i++) {
+        const cl_node_id in[2] = {i % 2 ? x : one, i % 2 ? one : x};
+        cl_node node = {.op = CL_OP_CONCAT, .dtype = F8, .nin = 2, .in = in};
+        node.shape = DIMS(101 + i);
+        cl_node_id next;
+        ck_assert_int_eq(cl_nodes_add(k.nodes, &node, &next), CLAST_OK);
+        x = next;
+    }
+    kit_store(&k, x, NULL);
+    kit_build(&k);
+    ck_assert_uint_gt(k.plan.segment[0].ntask, 300);
+    ck_assert_uint_lt(k.plan.segment[0].ntask, 4000);
     kit_close(&k);
 }
 END_TEST
@@ -462,6 +528,8 @@ static Suite *suite(void)
     tcase_add_test(t, persisted_arrays_are_kept);
     tcase_add_test(t, described);
     tcase_add_test(t, badly_fitting_grids_are_staged);
+    tcase_add_loop_test(t, footprints_are_bounded, 0, 5);
+    tcase_add_test(t, views_may_nest);
     tcase_add_test(t, every_allocation_may_fail);
     suite_add_tcase(s, t);
     return s;

@@ -83,9 +83,10 @@ typedef struct {
     uint32_t make;            /* or CL_NONE */
     uint32_t inner;           /* STORE: axes that are walked innermost, backwards */
     uint8_t order[CL_MAXDIM]; /* STORE, kept MAP: axes, slowest first */
-    bool is_mirrored;         /* MAP: tile (i, j) goes with tile (j, i) */
-    uint32_t sibling;         /* next stage that reads the same tiles; CL_NONE */
-    int64_t group[2];         /* GEMM: tiles of a super-tile along rows and columns */
+    bool is_barrier;  /* MAP: when one task is wanted, all are, in the walk's order */
+    bool is_mirrored; /* MAP: tile (i, j) goes with tile (j, i) */
+    uint32_t sibling; /* next stage that reads the same tiles; CL_NONE */
+    int64_t group[2]; /* GEMM: tiles of a super-tile along rows and columns */
 } cl_walk;
 
 typedef struct {
@@ -163,6 +164,10 @@ clast_status cl_draft_tensor(cl_draft *d, clast_dtype dtype, const cl_grid *grid
                              uint32_t first_block, uint32_t step, uint32_t *tensor);
 clast_status cl_draft_sources(cl_draft *d);
 clast_status cl_draft_view_tensor(cl_draft *d, uint32_t tensor, uint32_t *view);
+clast_status cl_draft_view_map(cl_draft *d, uint32_t child, const cl_map *map,
+                               const cl_shape *shape, uint32_t *view);
+clast_status cl_draft_view_reshape(cl_draft *d, uint32_t child, const cl_shape *shape,
+                                   uint32_t *view);
 /* The view of an item through a map (NULL: identity), in the map's space. */
 clast_status cl_draft_view(cl_draft *d, uint32_t item, uint32_t *view);
 clast_status cl_draft_view_mapped(cl_draft *d, uint32_t item, const cl_map *map,

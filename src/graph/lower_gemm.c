@@ -35,20 +35,19 @@ static void group_tiles(cl_draft *d, const cl_make *m, size_t element, int64_t *
     const double tr = (double)cl_axis_largest(&m->grid.axis[0]);
     const double tc = (double)cl_axis_largest(&m->grid.axis[1]);
     const double tk = (double)cl_axis_largest(&m->panels);
-    const double budget = d->settings.budget_pages
-                              ? 0.75 * (double)d->settings.budget_pages * CL_PAGE
-                              : 1e30;
     const double tile = tr * tc * (double)element, a = tr * tk * (double)element,
                  b = tk * tc * (double)element;
+    /* a little is left for everything else */
+    const double pages = 0.98 * (double)d->settings.budget_pages;
+    const double room = d->settings.budget_pages ? pages * CL_PAGE - a : 1e30;
     double least = 1e300;
     group[0] = group[1] = 1;
     if (rows == 0 || columns == 0)
         return;
     for (int64_t p = 1; p <= rows && p <= 4096; p++) {
-        const double room = budget - (double)p * a;
-        if (room < (double)p * tile + b)
-            break;
         const double most = room / ((double)p * tile + b);
+        if (most < 1)
+            break;
         const int64_t q = most < (double)columns ? (int64_t)most : columns;
         const double passes_a = (double)((columns - 1) / q + 1);
         const double passes_b = (double)((rows - 1) / p + 1);

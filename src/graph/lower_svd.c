@@ -232,6 +232,7 @@ clast_status cl_lower_svd(cl_draft *d, cl_make *m)
     if (t.n == 0)
         return CLAST_OK;
     CL_TRY(cl_draft_view(d, it.in[0], &t.view));
+    CL_TRY(cl_lower_staged(d, it.id, &m->grid, &t.view));
     CL_TRY(factor_parts(d, &t));
     while (t.level[t.nlevel - 1].count > 1)
         CL_TRY(join_level(d, &t));

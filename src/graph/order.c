@@ -6,11 +6,12 @@
  * Needed are stores, what makes kept blocks, and what these read, found in one sweep
  * backwards (producers have lower raw numbers). The rank is a depth-first post-order
  * from the sinks: a task comes right after the last of what it reads, so partial
- * results are combined as early as possible. Four things bend it:
+ * results are combined as early as possible. Five things bend it:
  *   - a product runs a whole super-tile, K outermost, when its first tile is wanted;
  *   - a store, fold, join or finish runs as soon as the last block it reads was made;
  *   - reductions of the same tiles of one source run side by side (siblings);
- *   - tile (j, i) of a stage that reads x and x.T follows tile (i, j).
+ *   - tile (j, i) of a stage that reads x and x.T follows tile (i, j);
+ *   - copies between grids run all at once, in the order of what they read.
  * Sinks are walked with the axes along which blocks are re-used innermost.
  *
  * O(tasks + operands); three words a task and one an operand of scratch memory.
@@ -32,7 +33,8 @@ typedef struct {
     uint32_t nranked;
     uint32_t *stack;
     size_t depth, capacity;
-    uint8_t *is_grouped; /* by task of products: its super-tile was entered */
+    uint8_t *is_grouped; /* by task of products: its super-tile was entered; of copies:
+                            all were pushed */
 } order;
 
 #define DEAD (CL_NONE - 1)
@@ -158,6 +160,28 @@ static clast_status push_group(order *o, uint32_t task)
     return CLAST_OK;
 }
 
+/* All tasks of a stage, axes in the order of its walk. */
+static clast_status push_stage(order *o, uint32_t stage)
+{
+    const cl_walk *const w = &o->d->walk[stage];
+    const cl_grid *const g = &o->d->stage[stage].space;
+    int64_t at[CL_MAXDIM];
+    for (int a = 0; a < g->ndim; a++)
+        at[a] = g->axis[a].count - 1;
+    for (uint32_t i = 0; i < w->count; i++) { /* on a stack the last comes first */
+        const uint32_t task = w->first + (uint32_t)cl_grid_tile(g, at);
+        o->is_grouped[task] = 1;
+        CL_TRY(push(o, task));
+        for (int p = g->ndim - 1; p >= 0; p--) {
+            const int a = w->order[p];
+            if (at[a]-- > 0)
+                break;
+            at[a] = g->axis[a].count - 1;
+        }
+    }
+    return CLAST_OK;
+}
+
 /* What a task waits for; the first operand ends on top. */
 static clast_status push_producers(order *o, uint32_t task)
 {
@@ -236,6 +260,8 @@ static clast_status visit(order *o, uint32_t root)
         const uint32_t task = o->stack[o->depth - 1];
         if (o->rank[task] != CL_NONE) {
             o->depth--;
+        } else if (o->d->walk[o->stage[task]].is_barrier && !o->is_grouped[task]) {
+            CL_TRY(push_stage(o, o->stage[task]));
         } else if (o->pending[task] == 0) {
             o->depth--;
             CL_TRY(emit(o, task));

@@ -324,8 +324,8 @@ static clast_status view_new(cl_draft *d, cl_view_kind kind, const cl_shape *sha
     return CLAST_OK;
 }
 
-static clast_status view_map(cl_draft *d, uint32_t child, const cl_map *map,
-                             const cl_shape *shape, uint32_t *view)
+clast_status cl_draft_view_map(cl_draft *d, uint32_t child, const cl_map *map,
+                               const cl_shape *shape, uint32_t *view)
 {
     cl_map whole = *map;
     if (d->view[child].kind == CL_VIEW_MAP) {
@@ -350,6 +350,14 @@ clast_status cl_draft_view_tensor(cl_draft *d, uint32_t tensor, uint32_t *view)
     return CLAST_OK;
 }
 
+clast_status cl_draft_view_reshape(cl_draft *d, uint32_t child, const cl_shape *shape,
+                                   uint32_t *view)
+{
+    CL_TRY(view_new(d, CL_VIEW_RESHAPE, shape, view));
+    d->view[*view].child = child;
+    return CLAST_OK;
+}
+
 static clast_status view_source(cl_draft *d, const cl_item *it, uint32_t *view)
 {
     const uint32_t source = it->node.params.source;
@@ -358,7 +366,7 @@ static clast_status view_source(cl_draft *d, const cl_item *it, uint32_t *view)
     cl_map shift = cl_map_identity(it->node.shape.ndim);
     for (int a = 0; a < shift.nin; a++)
         shift.off[a] = -d->window[source].lo[a];
-    return view_map(d, leaf, &shift, &it->node.shape, view);
+    return cl_draft_view_map(d, leaf, &shift, &it->node.shape, view);
 }
 
 static clast_status view_concat(cl_draft *d, uint32_t item, uint32_t *view)
@@ -395,9 +403,7 @@ static clast_status view_base(cl_draft *d, uint32_t item, uint32_t *view)
         return view_concat(d, item, view);
     case CL_OP_RESHAPE:
         CL_TRY(cl_draft_view(d, it->in[0], &child));
-        CL_TRY(view_new(d, CL_VIEW_RESHAPE, &it->node.shape, view));
-        d->view[*view].child = child;
-        return CLAST_OK;
+        return cl_draft_view_reshape(d, child, &it->node.shape, view);
     default:
         return cl_error_set(d->err, CLAST_EINTERNAL, "%s is read but was never planned",
                             cl_ops[it->node.op].name);
@@ -426,7 +432,7 @@ clast_status cl_draft_view_mapped(cl_draft *d, uint32_t item, const cl_map *map,
 {
     uint32_t child = CL_NONE;
     CL_TRY(cl_draft_view(d, item, &child));
-    return view_map(d, child, map, space, view);
+    return cl_draft_view_map(d, child, map, space, view);
 }
 
 /* ---- what storage suggests --------------------------------------------------------

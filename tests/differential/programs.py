@@ -6,6 +6,7 @@ determined to the bit by IEEE arithmetic and NumPy's rules. The last step may be
 a sum, a product of matrices); its operands are then known exactly, so the error that is allowed follows from them.
 """
 import math
+import re
 import warnings
 
 import numpy as np
@@ -375,7 +376,7 @@ class Program:
     def used(self):
         """The inputs that the program mentions; an unused one would be an error."""
         text = self.text
-        return [name for name in self.inputs if name in text]
+        return [name for name in self.inputs if re.search(rf"\b{name}\b", text)]
 
     def judge(self, got):
         """None, or what is wrong with an answer."""
