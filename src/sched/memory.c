@@ -9,7 +9,7 @@
  * for the next block of its class costs no page faults then; what it has more than the
  * next block needs goes back to the system. A class that needs pages while the limit
  * would be passed first takes as many as are lacking, no more, from the cached slots
- * of the class that was idle longest. A request therefore succeeds whenever the page
+ * of the class that has most. A request therefore succeeds whenever the page
  * count allows it, whatever the mix of sizes was before: there is no fragmentation of
  * pages, only of addresses.
  *
@@ -302,12 +302,13 @@ static void drop_cached(cl_memory *memory, class *c, uint64_t pages)
     c->ncached--;
 }
 
-static class *idlest_cached(const cl_memory *memory)
+static class *richest_cached(const cl_memory *memory)
 {
     class *best = NULL;
     for (size_t i = 0; i < memory->nclass; i++) {
         class *c = &memory->classes[i];
-        if (c->ncached && (!best || c->used_at < best->used_at))
+        if (c->ncached &&
+            (!best || c->ncached * c->pages > best->ncached * best->pages))
             best = c;
     }
     return best;
@@ -317,7 +318,7 @@ static class *idlest_cached(const cl_memory *memory)
 static void make_room(cl_memory *memory, uint64_t pages)
 {
     while (memory->cached && memory->live + memory->cached + pages > memory->limit)
-        drop_cached(memory, idlest_cached(memory),
+        drop_cached(memory, richest_cached(memory),
                     memory->live + memory->cached + pages - memory->limit);
 }
 
