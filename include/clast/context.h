@@ -17,7 +17,7 @@ typedef struct clast_options {
     const char *scratch; /**< folder for spilled blocks; NULL: beside the first output,
                             else /var/tmp (the command passes CLAST_SCRATCH or $TMPDIR;
                             the library reads no environment) */
-    const char *cluster; /**< NULL: this process; anything else is not supported yet */
+    const char *cluster; /**< NULL: this process; anything else is not supported */
     uint64_t block; /**< target bytes of a numeric tile; 0: 4 MiB. Part of what decides
                        the bits. */
     uint64_t reserved[7]; /**< zero */
@@ -29,11 +29,17 @@ typedef void clast_log_fn(void *arg, clast_log_level level, const char *message)
 /**
  * Opens a context. Never returns NULL: where it cannot be opened, the context is
  * poisoned and clast_ctx_status() says why; every call on it is safe and does nothing.
+ *
+ * @param options  NULL: defaults; its strings are copied
+ * @errors         CLAST_EVALUE workers, CLAST_ENOTSUP cluster or a reserved field,
+ *                 CLAST_ENOMEM
+ * @cost           reserves addresses, starts workers with the first run
  */
 CLAST_API clast_ctx *clast_open(const clast_options *options);
 
-/** Frees the context, its arrays and persisted blocks, and writes NULL. NULL and a
- * pointer to NULL are legal. */
+/** Frees the context, its arrays and persisted blocks, and writes NULL; a run under way
+ * in another thread is waited for. NULL and a pointer to NULL are legal. Within a
+ * callback of the same context it does nothing. */
 CLAST_API void clast_close(clast_ctx **ctx);
 
 /** The first error since clast_open() or clast_ctx_clear(). */
@@ -52,14 +58,21 @@ CLAST_API void clast_ctx_clear(clast_ctx *ctx);
 CLAST_API void clast_cancel(clast_ctx *ctx);
 
 /** Where messages go that are no errors. The library itself never writes to stderr.
- * NULL: nowhere. */
+ * NULL: nowhere. `fn` may be called from any thread of a run, one call at a time being
+ * not promised, and what it calls on this context gives CLAST_EBUSY. */
 CLAST_API void clast_set_log(clast_ctx *ctx, clast_log_fn *fn, void *arg);
 
-/** The settled options: what was chosen for each zero. */
+/** The settled options: what was chosen for each zero. `scratch` stays NULL where it
+ * was: the folder is chosen for each run then, beside its first output. */
 CLAST_API clast_options clast_ctx_options(const clast_ctx *ctx);
 
-/** Arrays made from here on belong to the new scope, until clast_scope_end() frees
- * them. Scopes nest. */
+/**
+ * Arrays made from here on belong to the new scope, until clast_scope_end() frees them.
+ * Scopes nest. One stack a context: threads that share one share it.
+ *
+ * @errors  the context's: CLAST_EVALUE an end without a begin; CLAST_ENOMEM no memory
+ *          for a scope, whose arrays then belong to the outer one
+ */
 CLAST_API void clast_scope_begin(clast_ctx *ctx);
 CLAST_API void clast_scope_end(clast_ctx *ctx);
 
@@ -79,6 +92,7 @@ typedef struct clast_stats {
     int workers;
 } clast_stats;
 
+/** Those of the last run, whether it succeeded or not; zeros before the first. */
 CLAST_API clast_stats clast_ctx_stats(const clast_ctx *ctx);
 
 #ifdef __cplusplus

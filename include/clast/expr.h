@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** Programs as text: the subset of NumPy that docs/expressions.md gives the grammar of.
- */
+/** Programs as text: the subset of NumPy described in docs/expressions.md. */
 #ifndef CLAST_EXPR_H
 #define CLAST_EXPR_H
 
@@ -23,8 +22,13 @@ typedef struct clast_name {
  * Evaluated by Python with every function of numpy in scope, the same text has the same
  * value, shape and dtype.
  *
- * @errors  CLAST_ESYNTAX and everything the operations report, with line and column;
- * CLAST_ENAME a name that is unknown, given twice, or never used
+ * @param names  n names and their arrays; each must be used, none given twice
+ * @return       lazy array of the shape and dtype that the last operation gives; a
+ *               scalar is a weak scalar
+ * @errors       CLAST_ESYNTAX and everything the operations report, with line and
+ *               column; CLAST_ENAME a name that is unknown, given twice, or never used;
+ *               CLAST_EVALUE NULL, or no value; a poisoned input is passed on
+ * @cost         linear in the text; computes nothing
  */
 CLAST_API clast_array *clast_expr(clast_ctx *ctx, const char *program, int n,
                                   const clast_name *names);
@@ -34,7 +38,11 @@ CLAST_API clast_array *clast_expr(clast_ctx *ctx, const char *program, int n,
  * variables, whose arrays are put into `results`. A NULL in `wanted` is the value of
  * the last expression statement.
  *
- * @return  CLAST_OK, or the first error; results are all poisoned then
+ * @param wanted   nwanted names
+ * @param results  room for nwanted arrays
+ * @return         CLAST_OK, or the first error; results are all poisoned then
+ * @errors         those of clast_expr(); CLAST_ENAME a wanted name the program does not
+ *                 have
  */
 CLAST_API clast_status clast_expr_values(clast_ctx *ctx, const char *program, int n,
                                          const clast_name *names, int nwanted,

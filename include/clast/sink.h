@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** Sinks: where results go. A sink plans and runs; several in one call share what they
- * read. */
+/** Sinks: where results go. Several in one call share what they read. */
 #ifndef CLAST_SINK_H
 #define CLAST_SINK_H
 
@@ -32,8 +31,21 @@ typedef struct clast_sink {
     const clast_buffer *into;          /**< NULL for HDF5 */
 } clast_sink;
 
+/**
+ * A dataset of an HDF5 file; the file and groups on the way are made where they are not
+ * there.
+ *
+ * @param options  NULL: chunks and compression as the inputs', or near 1 MiB and none
+ */
 CLAST_API clast_sink clast_sink_hdf5(clast_array *a, const char *file, const char *path,
                                      const clast_hdf5_options *options);
+/**
+ * The caller's memory.
+ *
+ * @param into  its dtype and shape must be the array's, strides as they like; no
+ *              element may overlap another, one of another sink, or memory that the
+ *              run reads
+ */
 CLAST_API clast_sink clast_sink_fetch(clast_array *a, const clast_buffer *into);
 
 /**
@@ -41,26 +53,38 @@ CLAST_API clast_sink clast_sink_fetch(clast_array *a, const clast_buffer *into);
  * whole, by rename, after everything is written, or not at all; a dataset that is added
  * to an existing file goes through a copy of it.
  *
- * @errors  what the arrays are poisoned with; CLAST_EBUDGET with the numbers that would
- * fit; CLAST_EEXIST, CLAST_EACCESS, CLAST_ENOSPACE, CLAST_EIO; CLAST_ECANCELED.
- * Existing files are as they were.
+ * One run a context at a time: others wait for their turn; arrays can be made
+ * meanwhile.
+ *
+ * @param sinks  n of them; n = 0 does nothing
+ * @errors       what the arrays are poisoned with; CLAST_ECONTEXT; CLAST_EVALUE,
+ *               CLAST_EDTYPE, CLAST_ESHAPE a buffer or option that does not fit;
+ *               CLAST_EBUDGET with the numbers that would fit; CLAST_ENOENT no such
+ *               folder, CLAST_EEXIST, CLAST_EACCESS, CLAST_ENOSPACE, CLAST_EIO;
+ *               CLAST_ECANCELED; CLAST_EBUSY within a callback of ctx. Existing files
+ *               are as they were; buffers may be written in part.
+ * @cost         each input is read once where the budget allows; memory stays within
+ *               the budget, what does not fit is spilled
  */
 CLAST_API clast_status clast_compute(clast_ctx *ctx, int n, const clast_sink *sinks);
 
-/** One sink of each kind. */
+/** clast_compute() of one clast_sink_hdf5(): its errors, its cost. */
 CLAST_API clast_status clast_to_hdf5(clast_array *a, const char *file, const char *path,
                                      const clast_hdf5_options *options);
-/** The buffer's dtype and shape must be the array's. */
+
+/** clast_compute() of one clast_sink_fetch(): its errors, its cost. */
 CLAST_API clast_status clast_fetch(clast_array *a, const clast_buffer *into);
 
 /** Writes the plan of clast_compute(ctx, n, sinks) as text: nodes after fusion, grids,
  * tasks, predicted peak, bytes to read, write and spill. Computes nothing, touches no
- * output. */
+ * output. CLAST_EBUDGET where the run would not fit, after the text was written; else
+ * the errors of clast_compute() that come before it reads. */
 CLAST_API clast_status clast_explain(clast_ctx *ctx, int n, const clast_sink *sinks,
                                      clast_text_fn *write, void *arg);
 
 /** Writes a description of a file, or of one object in it where path is not NULL:
- * names, shapes, dtypes, chunks, filters, sizes, attributes. */
+ * names, shapes, dtypes, chunks, filters, sizes, attributes. Reads no data.
+ * CLAST_ENOENT, CLAST_EACCESS, CLAST_EFORMAT. */
 CLAST_API clast_status clast_hdf5_info(clast_ctx *ctx, const char *file,
                                        const char *path, clast_text_fn *write,
                                        void *arg);

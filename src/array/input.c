@@ -39,6 +39,16 @@ static bool is_same(const cl_source_entry *entry, const cl_source *source, bool 
            cl_source_identity(entry->source) == cl_source_identity(source);
 }
 
+static bool is_read_options_ok(cl_make *m, const clast_read_options *o)
+{
+    for (size_t i = 0; o && i < sizeof o->reserved / sizeof *o->reserved; i++)
+        if (o->reserved[i] != 0) {
+            cl_make_fail(m, CLAST_ENOTSUP, "reserved[%zu] must be zero", i);
+            return false;
+        }
+    return true;
+}
+
 static cl_node_id dataset(cl_make *m, const char *file, const char *path, bool raw)
 {
     cl_source *source = NULL;
@@ -63,9 +73,10 @@ clast_array *clast_from_hdf5_with(clast_ctx *ctx, const char *file, const char *
                                   const clast_read_options *options)
 {
     cl_make m;
-    return cl_make_end(&m, cl_make_begin_ctx(&m, "from_hdf5", ctx)
-                               ? dataset(&m, file, path, options && options->raw)
-                               : CL_NO_NODE);
+    cl_node_id result = CL_NO_NODE;
+    if (cl_make_begin_ctx(&m, "from_hdf5", ctx) && is_read_options_ok(&m, options))
+        result = dataset(&m, file, path, options && options->raw);
+    return cl_make_end(&m, result);
 }
 
 clast_array *clast_from_hdf5(clast_ctx *ctx, const char *file, const char *path)
