@@ -136,7 +136,8 @@ static clast_status settle(clast_ctx *ctx, const clast_sink *sink, cl_output_spe
                              .dtype = (clast_dtype)node->dtype,
                              .shape = node->shape,
                              .overwrite = o->overwrite,
-                             .no_sync = o->no_sync};
+                             .no_sync = o->no_sync,
+                             .is_cancelled = &ctx->is_cancelled};
     CL_TRY(settle_filters(o, &h, spec, err));
     return settle_chunks(spec, o->chunks, &h, spec->chunk, err);
 }

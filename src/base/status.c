@@ -81,7 +81,7 @@ clast_status cl_status_from_errno(int error)
         {EACCES, CLAST_EACCESS},  {EPERM, CLAST_EACCESS},
         {EROFS, CLAST_EACCESS},   {ENOSPC, CLAST_ENOSPACE},
         {EDQUOT, CLAST_ENOSPACE}, {EFBIG, CLAST_ENOSPACE},
-        {ENOMEM, CLAST_ENOMEM},
+        {ENOMEM, CLAST_ENOMEM},   {ECANCELED, CLAST_ECANCELED},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (known[i].error == error)

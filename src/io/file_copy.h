@@ -3,8 +3,11 @@
 #ifndef CL_IO_FILE_COPY_H
 #define CL_IO_FILE_COPY_H
 
+#include <stdatomic.h>
+
 /* All bytes of `from` to the empty file `to`: a reflink, else copied by the kernel,
- * else read and written. 0 or an errno. */
-int cl_file_copy(int from, int to);
+ * else read and written. 0 or an errno; ECANCELED where *is_cancelled (which may be
+ * NULL) came to be true. */
+int cl_file_copy(int from, int to, const atomic_bool *is_cancelled);
 
 #endif

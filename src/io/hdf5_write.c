@@ -342,6 +342,7 @@ clast_status cl_output_file_prepare(cl_outputs *outputs, size_t index, cl_error 
     cl_draft *draft = &outputs->file[index].draft;
     if (!draft->existed)
         return CLAST_OK;
+    draft->is_cancelled = outputs->output[0].spec.is_cancelled;
     const char **path = cl_alloc_array(outputs->n, sizeof *path);
     const bool copies = !path || has_rest(outputs, index, path);
     cl_free(path);

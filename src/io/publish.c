@@ -312,7 +312,7 @@ static clast_status imitate(cl_draft *d, int from, int to, bool copies, cl_error
     struct stat now;
     if (fstat(from, &now) != 0)
         return fail_errno(d->file, "reading failed", errno, err);
-    const int error = copies ? cl_file_copy(from, to) : 0;
+    const int error = copies ? cl_file_copy(from, to, d->is_cancelled) : 0;
     if (error)
         return fail_errno(d->file, "copying it failed", error, err);
     /* Only root may give a file away; the copy is the writer's own then. */

@@ -17,6 +17,7 @@
 #ifndef CL_IO_PUBLISH_H
 #define CL_IO_PUBLISH_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 
@@ -30,6 +31,7 @@ typedef struct {
     bool existed; /* the target was there at begin */
     bool is_copy; /* the temporary file began as a copy of it */
     struct stat before;
+    const atomic_bool *is_cancelled; /* ends the copying; NULL: never */
 } cl_draft;
 
 /* The real path that `file` stands for (to be freed with cl_free), after checking that

@@ -12,6 +12,8 @@
 #ifndef CL_IO_STORE_H
 #define CL_IO_STORE_H
 
+#include <stdatomic.h>
+
 #include "base/log.h"
 #include "base/shape.h"
 #include "base/status.h"
@@ -76,6 +78,8 @@ typedef struct {
     int gzip;                 /* settled: 0 none */
     bool shuffle;
     bool overwrite, no_sync;
+    const atomic_bool *is_cancelled; /* NULL: never; looked at while a file is copied
+                                        and before anything is published */
 } cl_output_spec;
 
 /* Everything that can be wrong is checked here, before anything is read: folder
