@@ -7,6 +7,7 @@
 #include "naive.h"
 
 #include <complex.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,9 +30,10 @@ int64_t naive_below(uint64_t *state, int64_t n)
 }
 
 static const double float_specials[] = {
-    0.0,  -0.0,      1.0,      -1.0,  2.0,    0.5,   3.0,     -2.5,   INFINITY,
-    NAN,  -INFINITY, 1e-310,   1e300, -1e300, 1e-40, 3e38,    -7.0,   127.0,
-    1e10, -129.0,    65536.25, 2.2e9, -3e9,   1e19,  -1.5e19, 9.3e18, 4294967296.0};
+    0.0,      -0.0,   1.0,          -1.0,    2.0,      0.5,    3.0,   -2.5,
+    INFINITY, NAN,    -INFINITY,    1e-310,  1e300,    -1e300, 1e-40, 3e38,
+    -7.0,     127.0,  1e10,         -129.0,  65536.25, 2.2e9,  -3e9,  1e19,
+    -1.5e19,  9.3e18, 4294967296.0, FLT_MAX, DBL_MAX};
 #define NFLOAT (int)(sizeof float_specials / sizeof *float_specials)
 
 static const int64_t int_specials[] = {0,         1,         -1,        2,         3,
