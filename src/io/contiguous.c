@@ -15,7 +15,8 @@
 #include <string.h>
 
 #define LARGEST_CALL                                                                   \
-    ((uint64_t)1 << 30) /* Linux moves at most 2 GiB - 4 KiB a call                    \
+    ((uint64_t)1                                                                       \
+     << 30) /* Linux moves at most 2 GiB - 4 KiB a call                    \
                          */
 
 void cl_runs_init(cl_runs *runs, int fd, bool is_write, uint64_t limit)

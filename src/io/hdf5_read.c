@@ -22,10 +22,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "io/contiguous.h"
 #include "io/hdf5_capture.h"
 #include "io/hdf5_lib.h"
 #include "io/hdf5_source.h"
-#include "io/contiguous.h"
 
 #define ALIGN 64
 
