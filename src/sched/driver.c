@@ -24,6 +24,10 @@
 #define BATCH      32
 #define BATCH_TIME 20e-6 /* seconds that a batch should last at most */
 
+/* A plan of at most so many tasks on so many bytes is done before a team has met. */
+#define ALONE_TASKS 8
+#define ALONE_BYTES ((uint64_t)256 << 10)
+
 typedef struct {
     cl_start start;
     void *workspace;
@@ -264,6 +268,33 @@ static clast_status report(const cl_driver *d, cl_error *err)
                         (unsigned long long)counts.done);
 }
 
+static bool is_tiny(const cl_plan *plan, uint64_t tasks)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < plan->ntensor && bytes <= ALONE_BYTES; i++) {
+        const cl_shape shape = cl_grid_shape(&plan->tensor[i].grid);
+        int64_t count;
+        uint64_t more;
+        if (!cl_shape_count(&shape, &count) ||
+            !cl_mul_size((size_t)count, clast_dtype_size(plan->tensor[i].dtype), &more))
+            return false;
+        bytes += more < ALONE_BYTES ? more : ALONE_BYTES + 1;
+    }
+    return tasks <= ALONE_TASKS && bytes <= ALONE_BYTES;
+}
+
+/* No more workers than tasks; what they compute does not depend on it. */
+static int team_size(const cl_driver *d)
+{
+    uint64_t tasks = 0;
+    for (uint32_t i = 0; i < d->plan->nsegment; i++)
+        tasks += d->plan->segment[i].ntask;
+    const int workers = d->engine->options.workers;
+    if (is_tiny(d->plan, tasks))
+        return 1;
+    return tasks < (uint64_t)workers ? (int)tasks : workers;
+}
+
 clast_status cl_driver_run(cl_driver *d, cl_error *err)
 {
     CL_TRY(make_tables(d, err));
@@ -271,7 +302,7 @@ clast_status cl_driver_run(cl_driver *d, cl_error *err)
     cl_cond_init(&d->io);
     const cl_engine_options *o = &d->engine->options;
     cl_blas_enter();
-    cl_team_run(o->team, o->workers, work, d);
+    cl_team_run(o->team, team_size(d), work, d);
     cl_blas_leave();
     cl_transfer_stop(d);
     cl_cond_fini(&d->work);
