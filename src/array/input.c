@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "array/buffer.h"
+#include "base/buffer.h"
 
 /* The node for an entry that nobody else has; takes the entry over, also on failure. */
 static cl_node_id enter(cl_make *m, const cl_source_entry *entry)

@@ -40,7 +40,7 @@ static clast_status prepare_sink(cl_job *job, const clast_sink *sink, cl_kept **
         facts->is_persist = true;
         run->keep = keep;
     } else if (sink->into) {
-        CL_TRY(cl_sink_check_buffer(job->ctx, sink, err));
+        CL_TRY(cl_sink_check_buffer(sink, err));
         facts->is_memory = true;
         run->into = sink->into;
     } else {
@@ -117,6 +117,7 @@ clast_status cl_job_prepare(cl_job *job, clast_ctx *ctx, int n, const clast_sink
         return no_memory(err);
     for (int i = 0; i < n; i++)
         CL_TRY(prepare_sink(job, &sinks[i], keep, err));
+    CL_TRY(cl_sinks_check_overlap(ctx, n, sinks, err));
     if (job->nspec > 0)
         CL_TRY(cl_outputs_check(job->nspec, job->spec, err));
     CL_TRY(settle_scratch(job, err));

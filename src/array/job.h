@@ -39,8 +39,11 @@ void cl_job_fini(cl_job *job);
 /* The specification of an HDF5 sink with every default settled. */
 clast_status cl_sink_settle(clast_ctx *ctx, const clast_sink *sink,
                             cl_output_spec *spec, cl_error *err);
-/* Checks of a fetch's buffer against its array, and against the memory it reads. */
-clast_status cl_sink_check_buffer(clast_ctx *ctx, const clast_sink *sink,
-                                  cl_error *err);
+/* Checks of a fetch's buffer against its array. */
+clast_status cl_sink_check_buffer(const clast_sink *sink, cl_error *err);
+/* No buffer of these sinks, all checked, shares memory with another one or with what
+ * the run reads. */
+clast_status cl_sinks_check_overlap(const clast_ctx *ctx, int n,
+                                    const clast_sink *sinks, cl_error *err);
 
 #endif

@@ -5,13 +5,13 @@
  * An HDF5 output takes its chunks from the first input of equal shape, its compression
  * from the first input; without one, chunks come near 1 MiB by halving the longest
  * extents, uncompressed. A buffer must be of the array's dtype and shape, long enough,
- * without overlap, and not the very memory that the same run reads.
+ * without overlap with itself, with another buffer of the run or with memory it reads.
  */
 #include "array/job.h"
 
 #include <string.h>
 
-#include "array/buffer.h"
+#include "array/overlap.h"
 #include "array/walk.h"
 
 enum { CHUNK_BYTES = 1 << 20 };
@@ -152,23 +152,7 @@ clast_status cl_sink_settle(clast_ctx *ctx, const clast_sink *sink,
 
 /* ---- buffers */
 
-typedef struct {
-    const cl_sources *sources;
-    const clast_buffer *into;
-    bool is_read;
-} collision;
-
-/* The same address and dense rows on both sides: the run would read what it writes. */
-static void look_for_collision(void *arg, uint32_t source, const cl_node *node)
-{
-    collision *c = arg;
-    const cl_source *s = c->sources->entry[source].source;
-    const cl_source_info *info = s ? cl_source_get_info(s) : NULL;
-    if (info && info->is_memory && c->into->data && info->data == c->into->data)
-        c->is_read = true;
-}
-
-static clast_status check_buffer(clast_ctx *ctx, const clast_sink *sink, cl_error *err)
+static clast_status check_buffer(const clast_sink *sink, cl_error *err)
 {
     const clast_buffer *into = sink->into;
     const cl_node *node = sink->array->node;
@@ -183,19 +167,74 @@ static clast_status check_buffer(clast_ctx *ctx, const clast_sink *sink, cl_erro
         return cl_error_set(err, CLAST_ESHAPE, "the buffer has shape %s, the array %s",
                             cl_shape_text(&shape, x, sizeof x),
                             cl_shape_text(&node->shape, y, sizeof y));
-    collision c = {.sources = &ctx->sources, .into = into};
-    if (cl_walk_sources(ctx->nodes, sink->array->id, look_for_collision, &c) !=
-        CLAST_OK)
-        return cl_error_set(err, CLAST_ENOMEM, "the process is out of memory");
-    if (c.is_read)
-        return cl_error_set(err, CLAST_EVALUE,
-                            "the buffer is borrowed memory that the same run reads");
     return CLAST_OK;
 }
 
-clast_status cl_sink_check_buffer(clast_ctx *ctx, const clast_sink *sink, cl_error *err)
+clast_status cl_sink_check_buffer(const clast_sink *sink, cl_error *err)
 {
-    const clast_status status = check_buffer(ctx, sink, err);
+    const clast_status status = check_buffer(sink, err);
     cl_error_prefix(err, "fetch");
     return status;
+}
+
+/* ---- buffers of one run against each other and against what it reads */
+
+typedef struct {
+    const cl_sources *sources;
+    int n;
+    const clast_sink *sinks;
+    bool is_read; /* one of the buffers is memory that the run reads */
+} collision;
+
+static void look_for_collision(void *arg, uint32_t source, const cl_node *node)
+{
+    collision *c = arg;
+    const cl_source *s = c->sources->entry[source].source;
+    const cl_source_info *info = s ? cl_source_get_info(s) : NULL;
+    if (!info || !info->is_memory)
+        return;
+    const int64_t size = (int64_t)clast_dtype_size(info->dtype);
+    int64_t stride[CL_MAXDIM];
+    for (int a = 0; a < info->shape.ndim; a++)
+        stride[a] = info->stride[a] / size;
+    const clast_buffer memory = {.data = info->data,
+                                 .dtype = info->dtype,
+                                 .ndim = info->shape.ndim,
+                                 .shape = info->shape.dim,
+                                 .strides = stride};
+    for (int i = 0; i < c->n && !c->is_read; i++)
+        c->is_read = c->sinks[i].into && cl_buffers_overlap(c->sinks[i].into, &memory);
+}
+
+static clast_status check_pairs(int n, const clast_sink *sinks, cl_error *err)
+{
+    for (int i = 1; i < n; i++)
+        for (int k = 0; k < i && sinks[i].into; k++)
+            if (sinks[k].into && cl_buffers_overlap(sinks[i].into, sinks[k].into))
+                return cl_error_set(err, CLAST_EVALUE,
+                                    "fetch: the buffers of sinks %d and %d overlap", k,
+                                    i);
+    return CLAST_OK;
+}
+
+clast_status cl_sinks_check_overlap(const clast_ctx *ctx, int n,
+                                    const clast_sink *sinks, cl_error *err)
+{
+    collision c = {.sources = &ctx->sources, .n = n, .sinks = sinks};
+    bool has_buffers = false;
+    for (int i = 0; i < n; i++)
+        has_buffers = has_buffers || sinks[i].into;
+    if (!has_buffers)
+        return CLAST_OK;
+    CL_TRY(check_pairs(n, sinks, err));
+    for (int i = 0; i < n; i++) {
+        if (cl_walk_sources(ctx->nodes, sinks[i].array->id, look_for_collision, &c) !=
+            CLAST_OK)
+            return cl_error_set(err, CLAST_ENOMEM, "the process is out of memory");
+        if (c.is_read)
+            return cl_error_set(err, CLAST_EVALUE,
+                                "fetch: the buffer is borrowed memory that the same "
+                                "run reads");
+    }
+    return CLAST_OK;
 }
