@@ -37,15 +37,17 @@ static void group_tiles(cl_draft *d, const cl_make *m, size_t element, int64_t *
     const double tk = (double)cl_axis_largest(&m->panels);
     const double tile = tr * tc * (double)element, a = tr * tk * (double)element,
                  b = tk * tc * (double)element;
-    /* a little is left for everything else */
-    const double pages = 0.98 * (double)d->settings.budget_pages;
-    const double room = d->settings.budget_pages ? pages * CL_PAGE - a : 1e30;
+    /* The rest is for what is loaded ahead: with less of it tiles of the result are
+     * spilled to make room for panels of the next step. */
+    const double budget = d->settings.budget_pages
+                              ? 0.75 * (double)d->settings.budget_pages * CL_PAGE
+                              : 1e30;
     double least = 1e300;
     group[0] = group[1] = 1;
     if (rows == 0 || columns == 0)
         return;
     for (int64_t p = 1; p <= rows && p <= 4096; p++) {
-        const double most = room / ((double)p * tile + b);
+        const double most = (budget - (double)p * a) / ((double)p * tile + b);
         if (most < 1)
             break;
         const int64_t q = most < (double)columns ? (int64_t)most : columns;

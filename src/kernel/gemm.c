@@ -185,8 +185,8 @@ static bool find_in_place(const cl_span *span, const cl_box *part, int64_t size,
     *o = (operand){.data = span->data};
     for (int a = 0; a < 2; a++)
         o->data += (part->lo[a] - span->box.lo[a]) * span->stride[a];
-    if ((uintptr_t)o->data % (uintptr_t)(size == 16 ? 8 : size) != 0)
-        return false;
+    if (!may_transpose && (uintptr_t)o->data % (uintptr_t)size != 0)
+        return false; /* our own loops; BLAS takes what comes */
     if (columns == 1 || across == size)
         o->ld = leading(down, rows, columns, size);
     if (o->ld == 0 && may_transpose && (rows == 1 || down == size)) {
@@ -222,6 +222,32 @@ static cl_box part_of(const cl_box *box, int64_t row, int64_t rows, int64_t colu
     return (cl_box){2, {box->lo[0] + row, box->lo[1] + column}, {rows, columns}};
 }
 
+/* Whether every part of a box lies in its only span as BLAS can use it. Addresses are
+ * not looked at: the answer is the same before there are data. */
+static bool is_in_place(clast_dtype dtype, const cl_box *box, const cl_input *input)
+{
+    const int64_t size = (int64_t)clast_dtype_size(dtype);
+    if (dtype < CLAST_FLOAT32 || input->count != 1 || !covers(&input->span->box, box))
+        return false;
+    for (int a = 0; a < 2; a++) {
+        const int64_t step = input->span->stride[a], unit = input->span->stride[1 - a];
+        if (unit == size && step % size == 0 && step / size >= box->n[1 - a] &&
+            cl_fits_blas(step / size))
+            return true;
+    }
+    return false;
+}
+
+size_t cl_gemm_room(clast_dtype dtype, const cl_box *box, const cl_input *input,
+                    bool is_left)
+{
+    const int64_t lines = is_left ? PART : PANEL, length = is_left ? PANEL : PART;
+    if (is_in_place(dtype, box, input))
+        return 0;
+    return cl_carve_size(at_most(box->n[0], lines) * at_most(box->n[1], length),
+                         clast_dtype_size(dtype));
+}
+
 size_t cl_gemm_workspace(clast_dtype dtype, int64_t m, int64_t n, int64_t k)
 {
     const size_t size = clast_dtype_size(dtype);
@@ -236,9 +262,8 @@ clast_status cl_gemm_run(clast_dtype dtype, const cl_box *box_a, const cl_input 
     const size_t size = clast_dtype_size(dtype);
     const int64_t m = box_a->n[0], k = box_a->n[1], n = box_b->n[1];
     const bool is_blas = dtype >= CLAST_FLOAT32;
-    char *at = workspace;
-    char *room_a = cl_carve(&at, at_most(m, PART) * at_most(k, PANEL), size);
-    char *room_b = at;
+    char *const room_a = workspace;
+    char *const room_b = room_a + cl_gemm_room(dtype, box_a, a, true);
     if (k == 0 && first)
         memset(c, 0, (size_t)m * (size_t)n * size);
     for (int64_t i = 0; i < m; i += PART) {

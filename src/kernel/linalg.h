@@ -15,6 +15,10 @@ clast_status cl_gemm_run(clast_dtype dtype, const cl_box *box_a, const cl_input 
                          const cl_box *box_b, const cl_input *b, void *c, bool first,
                          void *workspace, const cl_poll *poll);
 size_t cl_gemm_workspace(clast_dtype dtype, int64_t m, int64_t n, int64_t k);
+/* The part of it that one operand needs, whose spans are known, if not yet their data:
+ * nothing where BLAS can read it as it lies. A's part comes first. */
+size_t cl_gemm_room(clast_dtype dtype, const cl_box *box, const cl_input *input,
+                    bool is_left);
 
 /* QR of a rows x n block (rows >= n), compact WY in blocks of at most CL_QR_NB columns
  * (LAPACK ?geqrt). reflectors: cl_reflector_bytes(dtype, rows, n) bytes, opaque;

@@ -172,9 +172,11 @@ static clast_status run_gemm(cl_job *job)
     const cl_box box_b = {2, {lo, out.lo[1]}, {n, out.n[1]}};
     cl_input a, b;
     CL_TRY(cl_job_view(job, stage->view[0], &box_a, &a));
+    const size_t room_a = cl_gemm_room(stage->dtype, &box_a, &a, true);
     CL_TRY(cl_job_view(job, stage->view[1], &box_b, &b));
-    void *work =
-        cl_job_take(job, cl_gemm_workspace(stage->dtype, out.n[0], out.n[1], n));
+    const size_t room_b = cl_gemm_room(stage->dtype, &box_b, &b, false);
+    void *work = cl_job_take(job, room_a);
+    cl_job_take(job, room_b);
     CL_READY(job);
     return cl_gemm_run(stage->dtype, &box_a, &a, &box_b, &b, cl_job_output(job, 0),
                        k % stage->njoin == 0, work, &exec->poll);
