@@ -42,7 +42,7 @@ class Clast:
     """The command, and how often and how well it ran."""
 
     def __init__(self, command, folder):
-        self.command, self.folder, self.runs, self.spilled, self.refused = command, folder, 0, 0, 0
+        self.command, self.folder, self.runs, self.spilled, self.refused, self.least = command, folder, 0, 0, 0, 0
 
     def run(self, program, source, workers, memory, block):
         out = os.path.join(self.folder, "out.h5")
@@ -56,18 +56,20 @@ class Clast:
         self.runs += 1
         if done.returncode == 0:
             with open(f"{self.folder}/stats.json", encoding="utf-8") as f:
-                self.spilled += json.load(f)["spilled"] > 0
+                stats = json.load(f)
+            self.spilled += stats["spilled"] > 0
+            self.least = stats["minimum_memory"]
         return done, out
 
 
 def fitting(clast, program, source, workers, block, memory):
-    """Runs with ever more memory until it fits: the last is near the least that will do."""
+    """Runs with ever more memory until it fits, from the least that was said to do: so that it has to spill."""
     while True:
         done, out = clast.run(program, source, workers, memory, block)
         if done.returncode != 3 or memory > 1 << 30:
             return done, out, memory
         clast.refused += 1
-        memory = memory * 3 // 2
+        memory = memory * 9 // 8
 
 
 def brief(array):
@@ -79,6 +81,17 @@ def answer(done, out):
         return None
     with h5py.File(out, "r") as f:
         return f["y"][()]
+
+
+def planted(program, right, rng):
+    """Whether the judge is content although one element of an exact answer was changed."""
+    if program.kind != "exact" or not right.size:
+        return False
+    wrong = np.array(right)
+    at = int(rng.integers(wrong.size))
+    old = wrong.reshape(-1)[at]
+    wrong.reshape(-1)[at] = ~old if wrong.dtype.kind == "b" else 1 if old == 0 or not np.isfinite(old) else 0
+    return program.judge(wrong) is None
 
 
 def check(clast, program, seed):
@@ -96,8 +109,11 @@ def check(clast, program, seed):
     wrong = program.judge(first)
     if wrong:
         return f"{wrong}\n  got  {brief(first)}\n  want {brief(program.want)}"
-    for workers, start in ((3, 64 << 20), (1, 1 << 17), (3, 1 << 17)):
-        if start == 1 << 17 and rng.random() < .5:
+    if planted(program, first, rng):
+        return "the judge accepts a wrong value"
+    tight = clast.least
+    for workers, start in ((3, 64 << 20), (1, tight), (3, tight)):
+        if start == tight and rng.random() < .4:
             continue
         done, out, memory = fitting(clast, program, source, workers, block, start)
         if done.returncode:

@@ -15,7 +15,7 @@ DTYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32"
           "float32", "float64", "complex64", "complex128"]
 NAMESPACE = {name: getattr(np, name) for name in (
     "add subtract multiply divide floor_divide remainder power negative absolute sqrt exp log sin cos minimum maximum "
-    "where sum mean var std argmin argmax any all transpose swapaxes flip broadcast_to expand_dims squeeze reshape "
+    "where sum mean var std dot zeros_like ones_like argmin argmax any all transpose swapaxes flip broadcast_to expand_dims squeeze reshape "
     "concatenate stack matmul zeros ones full arange float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 "
     "uint64 complex64 complex128 newaxis equal less bitwise_and invert").split()}
 NAMESPACE.update(max=np.max, min=np.min, abs=np.abs, bool=np.bool_, __builtins__={"__import__": __import__})
@@ -179,11 +179,69 @@ def view(rng, a, b):
                            f"concatenate(({a.text}, {a.text}), axis={axis})"]))
 
 
+def source(rng, a, _):
+    """Arrays from nothing, of a value's shape."""
+    shape, dtype = tuple(a.array.shape), str(rng.choice(DTYPES))
+    if rng.random() < .4:
+        start, stop, step = int(rng.integers(-20, 20)), int(rng.integers(-50, 300)), int(rng.choice([1, 2, 7, -1, -3]))
+        return str(rng.choice([f"arange({start}, {stop}, {step})", f"arange({a.array.size}).reshape({shape})",
+                               f"arange({start}, {stop}, {step}, dtype={str(rng.choice(DTYPES[4:-2]))})"]))
+    return str(rng.choice([f"zeros({shape}, dtype={dtype})", f"ones({shape}, {dtype})", f"ones_like({a.text})",
+                           f"full({shape}, {int(rng.integers(0, 100))}, dtype={dtype})", f"zeros_like({a.text})"]))
+
+
+def pieces(rng, a, _):
+    """Many pieces of one array along an axis, some without elements, some reversed."""
+    n = a.array.ndim
+    if n == 0:
+        return f"stack([{a.text}, {a.text}, {a.text}])"
+    axis, parts = int(rng.integers(n)), []
+    lead = ":, " * axis
+    for _ in range(int(rng.integers(3, 30))):
+        lo = int(rng.integers(0, a.array.shape[axis] + 1))
+        length = int(rng.choice([0, 1, 1, 2, 5]))
+        parts.append(f"{a.text}[{lead}{lo}:{lo + length}" + ("][" + lead + "::-1]" if rng.random() < .2 else "]"))
+    return f"concatenate([{', '.join(parts)}], axis={axis})"
+
+
+def rounds(rng, a, _):
+    """Views of views: shifts, reshapes and transposes, one after the other."""
+    text = a.text
+    for _ in range(int(rng.integers(2, 5))):
+        style = int(rng.integers(4))
+        if style == 0:
+            text = f"{text}.reshape({factors(rng, a.array.size, int(rng.integers(1, 4)))})"
+        else:
+            text = [f"{text}.T", f"{text}[::-1]", f"{text}[..., ::-1]"][style - 1]
+    return text
+
+
+def scalars(rng, a, b):
+    """where, integer powers, chains of conversions. where(c, x, 1) is left out: in NumPy 1.24 its scalar is not weak."""
+    style, kinds = int(rng.integers(4)), [str(d) for d in rng.choice(DTYPES, 3)]
+    if style == 0:
+        return f"where({a.text} > {scalar_text(rng, a.array)}, {a.text}, {rng.choice(['zeros_like', 'ones_like'])}({a.text}))"
+    if style == 1 and a.array.dtype.kind in "iu":
+        return f"{a.text} ** {int(rng.integers(0, 5))}"
+    if style == 2 and a.array.dtype.kind in "iu" and b.array.dtype.kind in "iu":
+        return f"{a.text} ** ({b.text} & 3)"
+    if a.array.dtype.kind in "fc":  # what NaN and infinity are as integers depends on the compiler
+        kinds = [k for k in kinds if k[0] in "fc"] or ["float64"]
+    else:
+        kinds = [k for k in kinds if k[0] in "ui"] or ["int64"]
+    return a.text + "".join(f".astype({k})" for k in kinds)
+
+
+def exact_matmul(rng, a, b):
+    """Integers and bool: wrap-around makes every order the same."""
+    return str(rng.choice([f"{a.text} @ {b.text}", f"{a.text} @ {a.text}.T", f"{a.text}[0] @ {b.text}", f"dot({a.text}.T, {a.text})"]))
+
+
 def exact_reduction(rng, a, _):
     name = str(rng.choice(["min", "max", "any", "all", "argmin", "argmax"]))
     axis = axis_text(rng, a.array.ndim)
     if name.startswith("arg"):
-        axis = axis if "(" not in axis else "axis=0"
+        axis = axis if "(" not in axis else str(rng.choice(["axis=0", "axis=None", "axis=-1"]))
     keep = ", keepdims=True" if rng.random() < .3 else ""
     return f"{name}({a.text}, {axis}{keep})" if rng.random() < .5 else f"{a.text}.{name}({axis}{keep})"
 
@@ -193,13 +251,16 @@ def integer_sum(rng, a, _):
     return f"sum({a.text}, {axis_text(rng, a.array.ndim)}{keep})"
 
 
-EXACT = [(binary, .4), (unary, .12), (choose, .1), (view, .3), (exact_reduction, .06), (integer_sum, .02)]
+EXACT = [(binary, .32), (unary, .1), (choose, .08), (view, .24), (exact_reduction, .08), (integer_sum, .03),
+         (source, .03), (pieces, .03), (rounds, .04), (scalars, .03), (exact_matmul, .02)]
 
 
 def is_exact_step(text, step, a, value):
     """Whether NumPy's and Clast's results must agree to the bit."""
     if step is integer_sum:
         return a.array.dtype.kind in "biu"
+    if step is exact_matmul:
+        return value.dtype.kind in "biu" and value.ndim <= 2 and a.array.ndim <= 2
     if step is binary or step is unary:
         if value.dtype.kind == "c" and ("/" in text or "abs" in text or "sqrt" in text or "*" in text):
             return False
