@@ -226,8 +226,12 @@ static clast_status run_svd(cl_job *job)
     uint32_t next = 0;
     for (uint32_t i = 0; i < 3; i++)
         part[i] = stage->part_mask >> i & 1u ? cl_job_output(job, next++) : NULL;
-    return cl_svd_run(stage->dtype, stage->columns, cl_job_input(job, 0), part[0],
-                      part[1], part[2], work);
+    const clast_status status =
+        cl_svd_run(stage->dtype, stage->columns, cl_job_input(job, 0), part[0], part[1],
+                   part[2], work);
+    return status == CLAST_EVALUE
+               ? cl_error_set(job->err, status, "the matrix has a NaN or an infinity")
+               : status;
 }
 
 /* Q of a join is applied at once to all rows of the stack, then cut into the parts that
