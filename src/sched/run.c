@@ -124,9 +124,12 @@ void cl_engine_uncharge(cl_engine *engine, uint64_t bytes)
     cl_mutex_unlock(&engine->mutex);
 }
 
-uint64_t cl_engine_free_bytes(const cl_engine *engine)
+uint64_t cl_engine_free_bytes(cl_engine *engine)
 {
-    return free_bytes(engine);
+    cl_mutex_lock(&engine->mutex);
+    const uint64_t bytes = free_bytes(engine);
+    cl_mutex_unlock(&engine->mutex);
+    return bytes;
 }
 
 /* ---- before a run ---- */
@@ -150,9 +153,13 @@ static clast_status admit(cl_engine *engine, const cl_plan *plan, const cl_run *
 {
     CL_TRY(cl_exec_init(exec, plan, run, err));
     CL_TRY(cl_exec_settle(exec, err));
+    /* Another thread may drop a persisted array meanwhile. */
+    cl_mutex_lock(&engine->mutex);
     *budget = cl_budget_of(engine, plan, run);
     note_budget(engine, plan, budget, stats);
-    CL_TRY(cl_budget_check(engine, plan, budget, err));
+    const clast_status fits = cl_budget_check(engine, plan, budget, err);
+    cl_mutex_unlock(&engine->mutex);
+    CL_TRY(fits);
     if (rehearses || budget->binds || budget->tasks < ALWAYS_REHEARSED)
         CL_TRY(cl_predict(engine, plan, run, budget, stats, err));
     return CLAST_OK;
