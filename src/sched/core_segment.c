@@ -290,7 +290,8 @@ clast_status cl_core_append(cl_core *core, const cl_segment *segment, cl_error *
     core->ntask += segment->ntask;
     core->nblock += segment->nblock;
     core->remaining += segment->ntask;
-    memset(core->state + segment->task_base, CL_TASK_WAITING, segment->ntask);
+    if (segment->ntask > 0) /* a plan that only keeps blocks has no states at all */
+        memset(core->state + segment->task_base, CL_TASK_WAITING, segment->ntask);
     fill_blocks(core, segment);
     fill_links(core, segment);
     fill_waits(core, segment);

@@ -20,7 +20,10 @@ STAGE = None
 
 
 def output(*command, **options):
-    return subprocess.run(command, check=True, text=True, capture_output=True, **options).stdout.strip()
+    done = subprocess.run(command, check=False, text=True, capture_output=True, **options)
+    if done.returncode != 0:
+        raise AssertionError(f"{shlex.join(command)} gave {done.returncode}: {done.stderr}")
+    return done.stdout.strip()
 
 
 def setUpModule():
