@@ -5,7 +5,8 @@
 set -eu
 
 build="gcc meson ninja-build pkg-config libhdf5-dev libopenblas-dev liblapacke-dev libsleef-dev libdeflate-dev"
-check="$build check clang clang-format shellcheck libclang-rt-14-dev libomp-14-dev g++ python3 python3-numpy python3-h5py"
+# gfortran: what the pkg-config file of OpenBLAS asks of static programs.
+check="$build check clang clang-format shellcheck libclang-rt-14-dev libomp-14-dev g++ gfortran python3 python3-numpy python3-h5py"
 bench="$build python3 python3-numpy python3-h5py python3-dask"
 
 case "${1:-}" in
