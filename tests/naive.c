@@ -493,7 +493,7 @@ static cl_scalar make(const cl_insn *in, const cl_imm *imm, int ndim,
     if (in->op == CL_OP_CONST)
         return imm->value[0];
     if (in->op == CL_OP_ARANGE && in->type == CLAST_FLOAT64)
-        r.f64 = fma((double)i, imm->value[1].f64, imm->value[0].f64);
+        r.f64 = imm->value[0].f64 + (double)i * imm->value[1].f64;
     else if (in->op == CL_OP_ARANGE)
         r.u64 = imm->value[0].u64 + (uint64_t)i * imm->value[1].u64;
     else if (in->dtype == CLAST_FLOAT32)

@@ -104,7 +104,8 @@ CLAST_API clast_array *clast_full(clast_ctx *ctx, int ndim, const int64_t *shape
 
 /**
  * start, start + step, ... below stop (above it for a negative step), as numpy.arange:
- * element i is start + i * step, rounded once, then converted to dtype.
+ * element i is start + i * ((start + step) - start) in float64, as NumPy fills a range,
+ * then converted to dtype (NumPy itself computes float32 ranges in float32).
  *
  * @return  1-d array of ceil((stop - start) / step) elements, none where that is
  *          negative

@@ -120,9 +120,11 @@ static cl_node_id range_double(cl_make *m, double start, double stop, double ste
         return cl_make_fail(m, CLAST_EVALUE,
                             "from %.17g to %.17g by %.17g: too many elements", start,
                             stop, step);
+    /* NumPy steps by the difference of its first two elements. */
+    const double second = start + step;
     return range_node(m, CLAST_FLOAT64, (cl_scalar){.f64 = start},
-                      (cl_scalar){.f64 = step}, length > 0 ? (int64_t)length : 0,
-                      dtype);
+                      (cl_scalar){.f64 = second - start},
+                      length > 0 ? (int64_t)length : 0, dtype);
 }
 
 clast_array *clast_arange(clast_ctx *ctx, double start, double stop, double step,

@@ -199,6 +199,8 @@ static void measure(cl_core *core, const cl_segment *s)
 static void fill_blocks(cl_core *core, const cl_segment *s)
 {
     const uint32_t base = s->block_base;
+    if (s->nblock == 0)
+        return;
     for (uint32_t i = 0; i < s->nblock; i++) {
         const uint8_t flags = s->block[i].flags;
         const bool home = flags & (CL_BLOCK_SOURCE | CL_BLOCK_RESIDENT);

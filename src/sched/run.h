@@ -32,7 +32,8 @@ void cl_engine_free(cl_engine *engine);
  * budget. */
 clast_status cl_engine_charge(cl_engine *engine, uint64_t bytes, cl_error *err);
 void cl_engine_uncharge(cl_engine *engine, uint64_t bytes);
-uint64_t cl_engine_free_bytes(cl_engine *engine); /* budget less charges: what a run may have */
+uint64_t
+cl_engine_free_bytes(cl_engine *engine); /* budget less charges: what a run may have */
 
 /* Persisted arrays: kept blocks of one tensor. A source whose blocks the engine holds.
  */

@@ -338,10 +338,11 @@ def bound_of(step, names, value):
         logs = 8 * eps * max(1, math.log2(n))
         if step.kind in ("sum", "mean"):
             return reference, logs * evaluate(step.text, magnitude) + eps * np.abs(reference)
-        # Relative to the variance, plus the square of what the mean loses (Chan, Golub, LeVeque 1983).
+        # Moments merged in pairs lose eps log2(n) times the condition number sqrt(1 + mean^2 / var) of the variance
+        # (Chan, Golub, LeVeque 1983, table 1: pairwise updating), and the square of what the mean loses.
         variance = np.abs(evaluate(step.call("var", step.ddof), wider))
-        mean = eps * evaluate(step.call("mean"), magnitude)
-        slack = 2 * logs * variance + 4 * (logs / eps * mean) ** 2
+        mean = evaluate(step.call("mean"), magnitude)
+        slack = 2 * logs * (variance + mean * np.sqrt(variance)) + 4 * (logs * mean) ** 2
         if step.kind == "var":
             return reference, slack
         return reference, np.sqrt(variance + slack) - np.sqrt(np.maximum(variance - slack, 0)) \
