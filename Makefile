@@ -17,7 +17,7 @@ help:
 	@echo "make demo       install what is missing, build, run three demos on 1 GiB of data within 256 MiB"
 	@echo "make check      install what is missing, build, pass every test (at most 10 minutes on 2 cores)"
 	@echo "make bench      the reference workloads beside Dask, with the machine's limits"
-	@echo "make soak       the long suites: many simulator seeds, many random programs"
+	@echo "make soak       the long suites: random programs, kills and signals for hours"
 	@echo "make install    into the prefix of Meson (DESTDIR is honoured)"
 	@echo "make format     clang-format over the sources"
 	@echo "make clean      removes build directories"
