@@ -95,7 +95,7 @@ typedef enum {
     CL_STAGE_QR,   /* index: row part i of space.axis[0]. Factors view[0](rows i, all
                       columns). Operands: R..., then   W reflectors (rows x n + factors),
                       W   triangle (n x n, C order, zero below) */
-    CL_STAGE_QR_JOIN, /* R: 2 to CL_CHAIN triangles stacked; W reflectors, W triangle */
+    CL_STAGE_QR_JOIN, /* R: 2 or more triangles stacked; W reflectors, W triangle */
     CL_STAGE_SVD, /* R: one triangle (n x n); W u (n x n), W s (n, real), W vt (n x n);
                      any of u and vt may be absent as `part_mask` says (bit 0 u, 1 s, 2
                      vt) */

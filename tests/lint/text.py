@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Rules about the text of the sources: licence lines, allocation, environment, output, long lines, unfinished work."""
+"""Rules about the text of the sources: licence lines, allocation, environment, output, unfinished work."""
 import pathlib
 import re
 import subprocess
