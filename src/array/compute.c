@@ -3,11 +3,11 @@
  * Running: compute, fetch, store, persist, explain.
  *
  * One run per context at a time: later ones wait for their turn, one that is called
- * from a callback of the run itself is CLAST_EBUSY. The lock is held while a job is
+ * from a callback of the run itself is CLAST_EBUSY. The lock is held while a request is
  * prepared and not while it runs. Every failure is returned and recorded as the
  * context's first.
  */
-#include "array/job.h"
+#include "array/request.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -57,24 +57,24 @@ static bool is_repeating(clast_ctx *ctx, const clast_stats *stats)
 }
 
 /* Prepares and runs under a turn that was taken; the lock is held before and after. */
-static void run_job(clast_ctx *ctx, int n, const clast_sink *sinks, cl_kept **keep,
-                    cl_error *err)
+static void run_request(clast_ctx *ctx, int n, const clast_sink *sinks, cl_kept **keep,
+                        cl_error *err)
 {
-    cl_job job;
-    if (cl_job_prepare(&job, ctx, n, sinks, keep, err) == CLAST_OK) {
+    cl_request request;
+    if (cl_request_prepare(&request, ctx, n, sinks, keep, err) == CLAST_OK) {
         const uint64_t before = ctx->least_read;
         cl_ctx_unlock(ctx);
-        cl_job_run(&job, err);
+        cl_request_run(&request, err);
         cl_mutex_lock(ctx->lock);
-        ctx->stats = job.stats;
-        if (err->status == CLAST_OK && is_repeating(ctx, &job.stats))
+        ctx->stats = request.stats;
+        if (err->status == CLAST_OK && is_repeating(ctx, &request.stats))
             cl_log_info(&ctx->log,
                         "compute: this run read %" PRIu64
                         " bytes, an earlier one %" PRIu64
                         "; where a loop repeats its history, clast_persist() keeps it",
-                        job.stats.read, before);
+                        request.stats.read, before);
     }
-    cl_job_fini(&job);
+    cl_request_fini(&request);
 }
 
 clast_status clast_compute(clast_ctx *ctx, int n, const clast_sink *sinks)
@@ -85,7 +85,7 @@ clast_status clast_compute(clast_ctx *ctx, int n, const clast_sink *sinks)
     if (begin_turn(ctx, &err) != CLAST_OK)
         return err.status;
     if (n != 0)
-        run_job(ctx, n, sinks, NULL, &err);
+        run_request(ctx, n, sinks, NULL, &err);
     end_turn(ctx, &err);
     return err.status;
 }
@@ -138,7 +138,7 @@ static cl_node_id persisted(cl_make *m, clast_array *a)
 {
     cl_kept *kept = NULL;
     const clast_sink sink = {.array = a};
-    run_job(m->ctx, 1, &sink, &kept, &m->err);
+    run_request(m->ctx, 1, &sink, &kept, &m->err);
     if (!cl_make_failed(m))
         return kept ? kept_node(m, kept, a->node) : a->id;
     cl_error_prefix(&m->err, m->op);
@@ -183,24 +183,25 @@ static void speak(void *arg, const char *text, size_t bytes)
     cl_ctx_callback_end(outer);
 }
 
-static void describe(cl_job *job, voice *v, cl_error *err)
+static void describe(cl_request *request, voice *v, cl_error *err)
 {
-    if (cl_plan_describe(&job->plan, speak, v) != CLAST_OK) {
+    if (cl_plan_describe(&request->plan, speak, v) != CLAST_OK) {
         cl_error_set(err, CLAST_ENOMEM, "explain: the process is out of memory");
         return;
     }
-    const clast_status status = cl_job_predict(job, err);
+    const clast_status status = cl_request_predict(request, err);
     if (status != CLAST_OK && status != CLAST_EBUDGET)
         return;
-    const clast_stats *s = &job->stats;
+    const clast_stats *s = &request->stats;
     char text[640];
-    const int n = snprintf(
-        text, sizeof text,
-        "memory:  budget %" PRIu64 ", at least %" PRIu64 ", predicted peak %" PRIu64
-        "\nbytes:   read %" PRIu64 ", written %" PRIu64 ", spilled %" PRIu64
-        "\nworkers: %d, scratch %s\n",
-        s->memory, s->minimum_memory, s->predicted_peak, s->predicted_read,
-        s->predicted_written, s->predicted_spilled, s->workers, job->scratch_folder);
+    const int n = snprintf(text, sizeof text,
+                           "memory:  budget %" PRIu64 ", at least %" PRIu64
+                           ", predicted peak %" PRIu64 "\nbytes:   read %" PRIu64
+                           ", written %" PRIu64 ", spilled %" PRIu64
+                           "\nworkers: %d, scratch %s\n",
+                           s->memory, s->minimum_memory, s->predicted_peak,
+                           s->predicted_read, s->predicted_written,
+                           s->predicted_spilled, s->workers, request->scratch_folder);
     speak(v, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1);
 }
 
@@ -208,15 +209,15 @@ clast_status clast_explain(clast_ctx *ctx, int n, const clast_sink *sinks,
                            clast_text_fn *write, void *arg)
 {
     cl_error err = {0};
-    cl_job job;
+    cl_request request;
     if (!ctx || !write)
         return CLAST_EVALUE;
     if (begin_turn(ctx, &err) != CLAST_OK)
         return err.status;
     voice v = {ctx, write, arg};
-    if (cl_job_prepare(&job, ctx, n, sinks, NULL, &err) == CLAST_OK)
-        describe(&job, &v, &err);
-    cl_job_fini(&job);
+    if (cl_request_prepare(&request, ctx, n, sinks, NULL, &err) == CLAST_OK)
+        describe(&request, &v, &err);
+    cl_request_fini(&request);
     end_turn(ctx, &err);
     return err.status;
 }

@@ -20,7 +20,7 @@
 #include "array/handle.h"
 #include "clast/array.h"
 
-static const cl_place nowhere = {1, 1};
+static const cl_position nowhere = {1, 1};
 
 /* ---- the given names ---- */
 
@@ -65,7 +65,7 @@ static clast_status check_used(const cl_expr_scope *scope)
 /* ---- the wanted values ---- */
 
 static clast_status value_of(cl_expr_scope *scope, const char *wanted, cl_value *v,
-                             cl_place *at)
+                             cl_position *at)
 {
     *at = scope->last_at;
     *v = scope->last;
@@ -85,7 +85,7 @@ static clast_status take_wanted(cl_expr_scope *scope, int nwanted,
 {
     for (int i = 0; i < nwanted; i++) {
         cl_value v;
-        cl_place at;
+        cl_position at;
         CL_TRY(value_of(scope, wanted[i], &v, &at));
         if (cl_value_is_sequence(&v) && v.kind == CL_VALUE_TUPLE)
             return cl_expr_fail(scope->env.err, at, CLAST_EVALUE,

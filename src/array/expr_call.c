@@ -191,7 +191,7 @@ static int parameter_count(const cl_expr_function *f)
     return n;
 }
 
-static clast_status bind_one(cl_call *call, int i, const cl_value *v, cl_place at)
+static clast_status bind_one(cl_call *call, int i, const cl_value *v, cl_position at)
 {
     if (call->arg[i].kind != CL_VALUE_ABSENT)
         return cl_expr_fail(call->env->err, at, CLAST_ENAME, "%s: %s is given twice",
@@ -206,7 +206,7 @@ static clast_status bind_one(cl_call *call, int i, const cl_value *v, cl_place a
 }
 
 static clast_status bind_keyword(cl_call *call, const char *name, const cl_value *v,
-                                 cl_place at)
+                                 cl_position at)
 {
     const int n = parameter_count(call->function);
     for (int i = 0; i < n; i++)
@@ -226,7 +226,7 @@ static bool packs(const cl_call *call, const cl_value *self, size_t npositional,
 }
 
 static clast_status bind_positional(cl_call *call, int first, size_t n,
-                                    const cl_value *args, const cl_place *places)
+                                    const cl_value *args, const cl_position *places)
 {
     const int room = parameter_count(call->function) - first;
     if (n > (size_t)(room > 0 ? room : 0))
@@ -247,9 +247,9 @@ static clast_status check_required(cl_call *call)
     return CLAST_OK;
 }
 
-clast_status cl_expr_call(cl_expr_env *env, cl_place at, const cl_value *function,
+clast_status cl_expr_call(cl_expr_env *env, cl_position at, const cl_value *function,
                           size_t n, const cl_value *args, const char *const *names,
-                          const cl_place *places, cl_value *out)
+                          const cl_position *places, cl_value *out)
 {
     cl_call call = {.env = env, .at = at, .function = function->function};
     int first = 0;

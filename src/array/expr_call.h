@@ -35,16 +35,16 @@ typedef struct cl_expr_function {
 
 struct cl_call {
     cl_expr_env *env;
-    cl_place at;
+    cl_position at;
     const cl_expr_function *function;
     cl_value arg[CL_EXPR_MAX_PARAMETERS]; /* by parameter; ABSENT where not given */
-    cl_place arg_at[CL_EXPR_MAX_PARAMETERS];
+    cl_position arg_at[CL_EXPR_MAX_PARAMETERS];
 };
 
 /* Binds and calls. `names[i]` is the keyword of argument i, or NULL. */
-clast_status cl_expr_call(cl_expr_env *env, cl_place at, const cl_value *function,
+clast_status cl_expr_call(cl_expr_env *env, cl_position at, const cl_value *function,
                           size_t n, const cl_value *args, const char *const *names,
-                          const cl_place *places, cl_value *out);
+                          const cl_position *places, cl_value *out);
 
 /* "name: message" at the call. */
 clast_status cl_call_error(cl_call *call, clast_status status, const char *format, ...)

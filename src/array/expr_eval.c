@@ -34,7 +34,7 @@ cl_variable *cl_expr_lookup(cl_expr_scope *scope, const char *name)
     return NULL;
 }
 
-static clast_status add_variable(cl_expr_scope *scope, cl_place at, const char *name,
+static clast_status add_variable(cl_expr_scope *scope, cl_position at, const char *name,
                                  cl_variable **out)
 {
     if (scope->count == CL_EXPR_MAX_NAMES)
@@ -55,7 +55,7 @@ static clast_status add_variable(cl_expr_scope *scope, cl_place at, const char *
     return CLAST_OK;
 }
 
-clast_status cl_expr_bind(cl_expr_scope *scope, cl_place at, const char *name,
+clast_status cl_expr_bind(cl_expr_scope *scope, cl_position at, const char *name,
                           const cl_value *value)
 {
     cl_variable *v = cl_expr_lookup(scope, name);
@@ -372,7 +372,7 @@ static clast_status eval_call(cl_expr_scope *scope, const cl_expr_node *node,
     cl_arena *arena = &scope->env.arena;
     cl_value *args = cl_arena_array(arena, n + 1, sizeof *args);
     const char **names = cl_arena_array(arena, n + 1, sizeof *names);
-    cl_place *places = cl_arena_array(arena, n + 1, sizeof *places);
+    cl_position *places = cl_arena_array(arena, n + 1, sizeof *places);
     if (!args || !names || !places)
         return cl_error_set(scope->env.err, CLAST_ENOMEM, "no memory for a call");
     for (size_t i = 0; i < n; i++) {
@@ -423,7 +423,7 @@ static clast_status slice_item(cl_expr_scope *scope, const cl_expr_node *node,
     return CLAST_OK;
 }
 
-static clast_status value_item(cl_expr_scope *scope, cl_place at, const cl_value *v,
+static clast_status value_item(cl_expr_scope *scope, cl_position at, const cl_value *v,
                                cl_index_item *item)
 {
     switch (v->kind) {

@@ -17,7 +17,7 @@ typedef struct {
     cl_variable *variable;
     size_t count, capacity;
     cl_value last; /* of the last statement */
-    cl_place last_at;
+    cl_position last_at;
     bool has_last;
 } cl_expr_scope;
 
@@ -25,7 +25,7 @@ typedef struct {
 #define CL_EXPR_MAX_NAMES 4096
 
 cl_variable *cl_expr_lookup(cl_expr_scope *scope, const char *name); /* NULL: none */
-clast_status cl_expr_bind(cl_expr_scope *scope, cl_place at, const char *name,
+clast_status cl_expr_bind(cl_expr_scope *scope, cl_position at, const char *name,
                           const cl_value *value);
 clast_status cl_expr_run(cl_expr_scope *scope, const cl_expr_statement *first);
 

@@ -21,7 +21,7 @@
 #define MAX_NUMBER                                                                     \
     320 /* characters of a float's text: more never change its value much */
 
-clast_status cl_expr_fail(cl_error *err, cl_place at, clast_status status,
+clast_status cl_expr_fail(cl_error *err, cl_position at, clast_status status,
                           const char *format, ...)
 {
     char text[CL_ERROR_TEXT];

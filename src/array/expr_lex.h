@@ -16,7 +16,7 @@ __extension__ typedef __int128 cl_wide;
  */
 typedef struct {
     int line, column;
-} cl_place;
+} cl_position;
 
 /* X(NAME, spelling): tokens spelt in one way. */
 #define CL_TOKEN_MAP(X)                                                                \
@@ -65,7 +65,7 @@ typedef enum {
 
 typedef struct {
     cl_token_kind kind;
-    cl_place at;
+    cl_position at;
     const char *text; /* STRING: without the quotes */
     size_t length;
     cl_wide integer; /* INT */
@@ -74,7 +74,7 @@ typedef struct {
 
 typedef struct {
     const char *next;
-    cl_place at;
+    cl_position at;
     int brackets; /* open ones: newlines within them mean nothing */
     locale_t c;   /* numbers are read in the "C" locale, whatever the host's is */
     cl_error *err;
@@ -91,7 +91,7 @@ clast_status cl_lexer_next(cl_lexer *lexer, cl_token *token);
 const char *cl_token_text(cl_token_kind kind);
 
 /* Sets "line L, column C: message". */
-clast_status cl_expr_fail(cl_error *err, cl_place at, clast_status status,
+clast_status cl_expr_fail(cl_error *err, cl_position at, clast_status status,
                           const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -78,7 +78,7 @@ static clast_status push(parser *p, node_list *list, cl_expr_node *node)
     return CLAST_OK;
 }
 
-static clast_status new_node(parser *p, cl_expr_kind kind, cl_place at,
+static clast_status new_node(parser *p, cl_expr_kind kind, cl_position at,
                              const node_list *children, cl_expr_node **out)
 {
     cl_expr_node *node = cl_arena_alloc(p->arena, sizeof *node);
@@ -102,7 +102,7 @@ static clast_status new_node(parser *p, cl_expr_kind kind, cl_place at,
     return CLAST_OK;
 }
 
-static clast_status new_node1(parser *p, cl_expr_kind kind, cl_place at,
+static clast_status new_node1(parser *p, cl_expr_kind kind, cl_position at,
                               cl_expr_node *child, cl_expr_node **out)
 {
     node_list list = {0};
@@ -223,7 +223,7 @@ static clast_status parse_items(parser *p, cl_token_kind close, node_list *items
 /* (a), (a,), (a, b), () or [a, b]. */
 static clast_status parse_bracketed(parser *p, cl_expr_node **out)
 {
-    const cl_place at = p->token.at;
+    const cl_position at = p->token.at;
     const bool is_list = p->token.kind == CL_TOKEN_LBRACKET;
     CL_TRY(advance(p));
     node_list items = {0};
@@ -266,7 +266,7 @@ static clast_status parse_argument(parser *p, bool *has_keyword, cl_expr_node **
     if (p->token.kind == CL_TOKEN_STAR || p->token.kind == CL_TOKEN_POWER)
         return cl_expr_fail(p->err, p->token.at, CLAST_ESYNTAX,
                             "unpacked arguments (* and **) are not supported");
-    const cl_place at = p->token.at;
+    const cl_position at = p->token.at;
     CL_TRY(parse_expression(p, out));
     if (p->token.kind != CL_TOKEN_ASSIGN) {
         if (*has_keyword)
@@ -314,7 +314,7 @@ static bool ends_slice_part(cl_token_kind kind)
 /* One item of an index: an expression, or start:stop:step with any part left out. */
 static clast_status parse_index_item(parser *p, cl_expr_node **out)
 {
-    const cl_place at = p->token.at;
+    const cl_position at = p->token.at;
     cl_expr_node *part[3] = {NULL, NULL, NULL};
     int parts = 0;
     for (;;) {
@@ -338,7 +338,7 @@ static clast_status parse_index_item(parser *p, cl_expr_node **out)
 /* a[...], with a already there. */
 static clast_status parse_index(parser *p, cl_expr_node **node)
 {
-    const cl_place at = p->token.at;
+    const cl_position at = p->token.at;
     node_list parts = {0};
     CL_TRY(push(p, &parts, *node));
     CL_TRY(advance(p));
@@ -479,7 +479,7 @@ static clast_status parse_expression(parser *p, cl_expr_node **out)
 /* a or a, b or a, : a TUPLE where a comma stood. */
 static clast_status parse_expression_list(parser *p, cl_expr_node **out)
 {
-    const cl_place at = p->token.at;
+    const cl_position at = p->token.at;
     CL_TRY(parse_expression(p, out));
     if (p->token.kind != CL_TOKEN_COMMA)
         return CLAST_OK;

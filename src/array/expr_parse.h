@@ -28,7 +28,7 @@ typedef enum {
 typedef struct cl_expr_node {
     cl_expr_kind kind;
     cl_token_kind op;
-    cl_place at;
+    cl_position at;
     int depth; /* of the tree below, at most CL_EXPR_MAX_DEPTH */
     const char *text;
     cl_wide integer;
@@ -40,7 +40,7 @@ typedef struct cl_expr_node {
 
 /* `names = value`, or an expression where there are no names. */
 typedef struct cl_expr_statement {
-    cl_place at;
+    cl_position at;
     size_t ntarget;
     const cl_expr_node *const *target; /* NAMEs */
     bool unpacks;                      /* u, = x has one target and unpacks */

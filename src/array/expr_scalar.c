@@ -15,7 +15,7 @@
 #include <math.h>
 #include <string.h>
 
-typedef clast_status scalar_fn(cl_expr_env *env, cl_place at, const cl_value *a,
+typedef clast_status scalar_fn(cl_expr_env *env, cl_position at, const cl_value *a,
                                const cl_value *b, cl_value *out);
 
 cl_value cl_value_int(cl_wide v)
@@ -57,18 +57,18 @@ static cl_value convert(const cl_value *v, cl_value_kind kind)
 
 /* ---- errors ---- */
 
-static clast_status too_large(cl_expr_env *env, cl_place at)
+static clast_status too_large(cl_expr_env *env, cl_position at)
 {
     return cl_expr_fail(env->err, at, CLAST_EVALUE,
                         "the integer is too large: int64 ends at 9223372036854775807");
 }
 
-static clast_status zero_division(cl_expr_env *env, cl_place at)
+static clast_status zero_division(cl_expr_env *env, cl_position at)
 {
     return cl_expr_fail(env->err, at, CLAST_EVALUE, "division by zero");
 }
 
-static clast_status no_operator(cl_expr_env *env, cl_place at, const cl_value *v)
+static clast_status no_operator(cl_expr_env *env, cl_position at, const cl_value *v)
 {
     return cl_expr_fail(env->err, at, CLAST_EVALUE,
                         "the operator does not take %s here", cl_value_kind_text(v));
@@ -76,7 +76,7 @@ static clast_status no_operator(cl_expr_env *env, cl_place at, const cl_value *v
 
 /* ---- + - * ---- */
 
-static clast_status add(cl_expr_env *env, cl_place at, const cl_value *a,
+static clast_status add(cl_expr_env *env, cl_position at, const cl_value *a,
                         const cl_value *b, cl_value *out)
 {
     if (a->kind == CL_VALUE_INT) {
@@ -92,7 +92,7 @@ static clast_status add(cl_expr_env *env, cl_place at, const cl_value *a,
     return CLAST_OK;
 }
 
-static clast_status subtract(cl_expr_env *env, cl_place at, const cl_value *a,
+static clast_status subtract(cl_expr_env *env, cl_position at, const cl_value *a,
                              const cl_value *b, cl_value *out)
 {
     if (a->kind == CL_VALUE_INT) {
@@ -108,7 +108,7 @@ static clast_status subtract(cl_expr_env *env, cl_place at, const cl_value *a,
     return CLAST_OK;
 }
 
-static clast_status multiply(cl_expr_env *env, cl_place at, const cl_value *a,
+static clast_status multiply(cl_expr_env *env, cl_position at, const cl_value *a,
                              const cl_value *b, cl_value *out)
 {
     if (a->kind == CL_VALUE_INT) {
@@ -139,7 +139,7 @@ static cl_value divide_complex(const double *a, const double *b)
     return make_complex((a[0] * ratio + a[1]) / scale, (a[1] * ratio - a[0]) / scale);
 }
 
-static clast_status divide(cl_expr_env *env, cl_place at, const cl_value *a,
+static clast_status divide(cl_expr_env *env, cl_position at, const cl_value *a,
                            const cl_value *b, cl_value *out)
 {
     if (a->kind == CL_VALUE_COMPLEX) {
@@ -178,7 +178,7 @@ static void divmod_float(double a, double b, double *quotient, double *remainder
     *remainder = r;
 }
 
-static clast_status divmod(cl_expr_env *env, cl_place at, const cl_value *a,
+static clast_status divmod(cl_expr_env *env, cl_position at, const cl_value *a,
                            const cl_value *b, cl_value *quotient, cl_value *remainder)
 {
     if (a->kind == CL_VALUE_COMPLEX)
@@ -208,14 +208,14 @@ static clast_status divmod(cl_expr_env *env, cl_place at, const cl_value *a,
     return CLAST_OK;
 }
 
-static clast_status floor_divide(cl_expr_env *env, cl_place at, const cl_value *a,
+static clast_status floor_divide(cl_expr_env *env, cl_position at, const cl_value *a,
                                  const cl_value *b, cl_value *out)
 {
     cl_value remainder;
     return divmod(env, at, a, b, out, &remainder);
 }
 
-static clast_status modulo(cl_expr_env *env, cl_place at, const cl_value *a,
+static clast_status modulo(cl_expr_env *env, cl_position at, const cl_value *a,
                            const cl_value *b, cl_value *out)
 {
     cl_value quotient;
@@ -224,7 +224,7 @@ static clast_status modulo(cl_expr_env *env, cl_place at, const cl_value *a,
 
 /* ---- ** ---- */
 
-static clast_status power_int(cl_expr_env *env, cl_place at, cl_wide base,
+static clast_status power_int(cl_expr_env *env, cl_position at, cl_wide base,
                               cl_wide exponent, cl_value *out)
 {
     cl_wide result = 1;
@@ -239,7 +239,7 @@ static clast_status power_int(cl_expr_env *env, cl_place at, cl_wide base,
     return CLAST_OK;
 }
 
-static clast_status power_complex(cl_expr_env *env, cl_place at, const cl_value *a,
+static clast_status power_complex(cl_expr_env *env, cl_position at, const cl_value *a,
                                   const cl_value *b, cl_value *out)
 {
     const cl_value p = convert(a, CL_VALUE_COMPLEX), q = convert(b, CL_VALUE_COMPLEX);
@@ -261,7 +261,7 @@ static clast_status power_complex(cl_expr_env *env, cl_place at, const cl_value 
     return CLAST_OK;
 }
 
-static clast_status power(cl_expr_env *env, cl_place at, const cl_value *a,
+static clast_status power(cl_expr_env *env, cl_position at, const cl_value *a,
                           const cl_value *b, cl_value *out)
 {
     if (a->kind == CL_VALUE_INT && b->integer >= 0)
@@ -284,7 +284,7 @@ static clast_status power(cl_expr_env *env, cl_place at, const cl_value *a,
 
 /* ---- & | ^ and comparisons ---- */
 
-static clast_status bitwise(cl_expr_env *env, cl_place at, cl_token_kind op,
+static clast_status bitwise(cl_expr_env *env, cl_position at, cl_token_kind op,
                             const cl_value *a, const cl_value *b, cl_value *out)
 {
     if (a->kind > CL_VALUE_INT || b->kind > CL_VALUE_INT)
@@ -317,7 +317,7 @@ static bool compare_ordered(cl_token_kind op, bool is_less, bool is_equal,
     }
 }
 
-static clast_status compare(cl_expr_env *env, cl_place at, cl_token_kind op,
+static clast_status compare(cl_expr_env *env, cl_position at, cl_token_kind op,
                             const cl_value *a, const cl_value *b, cl_value *out)
 {
     const cl_value_kind kind = common_kind(a, b);
@@ -348,7 +348,7 @@ static scalar_fn *const arithmetic[CL_NTOKEN] = {
     [CL_TOKEN_POWER] = power,
 };
 
-clast_status cl_scalar_binary(cl_expr_env *env, cl_place at, cl_token_kind op,
+clast_status cl_scalar_binary(cl_expr_env *env, cl_position at, cl_token_kind op,
                               const cl_value *a, const cl_value *b, cl_value *out)
 {
     if (arithmetic[op]) {
@@ -368,7 +368,7 @@ clast_status cl_scalar_binary(cl_expr_env *env, cl_place at, cl_token_kind op,
     }
 }
 
-clast_status cl_scalar_unary(cl_expr_env *env, cl_place at, cl_token_kind op,
+clast_status cl_scalar_unary(cl_expr_env *env, cl_position at, cl_token_kind op,
                              const cl_value *a, cl_value *out)
 {
     const cl_value v = convert(a, common_kind(a, a));

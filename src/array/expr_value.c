@@ -26,7 +26,8 @@ const char *cl_value_kind_text(const cl_value *v)
     return kind_text[v->kind];
 }
 
-clast_status cl_value_take(cl_expr_env *env, cl_place at, clast_array *a, cl_value *out)
+clast_status cl_value_take(cl_expr_env *env, cl_position at, clast_array *a,
+                           cl_value *out)
 {
     const clast_status status = clast_array_status(a);
     if (status != CLAST_OK)
@@ -35,7 +36,7 @@ clast_status cl_value_take(cl_expr_env *env, cl_place at, clast_array *a, cl_val
     return CLAST_OK;
 }
 
-static clast_status check_int64(cl_expr_env *env, cl_place at, cl_wide v)
+static clast_status check_int64(cl_expr_env *env, cl_position at, cl_wide v)
 {
     if (v < INT64_MIN || v > INT64_MAX)
         return cl_expr_fail(env->err, at, CLAST_EVALUE,
@@ -44,7 +45,7 @@ static clast_status check_int64(cl_expr_env *env, cl_place at, cl_wide v)
     return CLAST_OK;
 }
 
-static clast_status scalar_to_array(cl_expr_env *env, cl_place at, const cl_value *v,
+static clast_status scalar_to_array(cl_expr_env *env, cl_position at, const cl_value *v,
                                     clast_array **out)
 {
     switch (v->kind) {
@@ -76,7 +77,7 @@ typedef struct {
     char *data; /* NULL while only measuring */
 } list_shape;
 
-static clast_status ragged(cl_expr_env *env, cl_place at)
+static clast_status ragged(cl_expr_env *env, cl_position at)
 {
     return cl_expr_fail(env->err, at, CLAST_ESHAPE,
                         "the nested lists have different lengths");
@@ -103,7 +104,7 @@ static void store_scalar(list_shape *l, const cl_value *v)
 }
 
 /* Measures the list or, with data, copies it; `axis` lists stand around v. */
-static clast_status walk_list(cl_expr_env *env, cl_place at, const cl_value *v,
+static clast_status walk_list(cl_expr_env *env, cl_position at, const cl_value *v,
                               int axis, list_shape *l)
 {
     if (cl_value_is_scalar(v)) {
@@ -130,7 +131,7 @@ static clast_status walk_list(cl_expr_env *env, cl_place at, const cl_value *v,
     return CLAST_OK;
 }
 
-static clast_status list_to_array(cl_expr_env *env, cl_place at, const cl_value *v,
+static clast_status list_to_array(cl_expr_env *env, cl_position at, const cl_value *v,
                                   clast_array **out)
 {
     list_shape l = {.kind = CL_VALUE_BOOL};
@@ -163,7 +164,7 @@ static clast_status list_to_array(cl_expr_env *env, cl_place at, const cl_value 
     return cl_value_take(env, at, *out, &taken);
 }
 
-clast_status cl_value_to_array(cl_expr_env *env, cl_place at, const cl_value *v,
+clast_status cl_value_to_array(cl_expr_env *env, cl_position at, const cl_value *v,
                                clast_array **out)
 {
     if (v->kind == CL_VALUE_ARRAY) {

@@ -64,17 +64,17 @@ cl_value cl_value_int(cl_wide v);
 cl_value cl_value_float(double v);
 
 /* Python's operators on scalars. */
-clast_status cl_scalar_unary(cl_expr_env *env, cl_place at, cl_token_kind op,
+clast_status cl_scalar_unary(cl_expr_env *env, cl_position at, cl_token_kind op,
                              const cl_value *a, cl_value *out);
-clast_status cl_scalar_binary(cl_expr_env *env, cl_place at, cl_token_kind op,
+clast_status cl_scalar_binary(cl_expr_env *env, cl_position at, cl_token_kind op,
                               const cl_value *a, const cl_value *b, cl_value *out);
 
 /* The value as an array: an array itself, a scalar as a weak scalar, nested lists of
  * scalars as numpy.array() makes one. CLAST_EVALUE for anything else. */
-clast_status cl_value_to_array(cl_expr_env *env, cl_place at, const cl_value *v,
+clast_status cl_value_to_array(cl_expr_env *env, cl_position at, const cl_value *v,
                                clast_array **out);
 /* Takes an operation's result: its error, if it has one, with the place. */
-clast_status cl_value_take(cl_expr_env *env, cl_place at, clast_array *a,
+clast_status cl_value_take(cl_expr_env *env, cl_position at, clast_array *a,
                            cl_value *out);
 
 #endif

@@ -7,7 +7,7 @@
  * extents, uncompressed. A buffer must be of the array's dtype and shape, long enough,
  * without overlap with itself, with another buffer of the run or with memory it reads.
  */
-#include "array/job.h"
+#include "array/request.h"
 
 #include <string.h>
 

@@ -28,7 +28,7 @@ typedef struct {
     const cl_fold *fold;
     cl_folder f;
     const cl_box *box;
-    cl_run run;
+    cl_machine machine;
     int first_column, first_row, first_stack; /* axes; each part ends at the next */
     int64_t part[CL_MAXDIM];                  /* a panel's extent along each axis */
     int64_t stride[CL_MAXDIM]; /* of a kept axis in the output, in elements */
@@ -166,10 +166,10 @@ static const cl_span *span_around(const cl_input *input, const cl_box *box)
  * the values lie as a folder wants them. */
 static bool read_in_place(const folding *g, panel *p)
 {
-    const cl_loop *l = g->run.loop;
+    const cl_loop *l = g->machine.loop;
     if (l->nstep > 0)
         return false;
-    const cl_span *span = span_around(&g->run.input[l->ninput - 1], &p->box);
+    const cl_span *span = span_around(&g->machine.input[l->ninput - 1], &p->box);
     if (!span)
         return false;
     const int64_t size = l->size, columns = p->matrix.columns;
@@ -211,18 +211,19 @@ static clast_status load_panel(folding *g, const int64_t *at, panel *p)
         p->box.lo[a] = g->box->lo[a] + at[a];
         p->box.n[a] = left < g->part[a] ? left : g->part[a];
     }
-    const int64_t size = g->run.loop->size;
+    const int64_t size = g->machine.loop->size;
     p->stack = product(p->box.n, g->first_stack, g->first_row);
     p->matrix.rows = product(p->box.n, g->first_row, g->first_column);
     p->matrix.columns = product(p->box.n, g->first_column, p->box.ndim);
     if (read_in_place(g, p))
-        return cl_run_poll(&g->run, p->stack * p->matrix.rows * p->matrix.columns);
+        return cl_machine_poll(&g->machine,
+                               p->stack * p->matrix.rows * p->matrix.columns);
     p->matrix.data = g->buffer;
     p->matrix.row_bytes = p->matrix.columns * size;
     p->matrix.run = p->matrix.rows;
     p->matrix.run_bytes = p->matrix.rows * p->matrix.row_bytes;
     p->matrix_bytes = p->matrix.rows * p->matrix.row_bytes;
-    return cl_run_box(&g->run, &p->box, g->buffer);
+    return cl_machine_run(&g->machine, &p->box, g->buffer);
 }
 
 /* ---- least and greatest with their places ---- */
@@ -438,7 +439,7 @@ static void begin(folding *g, const cl_loop *loop, const cl_input *inputs,
                   void *workspace, const cl_poll *poll)
 {
     char *at = workspace;
-    cl_run_init(&g->run, loop, inputs, at, poll);
+    cl_machine_init(&g->machine, loop, inputs, at, poll);
     at += cl_round_up(loop->workspace);
     g->buffer = at;
     at += cl_round_up((size_t)buffer_elements(g->box) * g->f.size);

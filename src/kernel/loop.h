@@ -4,7 +4,7 @@
  *
  * Operands of a step are *slots*: pointers to the current strip of an input (slots 0 to
  * ninput - 1) or to a register. Results go to registers; number `nregister` is the
- * result's strip. Constants live in registers of their own, filled once a run.
+ * result's strip. Constants live in registers of their own, filled once a task.
  */
 #ifndef CL_KERNEL_LOOP_H
 #define CL_KERNEL_LOOP_H
@@ -51,7 +51,8 @@ static inline size_t cl_round_up(size_t bytes)
     return (bytes + CL_ALIGN - 1) / CL_ALIGN * CL_ALIGN;
 }
 
-/* A run of a program: what stays the same over all boxes of a task. */
+/* What a program runs on: registers and slots, the same ones over all boxes of a task.
+ */
 typedef struct {
     const cl_loop *loop;
     const cl_input *input;
@@ -70,16 +71,16 @@ typedef struct {
     uint8_t *mode;                /* how an input is read in the current cell */
     char *result;                 /* a register for results that are scattered */
     int64_t work;                 /* cycles since the last poll */
-} cl_run;
+} cl_machine;
 
-/* Lays the run out in workspace (cl_loop_workspace bytes) and fills the constants. */
-void cl_run_init(cl_run *run, const cl_loop *loop, const cl_input *inputs,
-                 void *workspace, const cl_poll *poll);
+/* Lays the machine out in workspace (cl_loop_workspace bytes) and fills constants. */
+void cl_machine_init(cl_machine *machine, const cl_loop *loop, const cl_input *inputs,
+                     void *workspace, const cl_poll *poll);
 
 /* Computes a box, inside the inputs', into out, C-contiguous over the box. */
-clast_status cl_run_box(cl_run *run, const cl_box *box, char *out);
+clast_status cl_machine_run(cl_machine *machine, const cl_box *box, char *out);
 
 /* Counts `cycles` and now and then asks whether to go on. */
-clast_status cl_run_poll(cl_run *run, int64_t cycles);
+clast_status cl_machine_poll(cl_machine *machine, int64_t cycles);
 
 #endif

@@ -32,7 +32,7 @@ typedef struct {
     int64_t stride[CL_MAXDIM];
 } target;
 
-/* A cell's axes after merging; the inputs' and generators' strides are in the run. */
+/* A cell's axes after merging; the machine has the inputs' and generators' strides. */
 typedef struct {
     int ndim; /* at least 1 */
     int64_t n[CL_MAXDIM];
@@ -42,7 +42,7 @@ typedef struct {
 
 typedef enum { IN_PLACE, FILLED, GATHERED } mode;
 
-/* ---- the run ---- */
+/* ---- the machine ---- */
 
 static void *give(char **at, size_t bytes)
 {
@@ -51,41 +51,41 @@ static void *give(char **at, size_t bytes)
     return p;
 }
 
-void cl_run_init(cl_run *r, const cl_loop *l, const cl_input *inputs, void *workspace,
-                 const cl_poll *poll)
+void cl_machine_init(cl_machine *m, const cl_loop *l, const cl_input *inputs,
+                     void *workspace, const cl_poll *poll)
 {
     char *at = workspace;
     const size_t ninput = l->ninput;
-    *r = (cl_run){.loop = l, .input = inputs, .poll = poll};
-    r->slot = give(&at, (ninput + l->nregister) * sizeof *r->slot);
-    r->reg = give(&at, (l->nregister + 1u) * sizeof *r->reg);
-    r->span = give(&at, ninput * sizeof *r->span);
-    r->base = give(&at, ninput * sizeof *r->base);
-    r->panel = give(&at, ninput * sizeof *r->panel);
-    r->held = give(&at, ninput * sizeof *r->held);
-    r->nheld = give(&at, ninput * sizeof *r->nheld);
-    r->mode = give(&at, ninput * sizeof *r->mode);
-    r->stride = give(&at, ninput * sizeof *r->stride);
-    r->coef = give(&at, l->nmaker * sizeof *r->coef);
-    r->origin = give(&at, l->nmaker * sizeof *r->origin);
+    *m = (cl_machine){.loop = l, .input = inputs, .poll = poll};
+    m->slot = give(&at, (ninput + l->nregister) * sizeof *m->slot);
+    m->reg = give(&at, (l->nregister + 1u) * sizeof *m->reg);
+    m->span = give(&at, ninput * sizeof *m->span);
+    m->base = give(&at, ninput * sizeof *m->base);
+    m->panel = give(&at, ninput * sizeof *m->panel);
+    m->held = give(&at, ninput * sizeof *m->held);
+    m->nheld = give(&at, ninput * sizeof *m->nheld);
+    m->mode = give(&at, ninput * sizeof *m->mode);
+    m->stride = give(&at, ninput * sizeof *m->stride);
+    m->coef = give(&at, l->nmaker * sizeof *m->coef);
+    m->origin = give(&at, l->nmaker * sizeof *m->origin);
     for (size_t k = 0; k < l->nregister; k++)
-        r->slot[ninput + k] = r->reg[k] = give(&at, (size_t)l->register_bytes);
-    r->result = give(&at, (size_t)l->register_bytes);
-    r->pool = give(&at, l->pool_bytes);
+        m->slot[ninput + k] = m->reg[k] = give(&at, (size_t)l->register_bytes);
+    m->result = give(&at, (size_t)l->register_bytes);
+    m->pool = give(&at, l->pool_bytes);
     for (size_t k = 0; k < l->nfixed; k++)
         cl_fill(l->fixed[k].size, l->strip,
                 (const char *)&l->imm[l->fixed[k].imm].value[0],
-                r->reg[l->fixed[k].out]);
+                m->reg[l->fixed[k].out]);
 }
 
-clast_status cl_run_poll(cl_run *r, int64_t cycles)
+clast_status cl_machine_poll(cl_machine *m, int64_t cycles)
 {
-    r->work += cycles;
-    if (r->work < POLL_CYCLES)
+    m->work += cycles;
+    if (m->work < POLL_CYCLES)
         return CLAST_OK;
-    r->work = 0;
+    m->work = 0;
     const bool is_over =
-        r->poll && r->poll->is_cancelled && r->poll->is_cancelled(r->poll->arg);
+        m->poll && m->poll->is_cancelled && m->poll->is_cancelled(m->poll->arg);
     return is_over ? CLAST_ECANCELED : CLAST_OK;
 }
 
@@ -112,57 +112,57 @@ static bool advance(int first, int last, const int64_t *n, int64_t *at)
 
 /* A generator fills a strip, axes `from` on of the extents n at position `at`, with one
  * call a row. */
-static void make_strip(const cl_run *r, const cl_step *s, int ndim, int from,
+static void make_strip(const cl_machine *m, const cl_step *s, int ndim, int from,
                        const int64_t *n, const int64_t *at)
 {
     const int last = ndim - 1;
-    const int64_t *coef = r->coef[s->maker];
-    const int64_t index = r->origin[s->maker] + offset_at(ndim, coef, at);
-    char *out = r->reg[s->out];
+    const int64_t *coef = m->coef[s->maker];
+    const int64_t index = m->origin[s->maker] + offset_at(ndim, coef, at);
+    char *out = m->reg[s->out];
     int64_t row[CL_MAXDIM] = {0};
     do {
         s->make((size_t)n[last], out, index + offset_at(last, coef, row), coef[last],
-                &r->loop->imm[s->imm]);
+                &m->loop->imm[s->imm]);
         out += n[last] * s->size;
     } while (advance(from, last - 1, n, row));
 }
 
 /* Runs all steps over `count` elements; the operands' slots are set. */
-static clast_status run_steps(cl_run *r, int64_t count, int ndim, int from,
+static clast_status run_steps(cl_machine *m, int64_t count, int ndim, int from,
                               const int64_t *n, const int64_t *at)
 {
-    const cl_loop *l = r->loop;
+    const cl_loop *l = m->loop;
     for (const cl_step *s = l->step; s < l->step + l->nstep; s++) {
         if (s->make) {
-            make_strip(r, s, ndim, from, n, at);
+            make_strip(m, s, ndim, from, n, at);
             continue;
         }
-        const char *b = r->slot[s->arg[1]];
+        const char *b = m->slot[s->arg[1]];
         if (s->refuses && s->refuses((size_t)count, b))
             return CLAST_EVALUE;
-        s->fn((size_t)count, r->reg[s->out], r->slot[s->arg[0]], b, r->slot[s->arg[2]]);
+        s->fn((size_t)count, m->reg[s->out], m->slot[s->arg[0]], b, m->slot[s->arg[2]]);
     }
-    return cl_run_poll(r, count * l->cost);
+    return cl_machine_poll(m, count * l->cost);
 }
 
 /* Whether all addresses of the input in this cell are aligned for typed loops. */
-static bool is_aligned(const cl_run *r, uint32_t i, int ndim)
+static bool is_aligned(const cl_machine *m, uint32_t i, int ndim)
 {
-    const uint8_t size = r->loop->input_size[i];
-    uintptr_t bits = (uintptr_t)r->base[i];
+    const uint8_t size = m->loop->input_size[i];
+    uintptr_t bits = (uintptr_t)m->base[i];
     for (int a = 0; a < ndim; a++)
-        bits |= (uintptr_t)r->stride[i][a];
+        bits |= (uintptr_t)m->stride[i][a];
     return bits % (size < 8 ? size : 8) == 0;
 }
 
 /* Fills the input's panel with n times the element at src, unless it is there. */
-static void hold_fill(cl_run *r, uint32_t i, const char *src, int64_t n)
+static void hold_fill(cl_machine *m, uint32_t i, const char *src, int64_t n)
 {
-    if (r->held[i] == src && r->nheld[i] >= n)
+    if (m->held[i] == src && m->nheld[i] >= n)
         return;
-    cl_fill(r->loop->input_size[i], n, src, r->panel[i]);
-    r->held[i] = src;
-    r->nheld[i] = n;
+    cl_fill(m->loop->input_size[i], n, src, m->panel[i]);
+    m->held[i] = src;
+    m->nheld[i] = n;
 }
 
 /* ---- wide cells ---- */
@@ -175,13 +175,13 @@ typedef struct {
 
 /* The axis of a panel's rows: where most gathered inputs are contiguous, else the last
  * but one. */
-static int choose_row_axis(const cl_run *r, const cell *c)
+static int choose_row_axis(const cl_machine *m, const cell *c)
 {
     int votes[CL_MAXDIM] = {0};
     int best = c->ndim - 2;
-    for (uint32_t i = 0; i < r->loop->ninput; i++)
-        for (int a = 0; r->mode[i] == GATHERED && a < c->ndim - 1; a++) {
-            const int64_t stride = r->stride[i][a], size = r->loop->input_size[i];
+    for (uint32_t i = 0; i < m->loop->ninput; i++)
+        for (int a = 0; m->mode[i] == GATHERED && a < c->ndim - 1; a++) {
+            const int64_t stride = m->stride[i][a], size = m->loop->input_size[i];
             votes[a] += stride == size || stride == -size;
         }
     for (int a = c->ndim - 2; a >= 0; a--)
@@ -192,86 +192,86 @@ static int choose_row_axis(const cl_run *r, const cell *c)
 
 /* Gives every filled input a row of the pool, and all gathered ones as many rows as are
  * left: their number. `columns` is a multiple of 64. */
-static int64_t share_pool(cl_run *r, int64_t columns)
+static int64_t share_pool(cl_machine *m, int64_t columns)
 {
-    int64_t left = (int64_t)r->loop->pool_bytes, row = 0;
-    char *at = r->pool;
-    for (uint32_t i = 0; i < r->loop->ninput; i++) {
-        const int64_t bytes = columns * r->loop->input_size[i];
-        left -= r->mode[i] == FILLED ? bytes : 0;
-        row += r->mode[i] == GATHERED ? bytes : 0;
+    int64_t left = (int64_t)m->loop->pool_bytes, row = 0;
+    char *at = m->pool;
+    for (uint32_t i = 0; i < m->loop->ninput; i++) {
+        const int64_t bytes = columns * m->loop->input_size[i];
+        left -= m->mode[i] == FILLED ? bytes : 0;
+        row += m->mode[i] == GATHERED ? bytes : 0;
     }
     const int64_t rows = row ? left / row : INT64_MAX;
-    for (uint32_t i = 0; i < r->loop->ninput; i++) {
-        r->panel[i] = at;
-        if (r->mode[i] != IN_PLACE)
-            at += columns * r->loop->input_size[i] * (r->mode[i] == FILLED ? 1 : rows);
+    for (uint32_t i = 0; i < m->loop->ninput; i++) {
+        m->panel[i] = at;
+        if (m->mode[i] != IN_PLACE)
+            at += columns * m->loop->input_size[i] * (m->mode[i] == FILLED ? 1 : rows);
     }
     return rows;
 }
 
-static frame wide_frame(cl_run *r, const cell *c)
+static frame wide_frame(cl_machine *m, const cell *c)
 {
     frame f = {.last = c->ndim - 1};
-    for (uint32_t i = 0; i < r->loop->ninput; i++) {
-        const int64_t stride = r->stride[i][f.last], size = r->loop->input_size[i];
-        r->mode[i] = stride == 0                                   ? FILLED
-                     : stride == size && is_aligned(r, i, c->ndim) ? IN_PLACE
+    for (uint32_t i = 0; i < m->loop->ninput; i++) {
+        const int64_t stride = m->stride[i][f.last], size = m->loop->input_size[i];
+        m->mode[i] = stride == 0                                   ? FILLED
+                     : stride == size && is_aligned(m, i, c->ndim) ? IN_PLACE
                                                                    : GATHERED;
-        f.has_gathered |= r->mode[i] == GATHERED;
+        f.has_gathered |= m->mode[i] == GATHERED;
     }
-    f.row = choose_row_axis(r, c);
-    const int64_t strip = f.has_gathered ? GATHER_STRIP : r->loop->strip;
+    f.row = choose_row_axis(m, c);
+    const int64_t strip = f.has_gathered ? GATHER_STRIP : m->loop->strip;
     const int64_t n = c->n[f.last], parts = (n + strip - 1) / strip;
     const int64_t even = (n + parts - 1) / parts, round = (even + 63) / 64 * 64;
     f.columns = round < strip ? round : strip;
-    f.rows = share_pool(r, f.columns);
+    f.rows = share_pool(m, f.columns);
     return f;
 }
 
-static void gather_panel(cl_run *r, const frame *f, int ndim, const int64_t *at,
+static void gather_panel(cl_machine *m, const frame *f, int ndim, const int64_t *at,
                          int64_t rows, int64_t columns)
 {
-    for (uint32_t i = 0; i < r->loop->ninput; i++) {
-        if (r->mode[i] != GATHERED)
+    for (uint32_t i = 0; i < m->loop->ninput; i++) {
+        if (m->mode[i] != GATHERED)
             continue;
-        const int64_t size = r->loop->input_size[i];
-        const int64_t *stride = r->stride[i];
+        const int64_t size = m->loop->input_size[i];
+        const int64_t *stride = m->stride[i];
         cl_copy_box((size_t)size, 2, (const int64_t[]){rows, columns},
-                    r->base[i] + offset_at(ndim, stride, at),
+                    m->base[i] + offset_at(ndim, stride, at),
                     (const int64_t[]){f->row < 0 ? 0 : stride[f->row], stride[f->last]},
-                    r->panel[i], (const int64_t[]){columns * size, size});
+                    m->panel[i], (const int64_t[]){columns * size, size});
     }
 }
 
 /* Points the slots at the strip at position `at`, which is row k of the panel. */
-static void set_wide_slots(cl_run *r, int ndim, const int64_t *at, int64_t k,
+static void set_wide_slots(cl_machine *m, int ndim, const int64_t *at, int64_t k,
                            int64_t columns)
 {
-    for (uint32_t i = 0; i < r->loop->ninput; i++) {
-        const char *here = r->base[i] + offset_at(ndim, r->stride[i], at);
-        r->slot[i] = r->panel[i];
-        if (r->mode[i] == IN_PLACE)
-            r->slot[i] = here;
-        else if (r->mode[i] == GATHERED)
-            r->slot[i] += k * columns * r->loop->input_size[i];
+    for (uint32_t i = 0; i < m->loop->ninput; i++) {
+        const char *here = m->base[i] + offset_at(ndim, m->stride[i], at);
+        m->slot[i] = m->panel[i];
+        if (m->mode[i] == IN_PLACE)
+            m->slot[i] = here;
+        else if (m->mode[i] == GATHERED)
+            m->slot[i] += k * columns * m->loop->input_size[i];
         else
-            hold_fill(r, i, here, columns);
+            hold_fill(m, i, here, columns);
     }
 }
 
 /* rows x columns elements from position `at`; at is put back. */
-static clast_status run_panel(cl_run *r, const cell *c, const frame *f, int64_t *at,
+static clast_status run_panel(cl_machine *m, const cell *c, const frame *f, int64_t *at,
                               int64_t rows, int64_t columns)
 {
     int64_t n[CL_MAXDIM];
     n[f->last] = columns;
     if (f->has_gathered)
-        gather_panel(r, f, c->ndim, at, rows, columns);
+        gather_panel(m, f, c->ndim, at, rows, columns);
     for (int64_t k = 0; k < rows; k++) {
-        set_wide_slots(r, c->ndim, at, k, columns);
-        r->reg[r->loop->nregister] = c->out + offset_at(c->ndim, c->stride, at);
-        CL_TRY(run_steps(r, columns, c->ndim, f->last, n, at));
+        set_wide_slots(m, c->ndim, at, k, columns);
+        m->reg[m->loop->nregister] = c->out + offset_at(c->ndim, c->stride, at);
+        CL_TRY(run_steps(m, columns, c->ndim, f->last, n, at));
         if (f->row >= 0)
             at[f->row]++;
     }
@@ -285,9 +285,9 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static clast_status run_wide(cl_run *r, const cell *c)
+static clast_status run_wide(cl_machine *m, const cell *c)
 {
-    const frame f = wide_frame(r, c);
+    const frame f = wide_frame(m, c);
     const int64_t width = c->n[f.last], height = f.row < 0 ? 1 : c->n[f.row];
     int64_t outer[CL_MAXDIM], at[CL_MAXDIM] = {0};
     memcpy(outer, c->n, sizeof outer);
@@ -300,7 +300,7 @@ static clast_status run_wide(cl_run *r, const cell *c)
                 at[f.last] = x;
                 if (f.row >= 0)
                     at[f.row] = y;
-                CL_TRY(run_panel(r, c, &f, at, least(f.rows, height - y),
+                CL_TRY(run_panel(m, c, &f, at, least(f.rows, height - y),
                                  least(f.columns, width - x)));
             }
         at[f.last] = 0;
@@ -333,68 +333,68 @@ static bool is_constant(int ndim, int from, const int64_t *stride)
     return true;
 }
 
-static void set_flat_slot(cl_run *r, uint32_t i, int ndim, int from, const int64_t *n,
-                          const int64_t *at, int64_t count)
+static void set_flat_slot(cl_machine *m, uint32_t i, int ndim, int from,
+                          const int64_t *n, const int64_t *at, int64_t count)
 {
-    const int64_t *stride = r->stride[i];
-    const char *here = r->base[i] + offset_at(ndim, stride, at);
+    const int64_t *stride = m->stride[i];
+    const char *here = m->base[i] + offset_at(ndim, stride, at);
     int64_t compact[CL_MAXDIM];
-    r->slot[i] = r->panel[i];
+    m->slot[i] = m->panel[i];
     if (is_constant(ndim, from, stride)) {
-        hold_fill(r, i, here, count);
+        hold_fill(m, i, here, count);
         return;
     }
-    const size_t size = r->loop->input_size[i];
+    const size_t size = m->loop->input_size[i];
     if (compact_strides(ndim, from, n, (int64_t)size, stride, compact) &&
-        r->mode[i] == IN_PLACE) {
-        r->slot[i] = here;
+        m->mode[i] == IN_PLACE) {
+        m->slot[i] = here;
         return;
     }
-    if (r->held[i] == here && r->nheld[i] >= count)
+    if (m->held[i] == here && m->nheld[i] >= count)
         return;
-    cl_copy_box(size, ndim - from, n + from, here, stride + from, r->panel[i],
+    cl_copy_box(size, ndim - from, n + from, here, stride + from, m->panel[i],
                 compact + from);
-    r->held[i] = here;
-    r->nheld[i] = count;
+    m->held[i] = here;
+    m->nheld[i] = count;
 }
 
 /* One strip: the extents n[from] ... of the last axis, at position `at`. */
-static clast_status run_flat_strip(cl_run *r, const cell *c, int from, const int64_t *n,
-                                   const int64_t *at, int64_t count)
+static clast_status run_flat_strip(cl_machine *m, const cell *c, int from,
+                                   const int64_t *n, const int64_t *at, int64_t count)
 {
     int64_t compact[CL_MAXDIM];
     char *out = c->out + offset_at(c->ndim, c->stride, at);
-    const int64_t size = r->loop->size;
+    const int64_t size = m->loop->size;
     const bool is_direct = compact_strides(c->ndim, from, n, size, c->stride, compact);
-    for (uint32_t i = 0; i < r->loop->ninput; i++)
-        set_flat_slot(r, i, c->ndim, from, n, at, count);
-    r->reg[r->loop->nregister] = is_direct ? out : r->result;
-    CL_TRY(run_steps(r, count, c->ndim, from, n, at));
+    for (uint32_t i = 0; i < m->loop->ninput; i++)
+        set_flat_slot(m, i, c->ndim, from, n, at, count);
+    m->reg[m->loop->nregister] = is_direct ? out : m->result;
+    CL_TRY(run_steps(m, count, c->ndim, from, n, at));
     if (!is_direct)
-        cl_copy_box((size_t)size, c->ndim - from, n + from, r->result, compact + from,
+        cl_copy_box((size_t)size, c->ndim - from, n + from, m->result, compact + from,
                     out, c->stride + from);
     return CLAST_OK;
 }
 
-static clast_status run_flat(cl_run *r, const cell *c)
+static clast_status run_flat(cl_machine *m, const cell *c)
 {
     int from = c->ndim - 1;
     int64_t inner = 1;
-    while (from > 0 && inner * c->n[from] <= r->loop->strip)
+    while (from > 0 && inner * c->n[from] <= m->loop->strip)
         inner *= c->n[from--];
-    char *panel = r->pool;
-    for (uint32_t i = 0; i < r->loop->ninput; i++) {
-        r->mode[i] = is_aligned(r, i, c->ndim) ? IN_PLACE : GATHERED;
-        r->panel[i] = panel;
-        panel += cl_round_up((size_t)(r->loop->strip * r->loop->input_size[i]));
+    char *panel = m->pool;
+    for (uint32_t i = 0; i < m->loop->ninput; i++) {
+        m->mode[i] = is_aligned(m, i, c->ndim) ? IN_PLACE : GATHERED;
+        m->panel[i] = panel;
+        panel += cl_round_up((size_t)(m->loop->strip * m->loop->input_size[i]));
     }
-    const int64_t most = least(c->n[from], r->loop->strip / inner);
+    const int64_t most = least(c->n[from], m->loop->strip / inner);
     int64_t n[CL_MAXDIM], at[CL_MAXDIM] = {0};
     memcpy(n, c->n, sizeof n);
     do {
         for (at[from] = 0; at[from] < c->n[from]; at[from] += most) {
             n[from] = least(most, c->n[from] - at[from]);
-            CL_TRY(run_flat_strip(r, c, from, n, at, n[from] * inner));
+            CL_TRY(run_flat_strip(m, c, from, n, at, n[from] * inner));
         }
         at[from] = 0;
     } while (advance(0, from - 1, c->n, at));
@@ -404,48 +404,48 @@ static clast_status run_flat(cl_run *r, const cell *c)
 /* ---- cells ---- */
 
 /* Whether axis a continues the cell's last axis in every memory and generator. */
-static bool is_mergeable(const cl_run *r, const cell *c, const target *t, int a,
+static bool is_mergeable(const cl_machine *m, const cell *c, const target *t, int a,
                          int64_t n)
 {
     const int k = c->ndim - 1;
     if (k < 0 || c->stride[k] != t->stride[a] * n)
         return false;
-    for (uint32_t i = 0; i < r->loop->ninput; i++)
-        if (r->stride[i][k] != r->span[i]->stride[a] * n)
+    for (uint32_t i = 0; i < m->loop->ninput; i++)
+        if (m->stride[i][k] != m->span[i]->stride[a] * n)
             return false;
-    for (const cl_step *s = r->loop->step; s < r->loop->step + r->loop->nstep; s++)
-        if (s->make && r->coef[s->maker][k] != r->loop->imm[s->imm].coef[a] * n)
+    for (const cl_step *s = m->loop->step; s < m->loop->step + m->loop->nstep; s++)
+        if (s->make && m->coef[s->maker][k] != m->loop->imm[s->imm].coef[a] * n)
             return false;
     return true;
 }
 
-static void add_axis(cl_run *r, cell *c, const target *t, int a, int64_t n)
+static void add_axis(cl_machine *m, cell *c, const target *t, int a, int64_t n)
 {
     int k = c->ndim - 1;
-    if (is_mergeable(r, c, t, a, n)) {
+    if (is_mergeable(m, c, t, a, n)) {
         c->n[k] *= n;
     } else {
         k = c->ndim++;
         c->n[k] = n;
     }
     c->stride[k] = t->stride[a];
-    for (uint32_t i = 0; i < r->loop->ninput; i++)
-        r->stride[i][k] = r->span[i]->stride[a];
-    for (const cl_step *s = r->loop->step; s < r->loop->step + r->loop->nstep; s++)
+    for (uint32_t i = 0; i < m->loop->ninput; i++)
+        m->stride[i][k] = m->span[i]->stride[a];
+    for (const cl_step *s = m->loop->step; s < m->loop->step + m->loop->nstep; s++)
         if (s->make)
-            r->coef[s->maker][k] = r->loop->imm[s->imm].coef[a];
+            m->coef[s->maker][k] = m->loop->imm[s->imm].coef[a];
 }
 
 /* A cell of one element still has an axis. */
-static void add_unit_axis(cl_run *r, cell *c)
+static void add_unit_axis(cl_machine *m, cell *c)
 {
     c->ndim = 1;
     c->n[0] = 1;
-    c->stride[0] = r->loop->size;
-    for (uint32_t i = 0; i < r->loop->ninput; i++)
-        r->stride[i][0] = r->loop->input_size[i];
-    for (uint32_t m = 0; m < r->loop->nmaker; m++)
-        r->coef[m][0] = 1;
+    c->stride[0] = m->loop->size;
+    for (uint32_t i = 0; i < m->loop->ninput; i++)
+        m->stride[i][0] = m->loop->input_size[i];
+    for (uint32_t g = 0; g < m->loop->nmaker; g++)
+        m->coef[g][0] = 1;
 }
 
 static int64_t cell_offset(const cl_box *part, const cl_box *whole,
@@ -457,52 +457,52 @@ static int64_t cell_offset(const cl_box *part, const cl_box *whole,
     return offset;
 }
 
-static clast_status run_cell(cl_run *r, const cl_box *part, const target *t)
+static clast_status run_cell(cl_machine *m, const cl_box *part, const target *t)
 {
     cell c = {.out = t->out + cell_offset(part, t->box, t->stride)};
-    for (uint32_t i = 0; i < r->loop->ninput; i++) {
-        const cl_span *span = r->span[i];
-        r->base[i] = span->data + cell_offset(part, &span->box, span->stride);
-        r->held[i] = NULL;
-        r->nheld[i] = 0;
+    for (uint32_t i = 0; i < m->loop->ninput; i++) {
+        const cl_span *span = m->span[i];
+        m->base[i] = span->data + cell_offset(part, &span->box, span->stride);
+        m->held[i] = NULL;
+        m->nheld[i] = 0;
     }
-    for (const cl_step *s = r->loop->step; s < r->loop->step + r->loop->nstep; s++) {
+    for (const cl_step *s = m->loop->step; s < m->loop->step + m->loop->nstep; s++) {
         if (!s->make)
             continue;
-        const cl_imm *imm = &r->loop->imm[s->imm];
-        r->origin[s->maker] = imm->base + offset_at(part->ndim, imm->coef, part->lo);
+        const cl_imm *imm = &m->loop->imm[s->imm];
+        m->origin[s->maker] = imm->base + offset_at(part->ndim, imm->coef, part->lo);
     }
     for (int a = 0; a < part->ndim; a++)
         if (part->n[a] > 1)
-            add_axis(r, &c, t, a, part->n[a]);
+            add_axis(m, &c, t, a, part->n[a]);
     if (c.ndim == 0)
-        add_unit_axis(r, &c);
+        add_unit_axis(m, &c);
     const int last = c.ndim - 1;
     const bool is_wide =
-        c.stride[last] == r->loop->size && (last == 0 || c.n[last] >= WIDE_ENOUGH);
-    return is_wide ? run_wide(r, &c) : run_flat(r, &c);
+        c.stride[last] == m->loop->size && (last == 0 || c.n[last] >= WIDE_ENOUGH);
+    return is_wide ? run_wide(m, &c) : run_flat(m, &c);
 }
 
 /* Cuts `part` by the spans of inputs `input` on and runs each cell. */
-static clast_status refine(cl_run *r, uint32_t input, const cl_box *part,
+static clast_status refine(cl_machine *m, uint32_t input, const cl_box *part,
                            const target *t)
 {
-    if (input == r->loop->ninput)
-        return run_cell(r, part, t);
-    const cl_input *in = &r->input[input];
+    if (input == m->loop->ninput)
+        return run_cell(m, part, t);
+    const cl_input *in = &m->input[input];
     for (size_t k = 0; k < in->count; k++) {
         cl_box smaller;
         if (!cl_box_intersect(part, &in->span[k].box, &smaller))
             continue;
-        r->span[input] = &in->span[k];
-        CL_TRY(refine(r, input + 1, &smaller, t));
+        m->span[input] = &in->span[k];
+        CL_TRY(refine(m, input + 1, &smaller, t));
     }
     return CLAST_OK;
 }
 
-clast_status cl_run_box(cl_run *r, const cl_box *box, char *out)
+clast_status cl_machine_run(cl_machine *m, const cl_box *box, char *out)
 {
-    const cl_loop *l = r->loop;
+    const cl_loop *l = m->loop;
     target t = {.box = box, .out = out};
     int64_t bytes = l->size;
     for (int a = box->ndim - 1; a >= 0; a--) {
@@ -512,15 +512,15 @@ clast_status cl_run_box(cl_run *r, const cl_box *box, char *out)
     if (bytes == 0)
         return CLAST_OK;
     if (l->nstep > 0)
-        return refine(r, 0, box, &t);
-    cl_gather(box, &r->input[l->ninput - 1], l->size, out, t.stride);
-    return cl_run_poll(r, bytes / l->size);
+        return refine(m, 0, box, &t);
+    cl_gather(box, &m->input[l->ninput - 1], l->size, out, t.stride);
+    return cl_machine_poll(m, bytes / l->size);
 }
 
 clast_status cl_map_run(const cl_loop *loop, const cl_box *box, const cl_input *inputs,
                         void *out, void *workspace, const cl_poll *poll)
 {
-    cl_run run;
-    cl_run_init(&run, loop, inputs, workspace, poll);
-    return cl_run_box(&run, box, out);
+    cl_machine machine;
+    cl_machine_init(&machine, loop, inputs, workspace, poll);
+    return cl_machine_run(&machine, box, out);
 }

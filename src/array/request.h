@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A job: the sinks of one run, checked and settled, its plan, and everything that has
- * to stay while it runs.
+ * A request: the sinks of one run, checked and settled, its plan, and everything that
+ * has to stay while it runs.
  *
- * cl_job_prepare() under the context's lock, cl_job_run() without it, cl_job_fini()
- * under it again. Zeroed memory is an empty job.
+ * cl_request_prepare() under the context's lock, cl_request_run() without it,
+ * cl_request_fini() under it again. Zeroed memory is an empty request.
  */
-#ifndef CL_ARRAY_JOB_H
-#define CL_ARRAY_JOB_H
+#ifndef CL_ARRAY_REQUEST_H
+#define CL_ARRAY_REQUEST_H
 
 #include "array/handle.h"
 
@@ -27,14 +27,14 @@ typedef struct {
     const char *scratch_folder;
     double plan_seconds;
     clast_stats stats;
-} cl_job;
+} cl_request;
 
 /* keep: persist the only sink into it; NULL: as the sinks say. */
-clast_status cl_job_prepare(cl_job *job, clast_ctx *ctx, int n, const clast_sink *sinks,
-                            cl_kept **keep, cl_error *err);
-clast_status cl_job_predict(cl_job *job, cl_error *err);
-clast_status cl_job_run(cl_job *job, cl_error *err);
-void cl_job_fini(cl_job *job);
+clast_status cl_request_prepare(cl_request *request, clast_ctx *ctx, int n,
+                                const clast_sink *sinks, cl_kept **keep, cl_error *err);
+clast_status cl_request_predict(cl_request *request, cl_error *err);
+clast_status cl_request_run(cl_request *request, cl_error *err);
+void cl_request_fini(cl_request *request);
 
 /* The specification of an HDF5 sink with every default settled. */
 clast_status cl_sink_settle(clast_ctx *ctx, const clast_sink *sink,

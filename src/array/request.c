@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Requests: from sinks to a plan and its run.
+ *
+ * Everything that can be refused is refused in prepare, before a byte is read: poisoned
+ * arrays, buffers that do not fit, outputs that exist. A request holds its nodes, so
+ * that sources stay open while it runs though handles go. Outputs are published when the
+ * run succeeded and removed otherwise.
+ */
+#include "array/request.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static clast_status no_memory(cl_error *err)
+{
+    return cl_error_set(err, CLAST_ENOMEM, "compute: the process is out of memory");
+}
+
+static clast_status check_array(const clast_ctx *ctx, const clast_sink *sink,
+                                cl_error *err)
+{
+    clast_array *a = sink->array ? sink->array : &cl_poison_null;
+    if (a->status != CLAST_OK)
+        return cl_error_set(err, a->status, "%s", a->message);
+    if (a->ctx != ctx)
+        return cl_error_set(err, CLAST_ECONTEXT,
+                            "compute: the array belongs to another context");
+    return CLAST_OK;
+}
+
+static clast_status prepare_sink(cl_request *request, const clast_sink *sink,
+                                 cl_kept **keep, cl_error *err)
+{
+    const uint32_t i = request->nsink;
+    cl_sink_facts *facts = &request->facts[i];
+    cl_run_sink *run = &request->run_sink[i];
+    CL_TRY(check_array(request->ctx, sink, err));
+    if (keep) {
+        facts->is_persist = true;
+        run->keep = keep;
+    } else if (sink->into) {
+        CL_TRY(cl_sink_check_buffer(sink, err));
+        facts->is_memory = true;
+        run->into = sink->into;
+    } else {
+        cl_output_spec *spec = &request->spec[request->nspec];
+        CL_TRY(cl_sink_settle(request->ctx, sink, spec, err));
+        memcpy(facts->chunk, spec->chunk, sizeof facts->chunk);
+        facts->staging_per_chunk = cl_output_staging_per_chunk(spec);
+        run->output = request->nspec++;
+        run->spec = spec;
+    }
+    facts->node = sink->array->id;
+    cl_nodes_keep(request->ctx->nodes, facts->node);
+    request->nheld = ++request->nsink;
+    return CLAST_OK;
+}
+
+/* Beside the first output, else /var/tmp. */
+static clast_status settle_scratch(cl_request *request, cl_error *err)
+{
+    request->scratch_folder =
+        request->ctx->scratch ? request->ctx->scratch : "/var/tmp";
+    if (request->ctx->scratch || request->nspec == 0)
+        return CLAST_OK;
+    request->scratch = cl_strdup(request->spec[0].file);
+    if (!request->scratch)
+        return no_memory(err);
+    char *slash = strrchr(request->scratch, '/');
+    if (slash)
+        slash[slash == request->scratch] = '\0';
+    request->scratch_folder = slash ? request->scratch : ".";
+    return CLAST_OK;
+}
+
+static clast_status gather_sources(cl_request *request, cl_error *err)
+{
+    const cl_sources *table = &request->ctx->sources;
+    request->nsource = table->count;
+    request->source = cl_calloc((size_t)table->count + 1, sizeof *request->source);
+    request->source_facts =
+        cl_calloc((size_t)table->count + 1, sizeof *request->source_facts);
+    if (!request->source || !request->source_facts)
+        return no_memory(err);
+    cl_sources_facts(table, request->source_facts);
+    for (uint32_t i = 0; i < table->count; i++)
+        request->source[i] = (cl_run_source){.source = table->entry[i].source,
+                                             .kept = table->entry[i].kept};
+    return CLAST_OK;
+}
+
+static clast_status make_plan(cl_request *request, cl_error *err)
+{
+    clast_ctx *ctx = request->ctx;
+    const double start = cl_clock();
+    const cl_plan_settings settings = {.block_bytes = ctx->options.block,
+                                       .budget_pages =
+                                           cl_engine_free_bytes(ctx->engine) / CL_PAGE,
+                                       .workers = ctx->options.workers};
+    CL_TRY(cl_plan_build(&request->plan, ctx->nodes, request->nsource,
+                         request->source_facts, request->nsink, request->facts,
+                         &settings, err));
+    request->plan_seconds = cl_clock() - start;
+    return CLAST_OK;
+}
+
+clast_status cl_request_prepare(cl_request *request, clast_ctx *ctx, int n,
+                                const clast_sink *sinks, cl_kept **keep, cl_error *err)
+{
+    *request = (cl_request){.ctx = ctx};
+    if (n < 0 || (n > 0 && !sinks))
+        return cl_error_set(err, CLAST_EVALUE, "compute: %d sinks%s", n,
+                            sinks ? "" : ", but NULL in their place");
+    const size_t count = (size_t)n + 1;
+    request->spec = cl_calloc(count, sizeof *request->spec);
+    request->facts = cl_calloc(count, sizeof *request->facts);
+    request->run_sink = cl_calloc(count, sizeof *request->run_sink);
+    if (!request->spec || !request->facts || !request->run_sink)
+        return no_memory(err);
+    for (int i = 0; i < n; i++)
+        CL_TRY(prepare_sink(request, &sinks[i], keep, err));
+    CL_TRY(cl_sinks_check_overlap(ctx, n, sinks, err));
+    if (request->nspec > 0)
+        CL_TRY(cl_outputs_check(request->nspec, request->spec, err));
+    CL_TRY(settle_scratch(request, err));
+    CL_TRY(gather_sources(request, err));
+    return make_plan(request, err);
+}
+
+static cl_run run_of(cl_request *request, cl_outputs *outputs)
+{
+    return (cl_run){.sources = request->source,
+                    .sinks = request->run_sink,
+                    .outputs = outputs,
+                    .scratch_folder = request->scratch_folder,
+                    .stats = &request->stats,
+                    .is_cancelled = &request->ctx->is_cancelled};
+}
+
+/* What the engine does not know. */
+static void add_own_figures(cl_request *request, double start)
+{
+    request->stats.memory = request->ctx->options.memory;
+    request->stats.workers = request->ctx->options.workers;
+    request->stats.plan_bytes = request->plan.bytes;
+    request->stats.plan_seconds = request->plan_seconds;
+    request->stats.run_seconds = start > 0 ? cl_clock() - start : 0;
+}
+
+clast_status cl_request_predict(cl_request *request, cl_error *err)
+{
+    const cl_run run = run_of(request, NULL);
+    const clast_status status = cl_engine_predict(request->ctx->engine, &request->plan,
+                                                  &run, &request->stats, err);
+    add_own_figures(request, 0);
+    return status;
+}
+
+clast_status cl_request_run(cl_request *request, cl_error *err)
+{
+    clast_ctx *ctx = request->ctx;
+    cl_outputs *outputs = NULL;
+    const double start = cl_clock();
+    if (request->nspec > 0)
+        CL_TRY(
+            cl_outputs_begin(&outputs, request->nspec, request->spec, &ctx->log, err));
+    const cl_run run = run_of(request, outputs);
+    clast_status status = cl_engine_run(ctx->engine, &request->plan, &run, err);
+    if (status == CLAST_OK && outputs)
+        status = cl_outputs_commit(outputs, err);
+    else
+        cl_outputs_abort(outputs);
+    add_own_figures(request, start);
+    return status;
+}
+
+void cl_request_fini(cl_request *request)
+{
+    for (uint32_t i = 0; i < request->nheld; i++)
+        cl_node_drop(request->ctx, request->facts[i].node);
+    cl_plan_fini(&request->plan);
+    cl_free(request->spec);
+    cl_free(request->facts);
+    cl_free(request->run_sink);
+    cl_free(request->source);
+    cl_free(request->source_facts);
+    cl_free(request->scratch);
+    *request = (cl_request){0};
+}
