@@ -12,8 +12,8 @@
 #include <hdf5.h>
 #include <stdatomic.h>
 
+#include "io/atomic_file.h"
 #include "io/filters.h"
-#include "io/publish.h"
 #include "io/store.h"
 
 typedef struct {
@@ -31,7 +31,7 @@ typedef struct {
 } cl_output;
 
 typedef struct {
-    cl_draft draft;
+    cl_atomic_file atomic;
     hid_t id;  /* open while any of its datasets is not direct */
     int fd;    /* for positioned writes; -1: none */
     int error; /* what libhdf5's writes met first; under its lock */
@@ -50,13 +50,13 @@ struct cl_outputs {
 /* Settles path, chunks and filters of an output from its spec; all that can be checked
  * without a file is checked. */
 clast_status cl_output_settle(cl_output *o, const cl_output_spec *spec, cl_error *err);
-/* Begins the draft of a file that exists: as a copy of it, or empty where nothing but
- * what is replaced is in it. */
+/* Begins the temporary file of one that exists: as a copy of it, or empty where nothing
+ * but what is replaced is in it. */
 clast_status cl_output_file_prepare(cl_outputs *outputs, size_t file, cl_error *err);
 /* CLAST_EIO, or what the file's error means, with this text and the reason. */
 clast_status cl_output_fail(const cl_output_file *f, cl_error *err, const char *format,
                             ...) __attribute__((format(printf, 3, 4)));
-/* Makes the datasets of a file in its draft and leaves them ready for put. */
+/* Makes the datasets of a file under its temporary name; they are ready for put. */
 clast_status cl_output_file_begin(cl_outputs *outputs, size_t file, cl_error *err);
 
 #endif

@@ -46,9 +46,9 @@ static clast_status add_output(cl_outputs *outputs, const cl_output_spec *spec,
     outputs->n++;
     o->spec.file = NULL; /* a copy only */
     CL_TRY(status);
-    CL_TRY(cl_draft_resolve(spec->file, &target, &exists, err));
+    CL_TRY(cl_atomic_file_resolve(spec->file, &target, &exists, err));
     size_t f = 0;
-    while (f < outputs->nfile && strcmp(outputs->file[f].draft.target, target) != 0)
+    while (f < outputs->nfile && strcmp(outputs->file[f].atomic.target, target) != 0)
         f++;
     cl_free(target);
     o->file = f;
@@ -66,7 +66,7 @@ static clast_status add_output(cl_outputs *outputs, const cl_output_spec *spec,
     outputs->file[f].fd = -1;
     outputs->file[f].is_synced = !spec->no_sync;
     outputs->nfile++;
-    return cl_draft_begin(&outputs->file[f].draft, spec->file, err);
+    return cl_atomic_file_begin(&outputs->file[f].atomic, spec->file, err);
 }
 
 static clast_status begin(cl_outputs *outputs, size_t n, const cl_output_spec *specs,
@@ -354,11 +354,11 @@ static clast_status close_file(cl_outputs *outputs, size_t index, cl_error *err)
     const clast_status status =
         is_good && !f->error
             ? CLAST_OK
-            : cl_output_fail(f, err, "%s: writing failed", f->draft.file);
+            : cl_output_fail(f, err, "%s: writing failed", f->atomic.file);
     cl_hdf5_leave(&guard);
     if (f->fd >= 0 && close(f->fd) != 0 && status == CLAST_OK)
         return cl_error_set(err, cl_status_from_errno(errno), "%s: writing failed: %s",
-                            f->draft.file, strerror(errno));
+                            f->atomic.file, strerror(errno));
     f->fd = -1;
     return status;
 }
@@ -383,7 +383,7 @@ void cl_outputs_abort(cl_outputs *outputs)
         return;
     for (size_t f = 0; f < outputs->nfile; f++) {
         close_file(outputs, f, NULL);
-        cl_draft_abort(&outputs->file[f].draft);
+        cl_atomic_file_abort(&outputs->file[f].atomic);
     }
     free_outputs(outputs);
 }
@@ -407,8 +407,8 @@ static clast_status settle_files(cl_outputs *outputs, cl_error *err)
     for (size_t f = 0; f < outputs->nfile; f++)
         CL_TRY(close_file(outputs, f, err));
     for (size_t f = 0; f < outputs->nfile; f++)
-        CL_TRY(
-            cl_draft_settle(&outputs->file[f].draft, outputs->file[f].is_synced, err));
+        CL_TRY(cl_atomic_file_sync(&outputs->file[f].atomic, outputs->file[f].is_synced,
+                                   err));
     const atomic_bool *is_cancelled = outputs->output[0].spec.is_cancelled;
     if (is_cancelled && atomic_load(is_cancelled))
         return cl_error_set(err, CLAST_ECANCELED, "cancelled before it was published");
@@ -421,7 +421,7 @@ clast_status cl_outputs_commit(cl_outputs *outputs, cl_error *err)
     size_t done = 0;
     while (done < outputs->nfile && status == CLAST_OK) {
         cl_output_file *f = &outputs->file[done];
-        status = cl_draft_publish(&f->draft, f->is_synced, err);
+        status = cl_atomic_file_publish(&f->atomic, f->is_synced, err);
         done += status == CLAST_OK;
     }
     if (status != CLAST_OK && done > 0) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Making output files: checks, drafts, datasets.
+ * Making output files: checks, temporary files, datasets.
  *
  * An unfiltered output is allocated when it is made (contiguous, or chunks under HDF5
  * 1.10's implicit index: chunk k at address + k * bytes), the file is closed, its
@@ -206,7 +206,7 @@ static clast_status check_one(checked *all, size_t i, const cl_output_spec *spec
 {
     checked *c = &all[i];
     CL_TRY(cl_output_settle(&c->output, spec, err));
-    CL_TRY(cl_draft_resolve(spec->file, &c->target, &c->exists, err));
+    CL_TRY(cl_atomic_file_resolve(spec->file, &c->target, &c->exists, err));
     if (c->exists)
         CL_TRY(check_in_file(&c->output, err));
     for (size_t k = 0; k < i; k++)
@@ -329,7 +329,8 @@ static bool has_rest(const cl_outputs *outputs, size_t index, const char **path)
         if (outputs->output[i].file == index)
             path[n++] = outputs->output[i].path;
     cl_hdf5_enter(&guard);
-    if (cl_hdf5_file_open(&file, outputs->file[index].draft.target, NULL) == CLAST_OK) {
+    if (cl_hdf5_file_open(&file, outputs->file[index].atomic.target, NULL) ==
+        CLAST_OK) {
         is_empty = cl_hdf5_rest_is_empty(file->id, n, path);
         cl_hdf5_file_close(file);
     }
@@ -339,14 +340,15 @@ static bool has_rest(const cl_outputs *outputs, size_t index, const char **path)
 
 clast_status cl_output_file_prepare(cl_outputs *outputs, size_t index, cl_error *err)
 {
-    cl_draft *draft = &outputs->file[index].draft;
-    if (!draft->existed)
+    cl_atomic_file *atomic = &outputs->file[index].atomic;
+    if (!atomic->existed)
         return CLAST_OK;
-    draft->is_cancelled = outputs->output[0].spec.is_cancelled;
+    atomic->is_cancelled = outputs->output[0].spec.is_cancelled;
     const char **path = cl_alloc_array(outputs->n, sizeof *path);
     const bool copies = !path || has_rest(outputs, index, path);
     cl_free(path);
-    return copies ? cl_draft_copy(draft, err) : cl_draft_empty(draft, err);
+    return copies ? cl_atomic_file_copy(atomic, err)
+                  : cl_atomic_file_empty(atomic, err);
 }
 
 static bool needs_new_format(const cl_outputs *outputs, size_t file)
@@ -359,13 +361,13 @@ static bool needs_new_format(const cl_outputs *outputs, size_t file)
     return false;
 }
 
-/* An empty file is there where the draft replaces one. */
-static hid_t create_file(const cl_draft *draft, hid_t access)
+/* An empty file is there where a file is replaced. */
+static hid_t create_file(const cl_atomic_file *atomic, hid_t access)
 {
     const hid_t list = H5Pcreate(H5P_FILE_CREATE);
     hid_t file = H5I_INVALID_HID;
     if (list >= 0 && H5Pset_obj_track_times(list, 0) >= 0)
-        file = H5Fcreate(draft->temp, draft->existed ? H5F_ACC_TRUNC : H5F_ACC_EXCL,
+        file = H5Fcreate(atomic->temp, atomic->existed ? H5F_ACC_TRUNC : H5F_ACC_EXCL,
                          list, access);
     if (list >= 0)
         H5Pclose(list);
@@ -387,17 +389,17 @@ clast_status cl_output_fail(const cl_output_file *f, cl_error *err, const char *
                         strerror(f->error));
 }
 
-static hid_t open_draft(cl_output_file *f, bool is_new_format, bool is_there)
+static hid_t open_atomic(cl_output_file *f, bool is_new_format, bool is_there)
 {
-    const cl_draft *draft = &f->draft;
+    const cl_atomic_file *atomic = &f->atomic;
     const hid_t access = cl_hdf5_access_list();
     hid_t file = H5I_INVALID_HID;
     if (access >= 0)
         cl_hdf5_writer_use(access, &f->error);
     if (access >= 0 && (!is_new_format || H5Pset_libver_bounds(access, H5F_LIBVER_V110,
                                                                H5F_LIBVER_V110) >= 0))
-        file = is_there ? H5Fopen(draft->temp, H5F_ACC_RDWR, access)
-                        : create_file(draft, access);
+        file = is_there ? H5Fopen(atomic->temp, H5F_ACC_RDWR, access)
+                        : create_file(atomic, access);
     if (access >= 0)
         H5Pclose(access);
     if (file >= 0)
@@ -409,16 +411,16 @@ static clast_status make_datasets(cl_outputs *outputs, size_t index, cl_error *e
 {
     cl_output_file *f = &outputs->file[index];
     const hid_t file =
-        open_draft(f, needs_new_format(outputs, index), f->draft.is_copy);
+        open_atomic(f, needs_new_format(outputs, index), f->atomic.is_copy);
     if (file < 0)
         return cl_output_fail(f, err, "%s: a file beside it cannot be made",
-                              f->draft.file);
+                              f->atomic.file);
     clast_status status = CLAST_OK;
     for (size_t i = 0; i < outputs->n && status == CLAST_OK; i++)
         if (outputs->output[i].file == index)
             status = make_dataset(file, &outputs->output[i], err);
     if ((H5Fclose(file) < 0 || f->error) && status == CLAST_OK)
-        status = cl_output_fail(f, err, "%s: writing failed", f->draft.file);
+        status = cl_output_fail(f, err, "%s: writing failed", f->atomic.file);
     return status;
 }
 
@@ -456,7 +458,7 @@ static clast_status find_datasets(cl_outputs *outputs, size_t index, cl_error *e
 {
     cl_output_file *f = &outputs->file[index];
     cl_hdf5_file *file;
-    CL_TRY(cl_hdf5_file_open(&file, f->draft.temp, err));
+    CL_TRY(cl_hdf5_file_open(&file, f->atomic.temp, err));
     clast_status status = CLAST_OK;
     for (size_t i = 0; i < outputs->n && status == CLAST_OK; i++) {
         cl_output *o = &outputs->output[i];
@@ -472,10 +474,10 @@ static clast_status find_datasets(cl_outputs *outputs, size_t index, cl_error *e
 static clast_status reserve(cl_outputs *outputs, size_t index, cl_error *err)
 {
     cl_output_file *f = &outputs->file[index];
-    f->fd = open(f->draft.temp, O_RDWR | O_CLOEXEC);
+    f->fd = open(f->atomic.temp, O_RDWR | O_CLOEXEC);
     if (f->fd < 0)
         return cl_error_set(err, cl_status_from_errno(errno), "%s: opening failed: %s",
-                            f->draft.file, strerror(errno));
+                            f->atomic.file, strerror(errno));
     for (size_t i = 0; i < outputs->n; i++) {
         const cl_output *o = &outputs->output[i];
         if (o->file != index || !o->is_direct || o->chunks == 0)
@@ -501,7 +503,7 @@ static clast_status reopen(cl_outputs *outputs, size_t index, cl_error *err)
         if (o->file != index || o->is_direct)
             continue;
         if (f->id < 0)
-            f->id = open_draft(f, false, true);
+            f->id = open_atomic(f, false, true);
         if (f->id >= 0)
             o->dataset = H5Dopen2(f->id, o->path, H5P_DEFAULT);
         if (o->dataset < 0)

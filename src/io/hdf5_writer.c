@@ -4,7 +4,7 @@
  *
  * After a failure the end of the file goes on moving in libhdf5's view only, so that
  * closing finds everything as it expects. What libhdf5 reads back then may be zeros;
- * whoever owns the draft stops at the first error and never publishes.
+ * whoever owns the file stops at the first error and never publishes.
  *
  * Like the capturing driver it needs the interface of HDF5 1.10. With later versions
  * the default driver is used.
@@ -30,7 +30,7 @@ typedef struct {
     haddr_t eoa, eof;
     dev_t device;
     ino_t inode;
-} draft_file;
+} written_file;
 
 static int *next_error; /* of the file that is opened next */
 
@@ -44,7 +44,7 @@ static int open_flags(unsigned flags)
 static H5FD_t *open_file(const char *name, unsigned flags, hid_t list, haddr_t most)
 {
     struct stat st;
-    draft_file *f = cl_calloc(1, sizeof *f);
+    written_file *f = cl_calloc(1, sizeof *f);
     if (!f) {
         *next_error = ENOMEM;
         return NULL;
@@ -67,7 +67,7 @@ static H5FD_t *open_file(const char *name, unsigned flags, hid_t list, haddr_t m
 
 static herr_t close_file(H5FD_t *file)
 {
-    draft_file *f = (draft_file *)file;
+    written_file *f = (written_file *)file;
     if (close(f->fd) != 0 && *f->error == 0)
         *f->error = errno;
     cl_free(f);
@@ -76,7 +76,7 @@ static herr_t close_file(H5FD_t *file)
 
 static int compare_files(const H5FD_t *a, const H5FD_t *b)
 {
-    const draft_file *x = (const draft_file *)a, *y = (const draft_file *)b;
+    const written_file *x = (const written_file *)a, *y = (const written_file *)b;
     if (x->device != y->device)
         return x->device < y->device ? -1 : 1;
     return x->inode == y->inode ? 0 : x->inode < y->inode ? -1 : 1;
@@ -92,27 +92,27 @@ static herr_t query(const H5FD_t *file, unsigned long *flags)
 
 static haddr_t get_eoa(const H5FD_t *file, H5FD_mem_t type)
 {
-    return ((const draft_file *)file)->eoa;
+    return ((const written_file *)file)->eoa;
 }
 
 static herr_t set_eoa(H5FD_t *file, H5FD_mem_t type, haddr_t address)
 {
-    ((draft_file *)file)->eoa = address;
+    ((written_file *)file)->eoa = address;
     return 0;
 }
 
 static haddr_t get_eof(const H5FD_t *file, H5FD_mem_t type)
 {
-    return ((const draft_file *)file)->eof;
+    return ((const written_file *)file)->eof;
 }
 
 static herr_t get_handle(H5FD_t *file, hid_t list, void **handle)
 {
-    *handle = &((draft_file *)file)->fd;
+    *handle = &((written_file *)file)->fd;
     return 0;
 }
 
-static bool is_outside(const draft_file *f, haddr_t at, size_t bytes)
+static bool is_outside(const written_file *f, haddr_t at, size_t bytes)
 {
     return at == HADDR_UNDEF || at + bytes < at || at + bytes > f->eoa;
 }
@@ -121,7 +121,7 @@ static bool is_outside(const draft_file *f, haddr_t at, size_t bytes)
 static herr_t read_file(H5FD_t *file, H5FD_mem_t type, hid_t list, haddr_t at,
                         size_t bytes, void *buffer)
 {
-    const draft_file *f = (const draft_file *)file;
+    const written_file *f = (const written_file *)file;
     if (is_outside(f, at, bytes))
         return -1;
     const size_t there = at >= f->eof ? 0 : f->eof - at < bytes ? f->eof - at : bytes;
@@ -134,7 +134,7 @@ static herr_t read_file(H5FD_t *file, H5FD_mem_t type, hid_t list, haddr_t at,
 static herr_t write_file(H5FD_t *file, H5FD_mem_t type, hid_t list, haddr_t at,
                          size_t bytes, const void *buffer)
 {
-    draft_file *f = (draft_file *)file;
+    written_file *f = (written_file *)file;
     if (is_outside(f, at, bytes))
         return -1;
     union { /* writing does not change the bytes; iovec serves reading too */
@@ -151,7 +151,7 @@ static herr_t write_file(H5FD_t *file, H5FD_mem_t type, hid_t list, haddr_t at,
 
 static herr_t truncate_file(H5FD_t *file, hid_t list, hbool_t is_closing)
 {
-    draft_file *f = (draft_file *)file;
+    written_file *f = (written_file *)file;
     if (f->eoa == f->eof)
         return 0;
     if (*f->error == 0 && ftruncate(f->fd, (off_t)f->eoa) != 0)
@@ -160,16 +160,16 @@ static herr_t truncate_file(H5FD_t *file, hid_t list, hbool_t is_closing)
     return 0;
 }
 
-/* Nobody else knows the draft's name, but HDF5 tools may look for the lock. */
+/* Nobody else knows the file's temporary name, but HDF5 tools may look for the lock. */
 static herr_t lock_file(H5FD_t *file, hbool_t is_write)
 {
-    flock(((const draft_file *)file)->fd, (is_write ? LOCK_EX : LOCK_SH) | LOCK_NB);
+    flock(((const written_file *)file)->fd, (is_write ? LOCK_EX : LOCK_SH) | LOCK_NB);
     return 0;
 }
 
 static herr_t unlock_file(H5FD_t *file)
 {
-    flock(((const draft_file *)file)->fd, LOCK_UN);
+    flock(((const written_file *)file)->fd, LOCK_UN);
     return 0;
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A file driver for drafts that libhdf5 never sees fail.
+ * A file driver for files being written that libhdf5 never sees fail.
  *
  * libhdf5 1.10 does not survive a file that cannot be closed: where its last metadata
  * finds no room on the disk, the file stays half open and the library's exit handler
  * crashes the process later. This driver notes the first error and from then on takes
- * all writes without doing them. The draft is lost anyhow; its owner asks for the error
+ * all writes without doing them. The file is lost anyhow; its owner asks for the error
  * after each call.
  *
  * All functions are called under the lock of hdf5_lib.h.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Locks, temporary names, sweeping, and the rename.
+ * Atomic files: locks, temporary names, sweeping, and the rename.
  *
  * The order that makes it safe: contents, fsync of the file, rename, fsync of the
  * folder. A crash before the rename leaves the old file, after it the new one.
@@ -13,7 +13,7 @@
  * Those of other targets are garbage if their process is dead. Those of other hosts are
  * left alone.
  */
-#include "io/publish.h"
+#include "io/atomic_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -100,24 +100,24 @@ static int folder_length(const char *target)
     return n > 0 ? (int)n : 0; /* 0 for the root, whose name is "" then */
 }
 
-static bool settle_names(cl_draft *d)
+static bool settle_names(cl_atomic_file *f)
 {
     char host[HOST_ROOM], name[NAME_ROOM];
     uint64_t number;
     host_name(host);
-    short_name(d->target, name);
+    short_name(f->target, name);
     if (getrandom(&number, sizeof number, 0) != sizeof number)
-        number = (uint64_t)(uintptr_t)d;
-    const int n = folder_length(d->target);
-    d->temp = format("%.*s/.%s.%s.%ld.%016" PRIx64 TEMP_SUFFIX, n, d->target, name,
+        number = (uint64_t)(uintptr_t)f;
+    const int n = folder_length(f->target);
+    f->temp = format("%.*s/.%s.%s.%ld.%016" PRIx64 TEMP_SUFFIX, n, f->target, name,
                      host, (long)getpid(), number);
-    char *lock = format("%.*s/.%s" LOCK_SUFFIX, n, d->target, name);
-    if (!d->temp || !lock) {
+    char *lock = format("%.*s/.%s" LOCK_SUFFIX, n, f->target, name);
+    if (!f->temp || !lock) {
         cl_free(lock);
         return false;
     }
-    d->lock = lock;
-    d->lock_fd = -1;
+    f->lock = lock;
+    f->lock_fd = -1;
     return true;
 }
 
@@ -151,8 +151,8 @@ static clast_status resolve_new(const char *file, char **target, cl_error *err)
     return *target ? CLAST_OK : no_memory(err);
 }
 
-clast_status cl_draft_resolve(const char *file, char **target, bool *exists,
-                              cl_error *err)
+clast_status cl_atomic_file_resolve(const char *file, char **target, bool *exists,
+                                    cl_error *err)
 {
     char real[PATH_MAX];
     struct stat st;
@@ -213,14 +213,14 @@ static int take_lock(const char *name, int flags)
     }
 }
 
-static void release_lock(cl_draft *d)
+static void release_lock(cl_atomic_file *f)
 {
-    if (d->lock && d->lock_fd >= 0) {
-        unlink(d->lock); /* before it is given back: see above */
-        close(d->lock_fd);
+    if (f->lock && f->lock_fd >= 0) {
+        unlink(f->lock); /* before it is given back: see above */
+        close(f->lock_fd);
     }
-    cl_free(d->lock);
-    d->lock = NULL;
+    cl_free(f->lock);
+    f->lock = NULL;
 }
 
 static bool has_suffix(const char *name, const char *suffix)
@@ -265,12 +265,12 @@ static void remove_if_unlocked(const char *path)
     close(fd);
 }
 
-static void sweep(const cl_draft *d)
+static void sweep(const cl_atomic_file *f)
 {
     char mine[NAME_ROOM];
-    short_name(d->target, mine);
-    const int n = folder_length(d->target);
-    char *folder = format("%.*s/", n, d->target);
+    short_name(f->target, mine);
+    const int n = folder_length(f->target);
+    char *folder = format("%.*s/", n, f->target);
     DIR *dir = folder ? opendir(folder) : NULL;
     for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) {
         const bool is_temp = e->d_name[0] == '.' && has_suffix(e->d_name, TEMP_SUFFIX);
@@ -289,156 +289,157 @@ static void sweep(const cl_draft *d)
     cl_free(folder);
 }
 
-/* --- the draft ---------------------------------------------------------------------
+/* --- the file ----------------------------------------------------------------------
  */
 
-static clast_status lock_target(cl_draft *d, cl_error *err)
+static clast_status lock_target(cl_atomic_file *f, cl_error *err)
 {
-    if (!settle_names(d))
+    if (!settle_names(f))
         return no_memory(err);
-    d->lock_fd = take_lock(d->lock, O_CREAT);
-    if (d->lock_fd >= 0)
+    f->lock_fd = take_lock(f->lock, O_CREAT);
+    if (f->lock_fd >= 0)
         return CLAST_OK;
     if (errno == EWOULDBLOCK)
         return cl_error_set(err, CLAST_EACCESS,
                             "%s is being written by another run (which holds %s)",
-                            d->file, d->lock);
-    return fail_errno(d->file, "its lock cannot be made", errno, err);
+                            f->file, f->lock);
+    return fail_errno(f->file, "its lock cannot be made", errno, err);
 }
 
 /* `to` becomes what the target is, with or without its contents. */
-static clast_status imitate(cl_draft *d, int from, int to, bool copies, cl_error *err)
+static clast_status imitate(cl_atomic_file *f, int from, int to, bool copies,
+                            cl_error *err)
 {
     struct stat now;
     if (fstat(from, &now) != 0)
-        return fail_errno(d->file, "reading failed", errno, err);
-    const int error = copies ? cl_file_copy(from, to, d->is_cancelled) : 0;
+        return fail_errno(f->file, "reading failed", errno, err);
+    const int error = copies ? cl_file_copy(from, to, f->is_cancelled) : 0;
     if (error)
-        return fail_errno(d->file, "copying it failed", error, err);
+        return fail_errno(f->file, "copying it failed", error, err);
     /* Only root may give a file away; the copy is the writer's own then. */
     if (fchown(to, now.st_uid, now.st_gid) != 0)
         errno = 0;
     if (fchmod(to, now.st_mode & 07777) != 0)
-        return fail_errno(d->file, "setting the copy's mode failed", errno, err);
-    d->is_copy = copies;
+        return fail_errno(f->file, "setting the copy's mode failed", errno, err);
+    f->is_copy = copies;
     return CLAST_OK;
 }
 
-static clast_status make_temp(cl_draft *d, bool copies, cl_error *err)
+static clast_status make_temp(cl_atomic_file *f, bool copies, cl_error *err)
 {
-    const int from = open(d->target, O_RDONLY | O_CLOEXEC);
+    const int from = open(f->target, O_RDONLY | O_CLOEXEC);
     if (from < 0)
-        return fail_errno(d->file, "opening failed", errno, err);
-    const int to = open(d->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        return fail_errno(f->file, "opening failed", errno, err);
+    const int to = open(f->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (to < 0) {
         const int error = errno;
         close(from);
-        return fail_errno(d->file, "a file beside it cannot be made", error, err);
+        return fail_errno(f->file, "a file beside it cannot be made", error, err);
     }
-    const clast_status status = imitate(d, from, to, copies, err);
+    const clast_status status = imitate(f, from, to, copies, err);
     close(from);
     close(to);
     return status;
 }
 
-clast_status cl_draft_copy(cl_draft *draft, cl_error *err)
+clast_status cl_atomic_file_copy(cl_atomic_file *file, cl_error *err)
 {
-    return make_temp(draft, true, err);
+    return make_temp(file, true, err);
 }
 
-clast_status cl_draft_empty(cl_draft *draft, cl_error *err)
+clast_status cl_atomic_file_empty(cl_atomic_file *file, cl_error *err)
 {
-    return make_temp(draft, false, err);
+    return make_temp(file, false, err);
 }
 
-static clast_status begin(cl_draft *d, const char *file, cl_error *err)
+static clast_status begin(cl_atomic_file *f, const char *path, cl_error *err)
 {
-    d->file = cl_strdup(file);
-    if (!d->file)
+    f->file = cl_strdup(path);
+    if (!f->file)
         return no_memory(err);
-    CL_TRY(cl_draft_resolve(file, &d->target, &d->existed, err));
-    CL_TRY(lock_target(d, err));
-    sweep(d);
-    if (d->existed && stat(d->target, &d->before) != 0)
-        return fail_errno(d->file, "reading failed", errno, err);
+    CL_TRY(cl_atomic_file_resolve(path, &f->target, &f->existed, err));
+    CL_TRY(lock_target(f, err));
+    sweep(f);
+    if (f->existed && stat(f->target, &f->before) != 0)
+        return fail_errno(f->file, "reading failed", errno, err);
     return CLAST_OK;
 }
 
-clast_status cl_draft_begin(cl_draft *draft, const char *file, cl_error *err)
+clast_status cl_atomic_file_begin(cl_atomic_file *file, const char *path, cl_error *err)
 {
-    *draft = (cl_draft){.lock_fd = -1};
-    const clast_status status = begin(draft, file, err);
+    *file = (cl_atomic_file){.lock_fd = -1};
+    const clast_status status = begin(file, path, err);
     if (status != CLAST_OK)
-        cl_draft_abort(draft);
+        cl_atomic_file_abort(file);
     return status;
 }
 
-static void release(cl_draft *d)
+static void release(cl_atomic_file *f)
 {
-    release_lock(d);
-    cl_free(d->temp);
-    cl_free(d->target);
-    cl_free(d->file);
-    *d = (cl_draft){.lock_fd = -1};
+    release_lock(f);
+    cl_free(f->temp);
+    cl_free(f->target);
+    cl_free(f->file);
+    *f = (cl_atomic_file){.lock_fd = -1};
 }
 
-void cl_draft_abort(cl_draft *draft)
+void cl_atomic_file_abort(cl_atomic_file *file)
 {
-    if (draft->temp)
-        unlink(draft->temp);
-    release(draft);
+    if (file->temp)
+        unlink(file->temp);
+    release(file);
 }
 
-static clast_status sync_path(const cl_draft *d, const char *path, int flags,
+static clast_status sync_path(const cl_atomic_file *f, const char *path, int flags,
                               const char *what, cl_error *err)
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
     if (fd < 0)
-        return fail_errno(d->file, what, errno, err);
+        return fail_errno(f->file, what, errno, err);
     const int error = cl_sys_sync(fd);
     close(fd);
-    return error ? fail_errno(d->file, what, error, err) : CLAST_OK;
+    return error ? fail_errno(f->file, what, error, err) : CLAST_OK;
 }
 
-clast_status cl_draft_settle(cl_draft *d, bool is_synced, cl_error *err)
+clast_status cl_atomic_file_sync(cl_atomic_file *f, bool is_synced, cl_error *err)
 {
-    return is_synced ? sync_path(d, d->temp, 0, "fsync failed", err) : CLAST_OK;
+    return is_synced ? sync_path(f, f->temp, 0, "fsync failed", err) : CLAST_OK;
 }
 
-static bool is_as_before(const cl_draft *d)
+static bool is_as_before(const cl_atomic_file *f)
 {
     struct stat now;
-    const struct stat *b = &d->before;
-    if (lstat(d->target, &now) != 0)
-        return !d->existed && errno == ENOENT;
-    return d->existed && now.st_dev == b->st_dev && now.st_ino == b->st_ino &&
+    const struct stat *b = &f->before;
+    if (lstat(f->target, &now) != 0)
+        return !f->existed && errno == ENOENT;
+    return f->existed && now.st_dev == b->st_dev && now.st_ino == b->st_ino &&
            now.st_size == b->st_size && now.st_mtim.tv_sec == b->st_mtim.tv_sec &&
            now.st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-static clast_status sync_folder(const cl_draft *d, cl_error *err)
+static clast_status sync_folder(const cl_atomic_file *f, cl_error *err)
 {
-    char *folder = format("%.*s/", folder_length(d->target), d->target);
+    char *folder = format("%.*s/", folder_length(f->target), f->target);
     if (!folder)
         return no_memory(err);
     const clast_status status = sync_path(
-        d, folder, O_DIRECTORY, "it is in place, but fsync of its folder failed", err);
+        f, folder, O_DIRECTORY, "it is in place, but fsync of its folder failed", err);
     cl_free(folder);
     return status;
 }
 
-clast_status cl_draft_publish(cl_draft *d, bool is_synced, cl_error *err)
+clast_status cl_atomic_file_publish(cl_atomic_file *f, bool is_synced, cl_error *err)
 {
-    if (!is_as_before(d))
+    if (!is_as_before(f))
         return cl_error_set(
             err, CLAST_EIO,
             "%s was changed by somebody else during the run; it is left "
             "as it is and the results are dropped",
-            d->file);
-    const int error = cl_sys_rename(d->temp, d->target);
+            f->file);
+    const int error = cl_sys_rename(f->temp, f->target);
     if (error)
-        return fail_errno(d->file, "renaming the finished file failed", error, err);
-    const clast_status status = is_synced ? sync_folder(d, err) : CLAST_OK;
-    release(d);
+        return fail_errno(f->file, "renaming the finished file failed", error, err);
+    const clast_status status = is_synced ? sync_folder(f, err) : CLAST_OK;
+    release(f);
     return status;
 }

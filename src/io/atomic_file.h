@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Drafts: a file that appears whole, under its name, or not at all.
+ * Atomic files: a file that appears whole, under its name, or not at all.
  *
- * A draft is written under a temporary name in the target's own folder,
+ * It is written under a temporary name in the target's own folder,
  *
  *     .NAME.HOST.PID.RANDOM.clast-tmp
  *
@@ -10,12 +10,12 @@
  * .NAME.clast-lock beside it, so a second writer of the same target is refused, in this
  * process, on this machine, and on others where the file system's locks reach there.
  * Both names are gone after publish and abort. What a killed process leaves behind is
- * removed by the next draft in that folder: the kernel has given back its lock.
+ * removed by the next atomic file in that folder: the kernel has given back its lock.
  *
- * A zeroed draft is legal for abort. One thread at a time.
+ * A zeroed one is legal for abort. One thread at a time.
  */
-#ifndef CL_IO_PUBLISH_H
-#define CL_IO_PUBLISH_H
+#ifndef CL_IO_ATOMIC_FILE_H
+#define CL_IO_ATOMIC_FILE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -32,26 +32,28 @@ typedef struct {
     bool is_copy; /* the temporary file began as a copy of it */
     struct stat before;
     const atomic_bool *is_cancelled; /* ends the copying; NULL: never */
-} cl_draft;
+} cl_atomic_file;
 
 /* The real path that `file` stands for (to be freed with cl_free), after checking that
  * its folder is there and may be written to and that it is a regular file if it
  * exists. */
-clast_status cl_draft_resolve(const char *file, char **target, bool *exists,
-                              cl_error *err);
+clast_status cl_atomic_file_resolve(const char *file, char **target, bool *exists,
+                                    cl_error *err);
 
 /* Takes the lock, sweeps the folder, settles the temporary name. The temporary file
  * does not exist yet; where the target does, one of the next two makes it. */
-clast_status cl_draft_begin(cl_draft *draft, const char *file, cl_error *err);
+clast_status cl_atomic_file_begin(cl_atomic_file *file, const char *path,
+                                  cl_error *err);
 /* As a copy of the target; or empty, with the target's owner and mode. */
-clast_status cl_draft_copy(cl_draft *draft, cl_error *err);
-clast_status cl_draft_empty(cl_draft *draft, cl_error *err);
+clast_status cl_atomic_file_copy(cl_atomic_file *file, cl_error *err);
+clast_status cl_atomic_file_empty(cl_atomic_file *file, cl_error *err);
 
 /* fsync of the temporary file, unless is_synced is false. */
-clast_status cl_draft_settle(cl_draft *draft, bool is_synced, cl_error *err);
+clast_status cl_atomic_file_sync(cl_atomic_file *file, bool is_synced, cl_error *err);
 /* Renames. Refused where the target is not what it was at begin. Frees on success. */
-clast_status cl_draft_publish(cl_draft *draft, bool is_synced, cl_error *err);
+clast_status cl_atomic_file_publish(cl_atomic_file *file, bool is_synced,
+                                    cl_error *err);
 /* Removes what was made and frees. */
-void cl_draft_abort(cl_draft *draft);
+void cl_atomic_file_abort(cl_atomic_file *file);
 
 #endif
