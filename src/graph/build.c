@@ -21,7 +21,7 @@ clast_status cl_draft_nomem(cl_draft *d)
 void cl_draft_fini(cl_draft *d)
 {
     cl_arena_fini(&d->scratch);
-    void *const owned[] = {d->item,       d->make,          d->tensor,  d->natural,
+    void *const owned[] = {d->item,       d->recipe,        d->tensor,  d->natural,
                            d->is_aligned, d->view,          d->stage,   d->walk,
                            d->source,     d->operand_start, d->operand, d->block,
                            d->read};

@@ -5,9 +5,9 @@
  *   snapshot  reachable nodes become *items*, topologically numbered; casts that an
  *             operation needs of its operands become items too; each item knows what it
  *             is a view of
- *   fuse      decides what exists as blocks: *makes*, one operation each, with leaves
- *             (item, map from the make's space) and a program
- *   settle    windows of sources, grids of makes and tensors
+ *   fuse      decides what exists as blocks: *recipes*, one operation each, with leaves
+ *             (item, map from the recipe's space) and a program
+ *   settle    windows of sources, grids of recipes and tensors
  *   lower     tensors, views, stages; tasks and operands in "raw" order (by stage)
  *   order     ranks; tasks nobody needs get none
  *
@@ -21,10 +21,10 @@
 
 enum { CL_MAX_INPUTS = 24, CL_MAX_INSNS = 200, CL_MAX_PIECES = 64, CL_MAX_NESTED = 8 };
 
-/* A way in which a make uses an item. */
+/* A way in which a recipe uses an item. */
 typedef struct {
-    uint32_t make;
-    cl_map map; /* from the make's space to the item's index */
+    uint32_t recipe;
+    cl_map map; /* from the recipe's space to the item's index */
 } cl_use;
 
 typedef struct {
@@ -40,7 +40,7 @@ typedef struct {
     bool reads_cheap;  /* all leaves below are sources, constants or much smaller */
     bool is_random;    /* RANDOM is below */
     bool forced;       /* somebody needs it as blocks */
-    uint32_t make;     /* that makes it, or CL_NONE */
+    uint32_t recipe;   /* that makes it, or CL_NONE */
     uint32_t tensor;   /* once lowered, or CL_NONE */
     uint32_t view;     /* memo of cl_draft_view */
     uint32_t parts;    /* SVD: bits of the outputs that are used */
@@ -52,13 +52,18 @@ typedef struct {
 
 typedef struct {
     uint32_t item; /* a base */
-    cl_map map;    /* from the make's space */
+    cl_map map;    /* from the recipe's space */
 } cl_leaf;
 
-typedef enum { CL_MAKE_MAP, CL_MAKE_FOLD, CL_MAKE_GEMM, CL_MAKE_SVD } cl_make_kind;
+typedef enum {
+    CL_RECIPE_MAP,
+    CL_RECIPE_FOLD,
+    CL_RECIPE_GEMM,
+    CL_RECIPE_SVD
+} cl_recipe_kind;
 
 typedef struct {
-    cl_make_kind kind;
+    cl_recipe_kind kind;
     uint32_t item; /* whose value it makes */
     bool must;     /* not to be replaced by a view */
     bool dead;     /* replaced by a view after all */
@@ -75,12 +80,12 @@ typedef struct {
     cl_axis panels; /* GEMM: K */
     uint32_t inner; /* axes that a second pass walks innermost */
     uint32_t stage; /* its first stage */
-} cl_make;
+} cl_recipe;
 
 /* Raw tasks of one stage, and how order walks them. */
 typedef struct {
     uint32_t first, count;    /* raw task numbers */
-    uint32_t make;            /* or CL_NONE */
+    uint32_t recipe;          /* or CL_NONE */
     uint32_t inner;           /* STORE: axes that are walked innermost, backwards */
     uint8_t order[CL_MAXDIM]; /* STORE, kept MAP: axes, slowest first */
     bool is_barrier;  /* MAP: when one task is wanted, all are, in the walk's order */
@@ -102,8 +107,8 @@ typedef struct {
     cl_item *item;
     size_t nitem, item_capacity;
     uint32_t *sink_item;
-    cl_make *make;
-    size_t nmake, make_capacity;
+    cl_recipe *recipe;
+    size_t nrecipe, recipe_capacity;
 
     /* By source index: the window that is read, and whether anything is. */
     cl_box *window;
@@ -138,10 +143,10 @@ static inline bool cl_item_is_elementwise(const cl_item *it)
 {
     return it->node.op < CL_NELEMENTWISE;
 }
-/* It has its own blocks made by a make (a MAPPED item too, if that was chosen). */
+/* It has its own blocks made by a recipe (a MAPPED item too, if that was chosen). */
 static inline bool cl_item_is_made(const cl_draft *d, const cl_item *it)
 {
-    return it->make != CL_NONE && !d->make[it->make].dead;
+    return it->recipe != CL_NONE && !d->recipe[it->recipe].dead;
 }
 
 void cl_draft_fini(cl_draft *d);
@@ -156,8 +161,8 @@ clast_status cl_draft_order(cl_draft *d);
 
 /* snapshot.c: a new item that converts `in` to dtype. */
 clast_status cl_draft_cast(cl_draft *d, uint32_t in, clast_dtype dtype, uint32_t *out);
-/* emit.c: writes a make's program, leaves and label. */
-clast_status cl_draft_emit(cl_draft *d, cl_make *make);
+/* emit.c: writes a recipe's program, leaves and label. */
+clast_status cl_draft_emit(cl_draft *d, cl_recipe *recipe);
 
 /* tensors.c: tensors and views. */
 clast_status cl_draft_tensor(cl_draft *d, clast_dtype dtype, const cl_grid *grid,
@@ -180,14 +185,14 @@ clast_status cl_draft_natural(cl_draft *d, uint32_t item, const cl_map *map,
                               bool *is_whole, bool *found);
 
 /* settle.c: grids. */
-clast_status cl_settle_space(cl_draft *d, cl_make *make);
-clast_status cl_settle_gemm(cl_draft *d, cl_make *make);
-clast_status cl_settle_svd(cl_draft *d, cl_make *make);
+clast_status cl_settle_space(cl_draft *d, cl_recipe *recipe);
+clast_status cl_settle_gemm(cl_draft *d, cl_recipe *recipe);
+clast_status cl_settle_svd(cl_draft *d, cl_recipe *recipe);
 clast_status cl_settle_units(cl_draft *d, uint32_t sink, cl_grid *units);
 uint64_t cl_draft_target(const cl_draft *d);
 
 /* lower.c: writing stages, blocks, tasks. */
-clast_status cl_lower_stage(cl_draft *d, const cl_stage *stage, uint32_t make,
+clast_status cl_lower_stage(cl_draft *d, const cl_stage *stage, uint32_t recipe,
                             uint32_t *index);
 clast_status cl_lower_blocks(cl_draft *d, int64_t count, uint32_t *first);
 void cl_lower_block(cl_draft *d, uint32_t block, uint32_t tensor, uint64_t bytes,
@@ -202,22 +207,22 @@ const uint32_t *cl_lower_views(cl_draft *d, uint32_t n, const uint32_t *views);
 char *cl_lower_label(cl_draft *d, const char *a, const char *b);
 
 /* lower_map.c */
-clast_status cl_lower_leaves(cl_draft *d, const cl_make *make, uint32_t *views);
-double cl_lower_cost(const cl_make *make);
+clast_status cl_lower_leaves(cl_draft *d, const cl_recipe *recipe, uint32_t *views);
+double cl_lower_cost(const cl_recipe *recipe);
 void cl_lower_walk(cl_draft *d, uint32_t stage, const cl_grid *from, const cl_grid *to,
                    uint32_t inner);
 /* Tasks of a stage that reads views over the tiles of its own grid; out CL_NONE: none.
  */
 clast_status cl_lower_grid(cl_draft *d, const cl_grid *grid, uint32_t n,
                            const uint32_t *views, uint32_t out);
-clast_status cl_lower_map(cl_draft *d, cl_make *make);
+clast_status cl_lower_map(cl_draft *d, cl_recipe *recipe);
 /* lower_copy.c: puts a copy under *view where tasks of the grid would gather too many
  * tiles. */
 clast_status cl_lower_staged(cl_draft *d, uint32_t node, const cl_grid *consumer,
                              uint32_t *view);
-clast_status cl_lower_fold(cl_draft *d, cl_make *make);
-clast_status cl_lower_gemm(cl_draft *d, cl_make *make);
-clast_status cl_lower_svd(cl_draft *d, cl_make *make);
+clast_status cl_lower_fold(cl_draft *d, cl_recipe *recipe);
+clast_status cl_lower_gemm(cl_draft *d, cl_recipe *recipe);
+clast_status cl_lower_svd(cl_draft *d, cl_recipe *recipe);
 clast_status cl_lower_store(cl_draft *d, uint32_t sink);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Programs: the SSA code of a make, from its root down to what exists as blocks.
+ * Programs: the SSA code of a recipe, from its root down to what exists as blocks.
  *
  * A value is computed once for each (item, map) pair, and constants once for each
  * value: common subexpressions vanish. While code is written the number of inputs is
@@ -9,7 +9,7 @@
  * computes in, which follows from the result's dtype and the operation's rule.
  *
  * Sequences and random numbers are functions of the flat index in the node's shape,
- * which under a map is affine in the make's space: base + sum coef[axis] * i[axis].
+ * which under a map is affine in the recipe's space: base + sum coef[axis] * i[axis].
  */
 #include "graph/draft.h"
 
@@ -26,7 +26,7 @@ typedef struct {
 
 typedef struct {
     cl_draft *d;
-    cl_make *make;
+    cl_recipe *recipe;
     uint16_t ninsn, nimm, nleaf, nknown;
     cl_insn insn[MAX_VALUES];
     cl_imm imm[MAX_VALUES];
@@ -161,9 +161,9 @@ static clast_status operation(writer *w, uint32_t item, const cl_map *map,
     for (uint32_t i = 0; i < node->nin; i++) {
         const cl_item *const in = &w->d->item[it->in[i]];
         const cl_map to_base = cl_map_compose(map, &in->map);
-        if (w->make->hint == CL_NONE && in->hint != CL_NONE) {
-            w->make->hint = in->hint;
-            w->make->hint_map = cl_map_compose(map, &in->hint_map);
+        if (w->recipe->hint == CL_NONE && in->hint != CL_NONE) {
+            w->recipe->hint = in->hint;
+            w->recipe->hint_map = cl_map_compose(map, &in->hint_map);
         }
         CL_TRY(value_of(w, in->base, &to_base, false, &insn.arg[i]));
     }
@@ -236,26 +236,26 @@ static clast_status publish(writer *w)
     memcpy(leaf, w->leaf, w->nleaf * sizeof *leaf);
     for (uint16_t i = 0; i < w->nleaf; i++)
         input[i] = w->d->item[leaf[i].item].node.dtype;
-    w->make->leaf = leaf;
-    w->make->nleaf = w->nleaf;
-    w->make->program = (cl_program){.ndim = w->make->space.ndim,
-                                    .ninput = w->nleaf,
-                                    .ninsn = w->ninsn,
-                                    .nimm = w->nimm,
-                                    .input_dtype = input,
-                                    .insn = insn,
-                                    .imm = imm};
+    w->recipe->leaf = leaf;
+    w->recipe->nleaf = w->nleaf;
+    w->recipe->program = (cl_program){.ndim = w->recipe->space.ndim,
+                                      .ninput = w->nleaf,
+                                      .ninsn = w->ninsn,
+                                      .nimm = w->nimm,
+                                      .input_dtype = input,
+                                      .insn = insn,
+                                      .imm = imm};
     return CLAST_OK;
 }
 
 static clast_status write_program(writer *w)
 {
-    cl_make *const make = w->make;
-    const cl_item *const it = &w->d->item[make->item];
-    const bool is_fold = make->kind == CL_MAKE_FOLD;
+    cl_recipe *const recipe = w->recipe;
+    const cl_item *const it = &w->d->item[recipe->item];
+    const bool is_fold = recipe->kind == CL_RECIPE_FOLD;
     const cl_item *const root = is_fold ? &w->d->item[it->in[0]] : it;
     /* an item that is made in its own space opens itself; a view of it reads it */
-    const bool opens = !is_fold && it->base == make->item;
+    const bool opens = !is_fold && it->base == recipe->item;
     uint16_t value;
     CL_TRY(value_of(w, root->base, &root->map, opens, &value));
     if (w->ninsn > 0 && value != w->ninsn - 1) { /* the last value is the result */
@@ -274,28 +274,29 @@ static clast_status write_program(writer *w)
     return publish(w);
 }
 
-clast_status cl_draft_emit(cl_draft *d, cl_make *make)
+clast_status cl_draft_emit(cl_draft *d, cl_recipe *recipe)
 {
     static const char *const plain[] = {
-        [CL_MAKE_MAP] = "copy", [CL_MAKE_GEMM] = "matmul", [CL_MAKE_SVD] = "svd"};
+        [CL_RECIPE_MAP] = "copy", [CL_RECIPE_GEMM] = "matmul", [CL_RECIPE_SVD] = "svd"};
     writer *const w = cl_calloc(1, sizeof *w);
     if (!w)
         return cl_draft_nomem(d);
     w->d = d;
-    w->make = make;
+    w->recipe = recipe;
     clast_status status = CLAST_OK;
-    if (make->kind == CL_MAKE_MAP || make->kind == CL_MAKE_FOLD)
+    if (recipe->kind == CL_RECIPE_MAP || recipe->kind == CL_RECIPE_FOLD)
         status = write_program(w);
     if (status == CLAST_OK) {
-        const cl_node *const node = &d->item[make->item].node;
-        const bool is_cast = make->program.ninsn > 0 && node->op == CL_OP_CAST;
-        const char *const text = w->label[0] ? w->label
-                                 : is_cast   ? "astype"
-                                 : make->kind == CL_MAKE_MAP && make->program.ninsn > 0
-                                     ? "full"
-                                     : plain[make->kind];
-        make->label = cl_lower_label(d, text, NULL);
-        if (!make->label)
+        const cl_node *const node = &d->item[recipe->item].node;
+        const bool is_cast = recipe->program.ninsn > 0 && node->op == CL_OP_CAST;
+        const char *const text =
+            w->label[0] ? w->label
+            : is_cast   ? "astype"
+            : recipe->kind == CL_RECIPE_MAP && recipe->program.ninsn > 0
+                ? "full"
+                : plain[recipe->kind];
+        recipe->label = cl_lower_label(d, text, NULL);
+        if (!recipe->label)
             status = cl_draft_nomem(d);
     }
     cl_free(w);

@@ -3,23 +3,24 @@
  * Fusion: what has to exist as blocks, and what is computed where it is used.
  *
  * Items are visited from users to inputs, so that when an elementwise item's turn comes
- * every use of it is known: by which make, through which map from that make's space. It
- * is inlined into its users unless
+ * every use of it is known: by which recipe, through which map from that recipe's
+ * space. It is inlined into its users unless
  *   - somebody needs it as blocks (matmul, svd, concatenate, reshape, a sink),
  *   - it is reached by broadcasting, which would compute it many times over (but
  *     constants and sequences are cheaper than reading them),
- *   - several makes use it and computing it again costs more than CHEAP cycles an
+ *   - several recipes use it and computing it again costs more than CHEAP cycles an
  *     element, or reads something else than sources and much smaller arrays,
- *   - one make uses it through several maps, and that would cost more than AGAIN cycles
- *     an element, about what writing and reading it does,
- *   - a program would get too many inputs or instructions. `nfront` of a make counts
+ *   - one recipe uses it through several maps, and that would cost more than AGAIN
+ *     cycles an element, about what writing and reading it does,
+ *   - a program would get too many inputs or instructions. `nfront` of a recipe counts
  *     the distinct (item, map) pairs that are still inputs or may become ones, so the
  *     bound holds at every step and no program has to be taken apart afterwards.
- * Then it gets a make of its own, a MAP.
+ * Then it gets a recipe of its own, a MAP.
  *
- * A view of an elementwise item that is wanted as blocks gets a make in the view's
+ * A view of an elementwise item that is wanted as blocks gets a recipe in the view's
  * space: so slices push down, and only what is asked for is computed. If the item
- * itself turns out to exist, that make is dropped again and the view reads its blocks.
+ * itself turns out to exist, that recipe is dropped again and the view reads its
+ * blocks.
  *
  * Cost: O(uses), each a map of 32 axes at most.
  */
@@ -29,19 +30,19 @@
 
 enum { CHEAP = 16, AGAIN = 64, TRIVIAL = 4, MAX_USES = 16 };
 
-static clast_status make_new(cl_draft *d, cl_make_kind kind, uint32_t item,
-                             const cl_shape *space, uint32_t *index)
+static clast_status new_recipe(cl_draft *d, cl_recipe_kind kind, uint32_t item,
+                               const cl_shape *space, uint32_t *index)
 {
-    if (!cl_grow(&d->make, &d->make_capacity, d->nmake + 1, sizeof *d->make))
+    if (!cl_grow(&d->recipe, &d->recipe_capacity, d->nrecipe + 1, sizeof *d->recipe))
         return cl_draft_nomem(d);
-    cl_make *const m = &d->make[d->nmake];
-    memset(m, 0, sizeof *m);
-    m->kind = kind;
-    m->item = item;
-    m->space = *space;
-    m->hint = m->sink = m->stage = CL_NONE;
-    *index = (uint32_t)d->nmake++;
-    d->item[item].make = *index;
+    cl_recipe *const r = &d->recipe[d->nrecipe];
+    memset(r, 0, sizeof *r);
+    r->kind = kind;
+    r->item = item;
+    r->space = *space;
+    r->hint = r->sink = r->stage = CL_NONE;
+    *index = (uint32_t)d->nrecipe++;
+    d->item[item].recipe = *index;
     return CLAST_OK;
 }
 
@@ -56,26 +57,26 @@ static bool map_same(const cl_map *a, const cl_map *b)
     return true;
 }
 
-static bool is_used(const cl_item *it, uint32_t make, const cl_map *map)
+static bool is_used(const cl_item *it, uint32_t recipe, const cl_map *map)
 {
     for (uint32_t i = 0; i < it->nuse; i++)
-        if (it->use[i].make == make && map_same(&it->use[i].map, map))
+        if (it->use[i].recipe == recipe && map_same(&it->use[i].map, map))
             return true;
     return false;
 }
 
-/* The make reads item `in` through `map` (from its space). */
-static clast_status reach(cl_draft *d, uint32_t make, uint32_t in, const cl_map *map)
+/* The recipe reads item `in` through `map` (from its space). */
+static clast_status reach(cl_draft *d, uint32_t recipe, uint32_t in, const cl_map *map)
 {
     const cl_item *const top = &d->item[in];
-    cl_make *const m = &d->make[make];
+    cl_recipe *const r = &d->recipe[recipe];
     cl_item *const base = &d->item[top->base];
     const cl_map whole = cl_map_compose(map, &top->map);
-    if (m->hint == CL_NONE && top->hint != CL_NONE) {
-        m->hint = top->hint;
-        m->hint_map = cl_map_compose(map, &top->hint_map);
+    if (r->hint == CL_NONE && top->hint != CL_NONE) {
+        r->hint = top->hint;
+        r->hint_map = cl_map_compose(map, &top->hint_map);
     }
-    if (is_used(base, make, &whole))
+    if (is_used(base, recipe, &whole))
         return CLAST_OK;
 
     if (base->nuse == base->use_capacity) {
@@ -88,26 +89,26 @@ static clast_status reach(cl_draft *d, uint32_t make, uint32_t in, const cl_map 
         base->use = use;
         base->use_capacity = capacity;
     }
-    base->use[base->nuse++] = (cl_use){make, whole};
+    base->use[base->nuse++] = (cl_use){recipe, whole};
     if (base->node.nin > 0 || !cl_item_is_elementwise(base))
-        m->nfront++;
+        r->nfront++;
     return CLAST_OK;
 }
 
-/* A MAP make for the item itself (its own inputs are reached when its turn comes), or
+/* A MAP recipe for the item itself (its own inputs are reached when its turn comes), or
  * for a view of an elementwise item. */
 static clast_status make_map(cl_draft *d, uint32_t item, bool must)
 {
-    if (d->item[item].make == CL_NONE) {
-        uint32_t make;
+    if (d->item[item].recipe == CL_NONE) {
+        uint32_t recipe;
         const cl_shape space = d->item[item].node.shape;
-        CL_TRY(make_new(d, CL_MAKE_MAP, item, &space, &make));
+        CL_TRY(new_recipe(d, CL_RECIPE_MAP, item, &space, &recipe));
         if (d->item[item].base != item) {
             const cl_map identity = cl_map_identity(space.ndim);
-            CL_TRY(reach(d, make, item, &identity));
+            CL_TRY(reach(d, recipe, item, &identity));
         }
     }
-    d->make[d->item[item].make].must |= must;
+    d->recipe[d->item[item].recipe].must |= must;
     return CLAST_OK;
 }
 
@@ -140,14 +141,14 @@ static clast_status want_blocks(cl_draft *d, uint32_t item)
     }
     if (it->base ==
         item) { /* a copy of something that is only read: in its own space */
-        uint32_t make;
-        if (it->make != CL_NONE)
+        uint32_t recipe;
+        if (it->recipe != CL_NONE)
             return CLAST_OK;
         const cl_shape space = it->node.shape;
         const cl_map identity = cl_map_identity(space.ndim);
-        CL_TRY(make_new(d, CL_MAKE_MAP, item, &space, &make));
-        d->make[make].must = true;
-        return reach(d, make, item, &identity);
+        CL_TRY(new_recipe(d, CL_RECIPE_MAP, item, &space, &recipe));
+        d->recipe[recipe].must = true;
+        return reach(d, recipe, item, &identity);
     }
     return make_map(d, item, true);
 }
@@ -161,16 +162,16 @@ static bool is_trivial(const cl_item *it)
 static bool fits(const cl_draft *d, const cl_item *it)
 {
     for (uint32_t i = 0; i < it->nuse; i++) {
-        const uint32_t make = it->use[i].make;
+        const uint32_t recipe = it->use[i].recipe;
         uint32_t uses = 0;
         for (uint32_t j = 0; j < it->nuse; j++)
-            uses += it->use[j].make == make;
+            uses += it->use[j].recipe == recipe;
         const uint32_t nin = it->node.nin;
-        if (nin == 0 && d->make[make].ninsn + uses <= CL_MAX_INSNS)
+        if (nin == 0 && d->recipe[recipe].ninsn + uses <= CL_MAX_INSNS)
             continue;
         /* each use becomes at most nin inputs and, with casts, nin + 1 instructions */
-        if (d->make[make].nfront + uses * nin > CL_MAX_INPUTS + uses ||
-            d->make[make].ninsn + uses * (nin + 1) > CL_MAX_INSNS)
+        if (d->recipe[recipe].nfront + uses * nin > CL_MAX_INPUTS + uses ||
+            d->recipe[recipe].ninsn + uses * (nin + 1) > CL_MAX_INSNS)
             return false;
     }
     return true;
@@ -186,24 +187,25 @@ static bool is_inlined(const cl_draft *d, const cl_item *it)
         return true;
     bool several = false;
     for (uint32_t i = 0; i < it->nuse; i++) {
-        if (!cl_map_is_injective(&it->use[i].map, &d->make[it->use[i].make].space))
+        if (!cl_map_is_injective(&it->use[i].map, &d->recipe[it->use[i].recipe].space))
             return false;
-        several |= it->use[i].make != it->use[0].make;
+        several |= it->use[i].recipe != it->use[0].recipe;
     }
     if (several)
         return it->cost <= CHEAP && it->reads_cheap;
     return it->nuse <= 1 || (it->nuse - 1) * it->cost <= AGAIN;
 }
 
-/* Makes of views of an item that exists after all are dropped. */
+/* Recipes of views of an item that exists after all are dropped. */
 static void drop_view_makes(cl_draft *d, uint32_t item)
 {
     const cl_item *const it = &d->item[item];
     for (uint32_t i = 0; i < it->nuse; i++) {
-        cl_make *const m = &d->make[it->use[i].make];
-        const cl_item *const root = &d->item[m->item];
-        if (m->kind == CL_MAKE_MAP && !m->must && m->item != item && root->base == item)
-            m->dead = true;
+        cl_recipe *const r = &d->recipe[it->use[i].recipe];
+        const cl_item *const root = &d->item[r->item];
+        if (r->kind == CL_RECIPE_MAP && !r->must && r->item != item &&
+            root->base == item)
+            r->dead = true;
     }
 }
 
@@ -214,31 +216,31 @@ static clast_status visit_elementwise(cl_draft *d, uint32_t item)
         const cl_map identity = cl_map_identity(d->item[item].node.shape.ndim);
         CL_TRY(make_map(d, item, true));
         drop_view_makes(d, item);
-        const uint32_t make = d->item[item].make;
-        d->make[make].ninsn = nin + 1;
+        const uint32_t recipe = d->item[item].recipe;
+        d->recipe[recipe].ninsn = nin + 1;
         for (uint32_t i = 0; i < nin; i++)
-            CL_TRY(reach(d, make, d->item[item].in[i], &identity));
+            CL_TRY(reach(d, recipe, d->item[item].in[i], &identity));
         return CLAST_OK;
     }
     for (uint32_t u = 0; u < d->item[item].nuse; u++) {
         const cl_use use = d->item[item].use[u];
-        cl_make *const m = &d->make[use.make];
-        m->ninsn += nin + 1;
-        m->nfront -= nin > 0;
+        cl_recipe *const r = &d->recipe[use.recipe];
+        r->ninsn += nin + 1;
+        r->nfront -= nin > 0;
         for (uint32_t i = 0; i < nin; i++)
-            CL_TRY(reach(d, use.make, d->item[item].in[i], &use.map));
+            CL_TRY(reach(d, use.recipe, d->item[item].in[i], &use.map));
     }
     return CLAST_OK;
 }
 
 static clast_status visit_reduce(cl_draft *d, uint32_t item)
 {
-    uint32_t make;
+    uint32_t recipe;
     const uint32_t in = d->item[item].in[0];
     const cl_shape space = d->item[in].node.shape;
     const cl_map identity = cl_map_identity(space.ndim);
-    CL_TRY(make_new(d, CL_MAKE_FOLD, item, &space, &make));
-    return reach(d, make, in, &identity);
+    CL_TRY(new_recipe(d, CL_RECIPE_FOLD, item, &space, &recipe));
+    return reach(d, recipe, in, &identity);
 }
 
 static clast_status visit(cl_draft *d, uint32_t item)
@@ -246,15 +248,16 @@ static clast_status visit(cl_draft *d, uint32_t item)
     const cl_item *const it = &d->item[item];
     const uint32_t nin = it->node.nin;
     const cl_shape shape = it->node.shape;
-    uint32_t make;
+    uint32_t recipe;
     switch (it->node.op) {
     case CL_OP_REDUCE:
         return visit_reduce(d, item);
     case CL_OP_MATMUL:
-        CL_TRY(make_new(d, CL_MAKE_GEMM, item, &shape, &make));
+        CL_TRY(new_recipe(d, CL_RECIPE_GEMM, item, &shape, &recipe));
         break;
     case CL_OP_SVD:
-        CL_TRY(make_new(d, CL_MAKE_SVD, item, &d->item[it->in[0]].node.shape, &make));
+        CL_TRY(new_recipe(d, CL_RECIPE_SVD, item, &d->item[it->in[0]].node.shape,
+                          &recipe));
         break;
     case CL_OP_CONCAT:
     case CL_OP_RESHAPE:
@@ -278,11 +281,11 @@ clast_status cl_draft_fuse(cl_draft *d)
         CL_TRY(visit(d, (uint32_t)i));
     for (uint32_t i = 0; i < d->nsink; i++) {
         const cl_item *const it = &d->item[d->sink_item[i]];
-        if (it->make != CL_NONE && d->make[it->make].sink == CL_NONE)
-            d->make[it->make].sink = i;
+        if (it->recipe != CL_NONE && d->recipe[it->recipe].sink == CL_NONE)
+            d->recipe[it->recipe].sink = i;
     }
-    for (size_t i = 0; i < d->nmake; i++)
-        if (!d->make[i].dead)
-            CL_TRY(cl_draft_emit(d, &d->make[i]));
+    for (size_t i = 0; i < d->nrecipe; i++)
+        if (!d->recipe[i].dead)
+            CL_TRY(cl_draft_emit(d, &d->recipe[i]));
     return CLAST_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Lowering: makes become stages, and stages tasks, operands and blocks in flat arrays.
+ * Lowering: recipes become stages, and stages tasks, operands and blocks in flat
+ * arrays.
  *
  * Tasks are written in *raw* order, stage after stage, inputs first, so a task's
  * producers always come before it; order.c renumbers them. While a task is written the
@@ -25,7 +26,7 @@ static clast_status too_many(cl_draft *d, const char *what, double count)
                         count, what);
 }
 
-clast_status cl_lower_stage(cl_draft *d, const cl_stage *stage, uint32_t make,
+clast_status cl_lower_stage(cl_draft *d, const cl_stage *stage, uint32_t recipe,
                             uint32_t *index)
 {
     if (stage->tasks > MOST - d->ntask)
@@ -37,12 +38,12 @@ clast_status cl_lower_stage(cl_draft *d, const cl_stage *stage, uint32_t make,
     d->stage[d->nstage] = *stage;
     d->walk[d->nstage] = (cl_walk){.first = (uint32_t)d->ntask,
                                    .count = (uint32_t)stage->tasks,
-                                   .make = make,
+                                   .recipe = recipe,
                                    .sibling = CL_NONE};
     for (int a = 0; a < CL_MAXDIM; a++)
         d->walk[d->nstage].order[a] = (uint8_t)a;
-    if (make != CL_NONE && d->make[make].stage == CL_NONE)
-        d->make[make].stage = (uint32_t)d->nstage;
+    if (recipe != CL_NONE && d->recipe[recipe].stage == CL_NONE)
+        d->recipe[recipe].stage = (uint32_t)d->nstage;
     *index = (uint32_t)d->nstage++;
     return CLAST_OK;
 }
@@ -220,21 +221,21 @@ char *cl_lower_label(cl_draft *d, const char *a, const char *b)
 
 /* ---- all of it ------------------------------------------------------------------ */
 
-static clast_status lower_make(cl_draft *d, cl_make *m)
+static clast_status lower_recipe(cl_draft *d, cl_recipe *r)
 {
-    switch (m->kind) {
-    case CL_MAKE_MAP:
-        CL_TRY(cl_settle_space(d, m));
-        return cl_lower_map(d, m);
-    case CL_MAKE_FOLD:
-        CL_TRY(cl_settle_space(d, m));
-        return cl_lower_fold(d, m);
-    case CL_MAKE_GEMM:
-        CL_TRY(cl_settle_gemm(d, m));
-        return cl_lower_gemm(d, m);
+    switch (r->kind) {
+    case CL_RECIPE_MAP:
+        CL_TRY(cl_settle_space(d, r));
+        return cl_lower_map(d, r);
+    case CL_RECIPE_FOLD:
+        CL_TRY(cl_settle_space(d, r));
+        return cl_lower_fold(d, r);
+    case CL_RECIPE_GEMM:
+        CL_TRY(cl_settle_gemm(d, r));
+        return cl_lower_gemm(d, r);
     default:
-        CL_TRY(cl_settle_svd(d, m));
-        return cl_lower_svd(d, m);
+        CL_TRY(cl_settle_svd(d, r));
+        return cl_lower_svd(d, r);
     }
 }
 
@@ -257,9 +258,9 @@ clast_status cl_draft_lower(cl_draft *d)
     d->operand_start[0] = 0;
     CL_TRY(cl_draft_sources(d));
     for (size_t i = 0; i < d->nitem; i++) {
-        const uint32_t make = d->item[i].make;
-        if (make != CL_NONE && !d->make[make].dead)
-            CL_TRY(lower_make(d, &d->make[make]));
+        const uint32_t recipe = d->item[i].recipe;
+        if (recipe != CL_NONE && !d->recipe[recipe].dead)
+            CL_TRY(lower_recipe(d, &d->recipe[recipe]));
     }
     for (uint32_t s = 0; s < d->nsink; s++)
         CL_TRY(d->sink[s].is_persist ? keep_sink(d, s) : cl_lower_store(d, s));

@@ -17,21 +17,21 @@ typedef struct {
     uint64_t *bytes; /* of a partial, by o */
 } fold;
 
-static void split_axes(const cl_make *m, uint32_t axes, fold *f)
+static void split_axes(const cl_recipe *r, uint32_t axes, fold *f)
 {
     f->nfold = 1;
-    for (int a = 0; a < m->grid.ndim; a++) {
+    for (int a = 0; a < r->grid.ndim; a++) {
         if (axes >> a & 1)
-            f->nfold *= m->grid.axis[a].count;
+            f->nfold *= r->grid.axis[a].count;
         else
-            f->out.axis[f->out.ndim++] = m->grid.axis[a];
+            f->out.axis[f->out.ndim++] = r->grid.axis[a];
     }
     f->nout = cl_grid_tiles(&f->out);
     int64_t stride = 1;
-    for (int a = m->grid.ndim - 1; a >= 0; a--)
+    for (int a = r->grid.ndim - 1; a >= 0; a--)
         if (axes >> a & 1) {
             f->base.flat_stride[a] = stride;
-            stride *= m->grid.axis[a].n;
+            stride *= r->grid.axis[a].n;
         }
 }
 
@@ -58,20 +58,20 @@ static clast_status partials(cl_draft *d, const fold *f, int64_t each, uint32_t 
 
 /* The other reductions of the same tiles of the same source: order runs them side by
  * side. */
-static void link_siblings(cl_draft *d, const cl_make *m, uint32_t stage)
+static void link_siblings(cl_draft *d, const cl_recipe *r, uint32_t stage)
 {
-    for (uint32_t i = 0; i < m->nleaf; i++)
-        if (d->item[m->leaf[i].item].node.op != CL_OP_SOURCE)
+    for (uint32_t i = 0; i < r->nleaf; i++)
+        if (d->item[r->leaf[i].item].node.op != CL_OP_SOURCE)
             return;
-    if (m->nleaf == 0)
+    if (r->nleaf == 0)
         return;
     for (uint32_t s = stage; s-- > 0;) {
-        const uint32_t make = d->walk[s].make;
-        if (d->stage[s].kind != CL_STAGE_FOLD || make == CL_NONE)
+        const uint32_t recipe = d->walk[s].recipe;
+        if (d->stage[s].kind != CL_STAGE_FOLD || recipe == CL_NONE)
             continue;
-        const cl_make *const other = &d->make[make];
-        bool pure = other->nleaf > 0 && cl_grid_equal(&other->grid, &m->grid) &&
-                    other->leaf[0].item == m->leaf[0].item;
+        const cl_recipe *const other = &d->recipe[recipe];
+        bool pure = other->nleaf > 0 && cl_grid_equal(&other->grid, &r->grid) &&
+                    other->leaf[0].item == r->leaf[0].item;
         for (uint32_t i = 0; i < other->nleaf; i++)
             pure &= d->item[other->leaf[i].item].node.op == CL_OP_SOURCE;
         if (!pure)
@@ -83,35 +83,35 @@ static void link_siblings(cl_draft *d, const cl_make *m, uint32_t stage)
     }
 }
 
-static clast_status leaves(cl_draft *d, cl_make *m, fold *f)
+static clast_status leaves(cl_draft *d, cl_recipe *r, fold *f)
 {
     uint32_t views[2 * CL_MAX_INSNS], stage;
-    CL_TRY(cl_lower_leaves(d, m, views));
+    CL_TRY(cl_lower_leaves(d, r, views));
     CL_TRY(partials(d, f, f->nfold, &f->base.partial_first));
     cl_stage s = f->base;
     s.kind = CL_STAGE_FOLD;
-    s.label = m->label;
-    s.nview = m->nleaf;
-    s.view = cl_lower_views(d, m->nleaf, views);
-    s.program = m->program;
-    s.cost = cl_lower_cost(m) + (double)cl_grid_largest(&m->grid);
+    s.label = r->label;
+    s.nview = r->nleaf;
+    s.view = cl_lower_views(d, r->nleaf, views);
+    s.program = r->program;
+    s.cost = cl_lower_cost(r) + (double)cl_grid_largest(&r->grid);
     s.tasks = (uint64_t)(f->nout * f->nfold);
     if (!s.view)
         return cl_draft_nomem(d);
-    CL_TRY(cl_lower_stage(d, &s, (uint32_t)(m - d->make), &stage));
-    link_siblings(d, m, stage);
+    CL_TRY(cl_lower_stage(d, &s, (uint32_t)(r - d->recipe), &stage));
+    link_siblings(d, r, stage);
 
     for (int64_t o = 0; o < f->nout; o++)
         for (int64_t k = 0; k < f->nfold; k++) {
-            if (m->nleaf > 0) {
+            if (r->nleaf > 0) {
                 int64_t coords[CL_MAXDIM];
-                leaf_coords(&m->grid, s.axes, o, k, coords);
-                cl_box box = {.ndim = m->grid.ndim};
+                leaf_coords(&r->grid, s.axes, o, k, coords);
+                cl_box box = {.ndim = r->grid.ndim};
                 for (int a = 0; a < box.ndim; a++) {
-                    box.lo[a] = cl_axis_lo(&m->grid.axis[a], coords[a]);
-                    box.n[a] = cl_axis_hi(&m->grid.axis[a], coords[a]) - box.lo[a];
+                    box.lo[a] = cl_axis_lo(&r->grid.axis[a], coords[a]);
+                    box.n[a] = cl_axis_hi(&r->grid.axis[a], coords[a]) - box.lo[a];
                 }
-                for (uint32_t i = 0; i < m->nleaf; i++)
+                for (uint32_t i = 0; i < r->nleaf; i++)
                     CL_TRY(cl_lower_read(d, views[i], &box));
             }
             CL_TRY(cl_lower_reads(d));
@@ -181,17 +181,17 @@ static clast_status finish(cl_draft *d, const fold *f, const level *l, uint32_t 
     return CLAST_OK;
 }
 
-clast_status cl_lower_fold(cl_draft *d, cl_make *m)
+clast_status cl_lower_fold(cl_draft *d, cl_recipe *r)
 {
-    const cl_item *const it = &d->item[m->item];
+    const cl_item *const it = &d->item[r->item];
     const clast_dtype input = (clast_dtype)d->item[it->in[0]].node.dtype;
     fold f = {.base = {.node = it->id,
                        .dtype = input,
-                       .space = m->grid,
+                       .space = r->grid,
                        .axes = it->node.params.axes,
                        .reduction = (clast_reduction)it->node.params.reduction,
                        .ddof = it->node.params.ddof}};
-    split_axes(m, f.base.axes, &f);
+    split_axes(r, f.base.axes, &f);
     f.base.nfold = f.nfold;
     f.bytes = cl_arena_array(&d->scratch, (size_t)f.nout + 1, sizeof *f.bytes);
     if (!f.bytes)
@@ -208,7 +208,7 @@ clast_status cl_lower_fold(cl_draft *d, cl_make *m)
 
     level l = {0};
     if (f.nfold > 0 && f.nout > 0) {
-        CL_TRY(leaves(d, m, &f));
+        CL_TRY(leaves(d, r, &f));
         l = (level){.first = f.base.partial_first,
                     .each = f.nfold,
                     .count = (f.nfold - 1) / CL_CHAIN + 1,
@@ -217,6 +217,6 @@ clast_status cl_lower_fold(cl_draft *d, cl_make *m)
             CL_TRY(join(d, &f, &l));
     }
     CL_TRY(finish(d, &f, &l, tensor));
-    d->item[m->item].tensor = tensor;
+    d->item[r->item].tensor = tensor;
     return CLAST_OK;
 }

@@ -29,12 +29,12 @@ static int64_t chain_length(int64_t tiles, int64_t panels)
 }
 
 /* p and q of the super-tile that fits and reads least. */
-static void group_tiles(cl_draft *d, const cl_make *m, size_t element, int64_t *group)
+static void group_tiles(cl_draft *d, const cl_recipe *r, size_t element, int64_t *group)
 {
-    const int64_t rows = m->grid.axis[0].count, columns = m->grid.axis[1].count;
-    const double tr = (double)cl_axis_largest(&m->grid.axis[0]);
-    const double tc = (double)cl_axis_largest(&m->grid.axis[1]);
-    const double tk = (double)cl_axis_largest(&m->panels);
+    const int64_t rows = r->grid.axis[0].count, columns = r->grid.axis[1].count;
+    const double tr = (double)cl_axis_largest(&r->grid.axis[0]);
+    const double tc = (double)cl_axis_largest(&r->grid.axis[1]);
+    const double tk = (double)cl_axis_largest(&r->panels);
     const double tile = tr * tc * (double)element, a = tr * tk * (double)element,
                  b = tk * tc * (double)element;
     /* The rest is for what is loaded ahead: with less of it tiles of the result are
@@ -64,34 +64,34 @@ static void group_tiles(cl_draft *d, const cl_make *m, size_t element, int64_t *
 }
 
 /* An empty sum: zeros. */
-static clast_status zeros(cl_draft *d, cl_make *m)
+static clast_status zeros(cl_draft *d, cl_recipe *r)
 {
-    const cl_node *const node = &d->item[m->item].node;
+    const cl_node *const node = &d->item[r->item].node;
     cl_insn *const insn = cl_arena_alloc(&d->plan->arena, sizeof *insn);
     cl_imm *const imm = cl_arena_alloc(&d->plan->arena, sizeof *imm);
     uint8_t *const input = cl_arena_alloc(&d->plan->arena, 1);
     if (!insn || !imm || !input)
         return cl_draft_nomem(d);
     *insn = (cl_insn){.op = CL_OP_CONST, .type = node->dtype, .dtype = node->dtype};
-    m->program = (cl_program){.ndim = 2,
+    r->program = (cl_program){.ndim = 2,
                               .ninsn = 1,
                               .nimm = 1,
                               .input_dtype = input,
                               .insn = insn,
                               .imm = imm};
-    m->nleaf = 0;
-    return cl_lower_map(d, m);
+    r->nleaf = 0;
+    return cl_lower_map(d, r);
 }
 
-static clast_status tasks(cl_draft *d, const cl_make *m, const uint32_t *views,
+static clast_status tasks(cl_draft *d, const cl_recipe *r, const uint32_t *views,
                           int64_t chain, uint32_t first)
 {
-    const int64_t nk = m->panels.count, tiles = cl_grid_tiles(&m->grid);
+    const int64_t nk = r->panels.count, tiles = cl_grid_tiles(&r->grid);
     for (int64_t t = 0; t < tiles; t++) {
-        const cl_box box = cl_grid_box(&m->grid, t);
+        const cl_box box = cl_grid_box(&r->grid, t);
         for (int64_t k = 0; k < nk; k++) {
-            const int64_t lo = cl_axis_lo(&m->panels, k);
-            const int64_t n = cl_axis_hi(&m->panels, k) - lo;
+            const int64_t lo = cl_axis_lo(&r->panels, k);
+            const int64_t n = cl_axis_hi(&r->panels, k) - lo;
             const cl_box a = {.ndim = 2, .lo = {box.lo[0], lo}, .n = {box.n[0], n}};
             const cl_box b = {.ndim = 2, .lo = {lo, box.lo[1]}, .n = {n, box.n[1]}};
             CL_TRY(cl_lower_read(d, views[0], &a));
@@ -108,10 +108,10 @@ static clast_status tasks(cl_draft *d, const cl_make *m, const uint32_t *views,
 }
 
 /* out = the sum of n tensors, left to right. */
-static clast_status add(cl_draft *d, const cl_make *m, uint32_t n, const uint32_t *in,
+static clast_status add(cl_draft *d, const cl_recipe *r, uint32_t n, const uint32_t *in,
                         uint32_t *out)
 {
-    const cl_node *const node = &d->item[m->item].node;
+    const cl_node *const node = &d->item[r->item].node;
     uint32_t views[MOST_CHAINS], stage;
     cl_insn *const insn = cl_arena_array(&d->plan->arena, n, sizeof *insn);
     uint8_t *const inputs = cl_arena_alloc(&d->plan->arena, n);
@@ -127,11 +127,11 @@ static clast_status add(cl_draft *d, const cl_make *m, uint32_t n, const uint32_
                           .dtype = node->dtype,
                           .arg = {i > 1 ? (uint16_t)(n + i - 2) : 0, (uint16_t)i}};
     }
-    CL_TRY(cl_draft_tensor(d, (clast_dtype)node->dtype, &m->grid, 0, 1, out));
+    CL_TRY(cl_draft_tensor(d, (clast_dtype)node->dtype, &r->grid, 0, 1, out));
     CL_TRY(cl_lower_tiles(d, *out, 0));
     const cl_stage s = {.kind = CL_STAGE_MAP,
                         .label = "matmul: add",
-                        .node = d->item[m->item].id,
+                        .node = d->item[r->item].id,
                         .dtype = (clast_dtype)node->dtype,
                         .out = *out,
                         .nview = n,
@@ -141,22 +141,22 @@ static clast_status add(cl_draft *d, const cl_make *m, uint32_t n, const uint32_
                                     .ninsn = (uint16_t)(n - 1),
                                     .input_dtype = inputs,
                                     .insn = insn},
-                        .space = m->grid,
-                        .cost = 2 * n * (double)cl_grid_largest(&m->grid),
-                        .tasks = (uint64_t)cl_grid_tiles(&m->grid)};
+                        .space = r->grid,
+                        .cost = 2 * n * (double)cl_grid_largest(&r->grid),
+                        .tasks = (uint64_t)cl_grid_tiles(&r->grid)};
     if (!s.view)
         return cl_draft_nomem(d);
     CL_TRY(cl_lower_stage(d, &s, CL_NONE, &stage));
-    return cl_lower_grid(d, &m->grid, n, views, *out);
+    return cl_lower_grid(d, &r->grid, n, views, *out);
 }
 
 /* As many chains at a time as six tiles of the target size hold, at least two: adding
  * takes no more memory than multiplying tiles of the usual size. */
-static clast_status add_chains(cl_draft *d, const cl_make *m, uint32_t *tensor,
+static clast_status add_chains(cl_draft *d, const cl_recipe *r, uint32_t *tensor,
                                int64_t count)
 {
-    const size_t element = clast_dtype_size((clast_dtype)d->item[m->item].node.dtype);
-    const uint64_t tile = (uint64_t)cl_grid_largest(&m->grid) * element;
+    const size_t element = clast_dtype_size((clast_dtype)d->item[r->item].node.dtype);
+    const uint64_t tile = (uint64_t)cl_grid_largest(&r->grid) * element;
     const uint64_t fit = 6 * cl_draft_target(d) / (tile ? tile : 1);
     const int64_t fan = fit < 3             ? 2
                         : fit > MOST_CHAINS ? MOST_CHAINS
@@ -168,7 +168,7 @@ static clast_status add_chains(cl_draft *d, const cl_make *m, uint32_t *tensor,
             if (n == 1)
                 tensor[sums] = tensor[i];
             else
-                CL_TRY(add(d, m, (uint32_t)n, tensor + i, &tensor[sums]));
+                CL_TRY(add(d, r, (uint32_t)n, tensor + i, &tensor[sums]));
             i += n;
         }
         count = sums;
@@ -177,11 +177,11 @@ static clast_status add_chains(cl_draft *d, const cl_make *m, uint32_t *tensor,
 }
 
 /* The tensors of all chains over the versions of the first. */
-static clast_status chain_tensors(cl_draft *d, const cl_make *m, clast_dtype dtype,
+static clast_status chain_tensors(cl_draft *d, const cl_recipe *r, clast_dtype dtype,
                                   int64_t chain, uint32_t *tensor)
 {
-    const int64_t nk = m->panels.count;
-    CL_TRY(cl_draft_tensor(d, dtype, &m->grid, 0, (uint32_t)nk, &tensor[0]));
+    const int64_t nk = r->panels.count;
+    CL_TRY(cl_draft_tensor(d, dtype, &r->grid, 0, (uint32_t)nk, &tensor[0]));
     CL_TRY(cl_lower_tiles(d, tensor[0], 0));
     const uint32_t first = d->tensor[tensor[0]].first_block - (uint32_t)(nk - 1);
     for (int64_t c = 0; c * chain < nk; c++) {
@@ -190,18 +190,18 @@ static clast_status chain_tensors(cl_draft *d, const cl_make *m, clast_dtype dty
         if (c == 0)
             d->tensor[tensor[0]].first_block = last;
         else
-            CL_TRY(cl_draft_tensor(d, dtype, &m->grid, last, (uint32_t)nk, &tensor[c]));
+            CL_TRY(cl_draft_tensor(d, dtype, &r->grid, last, (uint32_t)nk, &tensor[c]));
     }
     return CLAST_OK;
 }
 
-clast_status cl_lower_gemm(cl_draft *d, cl_make *m)
+clast_status cl_lower_gemm(cl_draft *d, cl_recipe *r)
 {
-    const cl_item it = d->item[m->item];
+    const cl_item it = d->item[r->item];
     const clast_dtype dtype = (clast_dtype)it.node.dtype;
-    const int64_t nk = m->panels.count, tiles = cl_grid_tiles(&m->grid);
+    const int64_t nk = r->panels.count, tiles = cl_grid_tiles(&r->grid);
     if (nk == 0)
-        return zeros(d, m);
+        return zeros(d, r);
     if (nk > INT32_MAX || tiles > INT32_MAX)
         return cl_error_set(d->err, CLAST_ENOTSUP,
                             "a product of %lld tiles and %lld panels is too large",
@@ -210,32 +210,32 @@ clast_status cl_lower_gemm(cl_draft *d, cl_make *m)
     uint32_t views[2], tensor[MOST_CHAINS], stage;
     CL_TRY(cl_draft_view(d, it.in[0], &views[0]));
     CL_TRY(cl_draft_view(d, it.in[1], &views[1]));
-    const cl_grid grid_a = {.ndim = 2, .axis = {m->grid.axis[0], m->panels}};
-    const cl_grid grid_b = {.ndim = 2, .axis = {m->panels, m->grid.axis[1]}};
+    const cl_grid grid_a = {.ndim = 2, .axis = {r->grid.axis[0], r->panels}};
+    const cl_grid grid_b = {.ndim = 2, .axis = {r->panels, r->grid.axis[1]}};
     CL_TRY(cl_lower_staged(d, it.id, &grid_a, &views[0]));
     CL_TRY(cl_lower_staged(d, it.id, &grid_b, &views[1]));
-    CL_TRY(chain_tensors(d, m, dtype, chain, tensor));
+    CL_TRY(chain_tensors(d, r, dtype, chain, tensor));
     const uint32_t first =
         d->tensor[tensor[0]].first_block - (uint32_t)((chain < nk ? chain : nk) - 1);
     cl_stage s = {.kind = CL_STAGE_GEMM,
-                  .label = m->label,
+                  .label = r->label,
                   .node = it.id,
                   .dtype = dtype,
                   .out = tensor[0],
                   .nview = 2,
                   .view = cl_lower_views(d, 2, views),
-                  .space = {.ndim = 1, .axis = {m->panels}},
+                  .space = {.ndim = 1, .axis = {r->panels}},
                   .nfold = nk,
                   .njoin = chain,
-                  .cost = (double)cl_grid_largest(&m->grid) *
-                          (double)cl_axis_largest(&m->panels) / 16,
+                  .cost = (double)cl_grid_largest(&r->grid) *
+                          (double)cl_axis_largest(&r->panels) / 16,
                   .tasks = (uint64_t)tiles * (uint64_t)nk};
     if (!s.view)
         return cl_draft_nomem(d);
-    CL_TRY(cl_lower_stage(d, &s, (uint32_t)(m - d->make), &stage));
-    group_tiles(d, m, clast_dtype_size(dtype), d->walk[stage].group);
-    CL_TRY(tasks(d, m, views, chain, first));
-    CL_TRY(add_chains(d, m, tensor, (nk - 1) / chain + 1));
-    d->item[m->item].tensor = tensor[0];
+    CL_TRY(cl_lower_stage(d, &s, (uint32_t)(r - d->recipe), &stage));
+    group_tiles(d, r, clast_dtype_size(dtype), d->walk[stage].group);
+    CL_TRY(tasks(d, r, views, chain, first));
+    CL_TRY(add_chains(d, r, tensor, (nk - 1) / chain + 1));
+    d->item[r->item].tensor = tensor[0];
     return CLAST_OK;
 }

@@ -29,33 +29,33 @@ static reader reader_of(const cl_draft *d, uint32_t view, const cl_grid *grid)
     return r;
 }
 
-clast_status cl_lower_leaves(cl_draft *d, const cl_make *m, uint32_t *views)
+clast_status cl_lower_leaves(cl_draft *d, const cl_recipe *r, uint32_t *views)
 {
-    for (uint32_t i = 0; i < m->nleaf; i++) {
-        CL_TRY(cl_draft_view_mapped(d, m->leaf[i].item, &m->leaf[i].map, &m->space,
+    for (uint32_t i = 0; i < r->nleaf; i++) {
+        CL_TRY(cl_draft_view_mapped(d, r->leaf[i].item, &r->leaf[i].map, &r->space,
                                     &views[i]));
-        CL_TRY(cl_lower_staged(d, d->item[m->item].id, &m->grid, &views[i]));
+        CL_TRY(cl_lower_staged(d, d->item[r->item].id, &r->grid, &views[i]));
     }
     return CLAST_OK;
 }
 
-double cl_lower_cost(const cl_make *m)
+double cl_lower_cost(const cl_recipe *r)
 {
-    double each = 1 + m->nleaf;
-    for (uint16_t i = 0; i < m->program.ninsn; i++)
-        each += cl_ops[m->program.insn[i].op].cost;
-    return each * (double)cl_grid_largest(&m->grid);
+    double each = 1 + r->nleaf;
+    for (uint16_t i = 0; i < r->program.ninsn; i++)
+        each += cl_ops[r->program.insn[i].op].cost;
+    return each * (double)cl_grid_largest(&r->grid);
 }
 
 /* Axes along which a leaf that a reduction made is broadcast: the second pass of
  * x - mean(x, 0) walks down columns, so that a column may stay in memory. */
-static uint32_t inner_axes(const cl_draft *d, const cl_make *m)
+static uint32_t inner_axes(const cl_draft *d, const cl_recipe *r)
 {
     uint32_t inner = 0, all = 0;
-    for (int a = 0; a < m->space.ndim; a++)
-        all |= m->space.dim[a] > 1 ? 1u << a : 0;
-    for (uint32_t i = 0; i < m->nleaf; i++) {
-        const cl_leaf *const leaf = &m->leaf[i];
+    for (int a = 0; a < r->space.ndim; a++)
+        all |= r->space.dim[a] > 1 ? 1u << a : 0;
+    for (uint32_t i = 0; i < r->nleaf; i++) {
+        const cl_leaf *const leaf = &r->leaf[i];
         if (d->item[leaf->item].node.op != CL_OP_REDUCE)
             continue;
         uint32_t missing = all;
@@ -68,17 +68,17 @@ static uint32_t inner_axes(const cl_draft *d, const cl_make *m)
 }
 
 /* x and x.T both: tile (i, j) and tile (j, i) read the same blocks. */
-static bool is_mirrored(const cl_make *m)
+static bool is_mirrored(const cl_recipe *r)
 {
-    if (m->grid.ndim != 2)
+    if (r->grid.ndim != 2)
         return false;
-    const cl_axis *const x = m->grid.axis;
+    const cl_axis *const x = r->grid.axis;
     if (x[0].cuts || x[1].cuts || x[0].n != x[1].n || x[0].size != x[1].size)
         return false;
-    for (uint32_t i = 0; i < m->nleaf; i++)
-        for (uint32_t j = 0; j < m->nleaf; j++) {
-            const cl_map *const a = &m->leaf[i].map, *const b = &m->leaf[j].map;
-            if (m->leaf[i].item == m->leaf[j].item && a->nin == 2 && b->nin == 2 &&
+    for (uint32_t i = 0; i < r->nleaf; i++)
+        for (uint32_t j = 0; j < r->nleaf; j++) {
+            const cl_map *const a = &r->leaf[i].map, *const b = &r->leaf[j].map;
+            if (r->leaf[i].item == r->leaf[j].item && a->nin == 2 && b->nin == 2 &&
                 a->src[0] == 0 && a->src[1] == 1 && b->src[0] == 1 && b->src[1] == 0)
                 return true;
         }
@@ -134,32 +134,32 @@ clast_status cl_lower_grid(cl_draft *d, const cl_grid *grid, uint32_t n,
     return CLAST_OK;
 }
 
-clast_status cl_lower_map(cl_draft *d, cl_make *m)
+clast_status cl_lower_map(cl_draft *d, cl_recipe *r)
 {
-    const cl_node *const node = &d->item[m->item].node;
+    const cl_node *const node = &d->item[r->item].node;
     uint32_t views[2 * CL_MAX_INSNS], tensor, stage;
-    CL_TRY(cl_lower_leaves(d, m, views));
-    CL_TRY(cl_draft_tensor(d, (clast_dtype)node->dtype, &m->grid, 0, 1, &tensor));
+    CL_TRY(cl_lower_leaves(d, r, views));
+    CL_TRY(cl_draft_tensor(d, (clast_dtype)node->dtype, &r->grid, 0, 1, &tensor));
     CL_TRY(cl_lower_tiles(d, tensor, 0));
     const cl_stage s = {.kind = CL_STAGE_MAP,
-                        .label = m->label,
-                        .node = d->item[m->item].id,
+                        .label = r->label,
+                        .node = d->item[r->item].id,
                         .dtype = (clast_dtype)node->dtype,
                         .out = tensor,
-                        .nview = m->nleaf,
-                        .view = cl_lower_views(d, m->nleaf, views),
-                        .program = m->program,
-                        .space = m->grid,
-                        .cost = cl_lower_cost(m),
-                        .tasks = (uint64_t)cl_grid_tiles(&m->grid)};
+                        .nview = r->nleaf,
+                        .view = cl_lower_views(d, r->nleaf, views),
+                        .program = r->program,
+                        .space = r->grid,
+                        .cost = cl_lower_cost(r),
+                        .tasks = (uint64_t)cl_grid_tiles(&r->grid)};
     if (!s.view)
         return cl_draft_nomem(d);
-    CL_TRY(cl_lower_stage(d, &s, (uint32_t)(m - d->make), &stage));
-    m->inner = inner_axes(d, m);
-    d->walk[stage].is_mirrored = is_mirrored(m);
-    CL_TRY(cl_lower_grid(d, &m->grid, m->nleaf, views, tensor));
-    d->item[m->item].tensor = tensor;
-    d->item[m->item].view = CL_NONE;
+    CL_TRY(cl_lower_stage(d, &s, (uint32_t)(r - d->recipe), &stage));
+    r->inner = inner_axes(d, r);
+    d->walk[stage].is_mirrored = is_mirrored(r);
+    CL_TRY(cl_lower_grid(d, &r->grid, r->nleaf, views, tensor));
+    d->item[r->item].tensor = tensor;
+    d->item[r->item].view = CL_NONE;
     return CLAST_OK;
 }
 
@@ -190,7 +190,7 @@ clast_status cl_lower_store(cl_draft *d, uint32_t sink)
     bool aligned, whole, found;
     CL_TRY(cl_draft_natural(d, item, &identity, &it->node.shape, &natural, &aligned,
                             &whole, &found));
-    const uint32_t inner = cl_item_is_made(d, it) ? d->make[it->make].inner : 0;
+    const uint32_t inner = cl_item_is_made(d, it) ? d->recipe[it->recipe].inner : 0;
     cl_lower_walk(d, stage, found ? &natural : NULL, &units, inner);
     return cl_lower_grid(d, &units, 1, &view, CL_NONE);
 }

@@ -23,7 +23,7 @@ typedef struct {
 } level;
 
 typedef struct {
-    cl_make *m;
+    cl_recipe *recipe;
     cl_stage base;
     int64_t n;
     size_t element;
@@ -65,7 +65,8 @@ static clast_status stage_new(cl_draft *d, tree *t, cl_stage_kind kind,
     if (!s.view)
         return cl_draft_nomem(d);
     return cl_lower_stage(
-        d, &s, kind == CL_STAGE_QR ? (uint32_t)(t->m - d->make) : CL_NONE, &index);
+        d, &s, kind == CL_STAGE_QR ? (uint32_t)(t->recipe - d->recipe) : CL_NONE,
+        &index);
 }
 
 static bool reads_sources_only(const cl_draft *d)
@@ -78,7 +79,7 @@ static bool reads_sources_only(const cl_draft *d)
 
 static clast_status factor_parts(cl_draft *d, tree *t)
 {
-    const cl_axis *const rows = &t->m->grid.axis[0];
+    const cl_axis *const rows = &t->recipe->grid.axis[0];
     level *const l = &t->level[0];
     l->count = rows->count;
     CL_TRY(cl_lower_blocks(d, l->count, &l->reflectors));
@@ -169,7 +170,7 @@ static clast_status unjoin_level(cl_draft *d, tree *t, int index)
 static clast_status write_u(cl_draft *d, tree *t)
 {
     const level *const l = &t->level[0];
-    const cl_axis *const rows = &t->m->grid.axis[0];
+    const cl_axis *const rows = &t->recipe->grid.axis[0];
     CL_TRY(
         stage_new(d, t, CL_STAGE_Q, "svd: q", l->count, (double)cl_axis_hi(rows, 0)));
     for (int64_t i = 0; i < l->count; i++) {
@@ -197,12 +198,12 @@ static clast_status outputs(cl_draft *d, tree *t, uint32_t parts)
     t->u = t->vt = CL_NONE;
     CL_TRY(output(d, cl_dtype_real(t->base.dtype), &one, &t->s));
     if (parts & 1)
-        CL_TRY(output(d, t->base.dtype, &t->m->grid, &t->u));
+        CL_TRY(output(d, t->base.dtype, &t->recipe->grid, &t->u));
     if (parts & 4)
         CL_TRY(output(d, t->base.dtype, &all, &t->vt));
     for (size_t i = 0; i < d->nitem; i++) {
         cl_item *const part = &d->item[i];
-        if (part->node.op != CL_OP_PART || part->in[0] != t->m->item)
+        if (part->node.op != CL_OP_PART || part->in[0] != t->recipe->item)
             continue;
         const uint32_t tensors[3] = {t->u, t->s, t->vt};
         part->tensor = tensors[part->node.params.part];
@@ -210,18 +211,18 @@ static clast_status outputs(cl_draft *d, tree *t, uint32_t parts)
     return CLAST_OK;
 }
 
-clast_status cl_lower_svd(cl_draft *d, cl_make *m)
+clast_status cl_lower_svd(cl_draft *d, cl_recipe *r)
 {
-    const cl_item it = d->item[m->item];
+    const cl_item it = d->item[r->item];
     const cl_shape shape = d->item[it.in[0]].node.shape;
     const clast_dtype dtype = (clast_dtype)it.node.dtype;
-    tree t = {.m = m,
+    tree t = {.recipe = r,
               .n = shape.dim[1],
               .element = clast_dtype_size(dtype),
               .nlevel = 1,
               .base = {.node = it.id,
                        .dtype = dtype,
-                       .space = {.ndim = 1, .axis = {m->grid.axis[0]}},
+                       .space = {.ndim = 1, .axis = {r->grid.axis[0]}},
                        .columns = shape.dim[1],
                        .part_mask = it.parts | 2}};
     if (shape.dim[0] < shape.dim[1])
@@ -232,7 +233,7 @@ clast_status cl_lower_svd(cl_draft *d, cl_make *m)
     if (t.n == 0)
         return CLAST_OK;
     CL_TRY(cl_draft_view(d, it.in[0], &t.view));
-    CL_TRY(cl_lower_staged(d, it.id, &m->grid, &t.view));
+    CL_TRY(cl_lower_staged(d, it.id, &r->grid, &t.view));
     CL_TRY(factor_parts(d, &t));
     while (t.level[t.nlevel - 1].count > 1)
         CL_TRY(join_level(d, &t));

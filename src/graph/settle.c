@@ -31,22 +31,22 @@ static uint64_t bytes_of(const cl_node *node)
                : 0;
 }
 
-static const cl_sink_facts *chunked_sink(const cl_draft *d, const cl_make *make)
+static const cl_sink_facts *chunked_sink(const cl_draft *d, const cl_recipe *recipe)
 {
-    if (make->sink == CL_NONE)
+    if (recipe->sink == CL_NONE)
         return NULL;
-    const cl_sink_facts *const s = &d->sink[make->sink];
+    const cl_sink_facts *const s = &d->sink[recipe->sink];
     return s->is_memory || s->is_persist ? NULL : s;
 }
 
 /* The grid of the largest leaf that covers the space. */
-static clast_status follow_leaf(cl_draft *d, const cl_make *make, cl_grid *grid,
+static clast_status follow_leaf(cl_draft *d, const cl_recipe *recipe, cl_grid *grid,
                                 size_t *element, bool *is_aligned, bool *found)
 {
     uint64_t most = 0;
     *found = *is_aligned = false;
-    for (uint32_t i = 0; i < make->nleaf; i++) {
-        const cl_leaf *const leaf = &make->leaf[i];
+    for (uint32_t i = 0; i < recipe->nleaf; i++) {
+        const cl_leaf *const leaf = &recipe->leaf[i];
         const cl_node *const node = &d->item[leaf->item].node;
         const size_t size = clast_dtype_size((clast_dtype)node->dtype);
         if (size > *element)
@@ -54,7 +54,7 @@ static clast_status follow_leaf(cl_draft *d, const cl_make *make, cl_grid *grid,
         const uint64_t bytes = bytes_of(node);
         cl_grid g;
         bool aligned, whole, has;
-        CL_TRY(cl_draft_natural(d, leaf->item, &leaf->map, &make->space, &g, &aligned,
+        CL_TRY(cl_draft_natural(d, leaf->item, &leaf->map, &recipe->space, &g, &aligned,
                                 &whole, &has));
         const bool is_better =
             !*found || bytes > most || (bytes == most && aligned && !*is_aligned);
@@ -69,28 +69,28 @@ static clast_status follow_leaf(cl_draft *d, const cl_make *make, cl_grid *grid,
 }
 
 /* A rechunk's tiles seen through the map; axes it does not know are whole. */
-static clast_status follow_hint(cl_draft *d, const cl_make *make, cl_grid *grid)
+static clast_status follow_hint(cl_draft *d, const cl_recipe *recipe, cl_grid *grid)
 {
-    const cl_node *const node = &d->item[make->hint].node;
-    *grid = cl_grid_single(&make->space);
-    for (int a = 0; a < make->hint_map.nin; a++) {
-        const int s = make->hint_map.src[a];
+    const cl_node *const node = &d->item[recipe->hint].node;
+    *grid = cl_grid_single(&recipe->space);
+    for (int a = 0; a < recipe->hint_map.nin; a++) {
+        const int s = recipe->hint_map.src[a];
         const cl_axis whole = cl_axis_regular(node->shape.dim[a], node->chunk[a]);
         if (s >= 0)
             CL_TRY(checked(d, cl_axis_project(&d->plan->arena, &whole,
-                                              make->hint_map.off[a],
-                                              make->hint_map.step[a],
-                                              make->space.dim[s], &grid->axis[s])));
+                                              recipe->hint_map.off[a],
+                                              recipe->hint_map.step[a],
+                                              recipe->space.dim[s], &grid->axis[s])));
     }
     return CLAST_OK;
 }
 
 /* Partials have a tile's kept elements each: not more than twice the target. */
-static clast_status bound_partials(cl_draft *d, cl_make *make, uint32_t axes,
+static clast_status bound_partials(cl_draft *d, cl_recipe *recipe, uint32_t axes,
                                    clast_reduction r, clast_dtype dtype)
 {
     const int64_t each = cl_partial_bytes(r, dtype, 1024) / 1024;
-    cl_grid kept = make->grid;
+    cl_grid kept = recipe->grid;
     for (int a = 0; a < kept.ndim; a++)
         if (axes >> a & 1)
             kept.axis[a] = cl_axis_regular(1, 1);
@@ -98,32 +98,32 @@ static clast_status bound_partials(cl_draft *d, cl_make *make, uint32_t axes,
     CL_TRY(checked(d, cl_grid_cut(&d->plan->arena, &kept, ~axes, most > 0 ? most : 1)));
     for (int a = 0; a < kept.ndim; a++)
         if (!(axes >> a & 1))
-            make->grid.axis[a] = kept.axis[a];
+            recipe->grid.axis[a] = kept.axis[a];
     return CLAST_OK;
 }
 
-clast_status cl_settle_space(cl_draft *d, cl_make *make)
+clast_status cl_settle_space(cl_draft *d, cl_recipe *recipe)
 {
-    const cl_item *const it = &d->item[make->item];
-    const bool is_fold = make->kind == CL_MAKE_FOLD;
+    const cl_item *const it = &d->item[recipe->item];
+    const bool is_fold = recipe->kind == CL_RECIPE_FOLD;
     const clast_dtype dtype =
         (clast_dtype)(is_fold ? d->item[it->in[0]].node.dtype : it->node.dtype);
     cl_arena *const arena = &d->plan->arena;
-    if (make->hint != CL_NONE)
-        return follow_hint(d, make, &make->grid);
+    if (recipe->hint != CL_NONE)
+        return follow_hint(d, recipe, &recipe->grid);
 
     size_t element = clast_dtype_size(dtype);
     bool is_aligned, found;
-    CL_TRY(follow_leaf(d, make, &make->grid, &element, &is_aligned, &found));
-    const cl_sink_facts *const sink = chunked_sink(d, make);
+    CL_TRY(follow_leaf(d, recipe, &recipe->grid, &element, &is_aligned, &found));
+    const cl_sink_facts *const sink = chunked_sink(d, recipe);
     if (!is_aligned && sink && !is_fold)
-        CL_TRY(checked(d, cl_grid_storage(arena, &make->space, sink->chunk, false,
-                                          element, cl_draft_target(d), &make->grid)));
+        CL_TRY(checked(d, cl_grid_storage(arena, &recipe->space, sink->chunk, false,
+                                          element, cl_draft_target(d), &recipe->grid)));
     else if (!found)
-        make->grid = cl_grid_default(&make->space, element, cl_draft_target(d));
-    CL_TRY(checked(d, cl_grid_fit(arena, &make->grid, element, cl_draft_target(d))));
+        recipe->grid = cl_grid_default(&recipe->space, element, cl_draft_target(d));
+    CL_TRY(checked(d, cl_grid_fit(arena, &recipe->grid, element, cl_draft_target(d))));
     if (is_fold)
-        CL_TRY(bound_partials(d, make, it->node.params.axes,
+        CL_TRY(bound_partials(d, recipe, it->node.params.axes,
                               (clast_reduction)it->node.params.reduction, dtype));
     return CLAST_OK;
 }
@@ -151,17 +151,17 @@ static clast_status operand_axis(cl_draft *d, uint32_t item, int axis, int64_t l
     return CLAST_OK;
 }
 
-clast_status cl_settle_gemm(cl_draft *d, cl_make *make)
+clast_status cl_settle_gemm(cl_draft *d, cl_recipe *recipe)
 {
-    const cl_item *const it = &d->item[make->item];
+    const cl_item *const it = &d->item[recipe->item];
     const uint32_t a = it->in[0], b = it->in[1];
     bool found;
-    make->grid.ndim = 2;
-    CL_TRY(operand_axis(d, a, 0, GEMM_LEAST, &make->grid.axis[0], &found));
-    CL_TRY(operand_axis(d, b, 1, GEMM_LEAST, &make->grid.axis[1], &found));
-    CL_TRY(operand_axis(d, a, 1, PANEL_LEAST, &make->panels, &found));
+    recipe->grid.ndim = 2;
+    CL_TRY(operand_axis(d, a, 0, GEMM_LEAST, &recipe->grid.axis[0], &found));
+    CL_TRY(operand_axis(d, b, 1, GEMM_LEAST, &recipe->grid.axis[1], &found));
+    CL_TRY(operand_axis(d, a, 1, PANEL_LEAST, &recipe->panels, &found));
     if (!found)
-        CL_TRY(operand_axis(d, b, 0, PANEL_LEAST, &make->panels, &found));
+        CL_TRY(operand_axis(d, b, 0, PANEL_LEAST, &recipe->panels, &found));
     return CLAST_OK;
 }
 
@@ -186,13 +186,13 @@ static clast_status join_rows(cl_draft *d, const cl_axis *in, int64_t least,
     return checked(d, cl_axis_project(&d->plan->arena, &joined, 0, 1, in->n, out));
 }
 
-clast_status cl_settle_svd(cl_draft *d, cl_make *make)
+clast_status cl_settle_svd(cl_draft *d, cl_recipe *recipe)
 {
-    const cl_item *const it = &d->item[make->item];
+    const cl_item *const it = &d->item[recipe->item];
     const uint32_t in = it->in[0];
     const cl_shape shape = d->item[in].node.shape;
     const int64_t m = shape.dim[0], n = shape.dim[1];
-    make->grid = cl_grid_single(&shape);
+    recipe->grid = cl_grid_single(&shape);
     if (n == 0 || m < 2 * n)
         return CLAST_OK;
 
@@ -210,7 +210,7 @@ clast_status cl_settle_svd(cl_draft *d, cl_make *make)
               : cl_axis_regular(m, least > target / row ? least : target / row);
     const cl_axis natural = rows;
     CL_TRY(checked(d, cl_axis_settle(&d->plan->arena, &natural, 1, most, &rows)));
-    return join_rows(d, &rows, least, &make->grid.axis[0]);
+    return join_rows(d, &rows, least, &recipe->grid.axis[0]);
 }
 
 /* Units follow the producer's tiles where those are whole chunks. */

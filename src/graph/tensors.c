@@ -2,7 +2,7 @@
 /*
  * What is read of each source, and how stages address what exists.
  *
- * The window of a source is the bounding box of all that any make or sink asks of it,
+ * The window of a source is the bounding box of all that any recipe or sink asks of it,
  * found by pushing whole spaces down through maps, concatenations and reshapes. Only
  * the window becomes a tensor; filtered sources round it out to whole chunks. The view
  * of a source is a map with the window's offset above the tensor, and maps compose, so
@@ -103,13 +103,13 @@ static void touch(cl_draft *d, uint32_t item, const cl_box *box)
         touch_reshape(d, it, &mine);
 }
 
-/* A leaf may be the very item that its make copies: look below it. */
-static void touch_leaf(cl_draft *d, const cl_make *m, const cl_leaf *leaf)
+/* A leaf may be the very item that its recipe copies: look below it. */
+static void touch_leaf(cl_draft *d, const cl_recipe *r, const cl_leaf *leaf)
 {
-    const cl_box space = cl_box_whole(&m->space);
+    const cl_box space = cl_box_whole(&r->space);
     const cl_box box = cl_map_box(&leaf->map, &space);
     const cl_item *const it = &d->item[leaf->item];
-    if (leaf->item != m->item)
+    if (leaf->item != r->item)
         touch(d, leaf->item, &box);
     else if (it->node.op == CL_OP_SOURCE)
         touch_source(d, it->node.params.source, &box);
@@ -142,14 +142,14 @@ clast_status cl_draft_windows(cl_draft *d)
         cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->source_tensor);
     if (!d->window || !d->is_read || !d->source_tensor)
         return cl_draft_nomem(d);
-    for (size_t i = 0; i < d->nmake; i++) {
-        const cl_make *const m = &d->make[i];
-        if (m->dead)
+    for (size_t i = 0; i < d->nrecipe; i++) {
+        const cl_recipe *const r = &d->recipe[i];
+        if (r->dead)
             continue;
-        for (uint32_t l = 0; l < m->nleaf; l++)
-            touch_leaf(d, m, &m->leaf[l]);
-        const cl_item *const it = &d->item[m->item];
-        if (m->kind != CL_MAKE_GEMM && m->kind != CL_MAKE_SVD)
+        for (uint32_t l = 0; l < r->nleaf; l++)
+            touch_leaf(d, r, &r->leaf[l]);
+        const cl_item *const it = &d->item[r->item];
+        if (r->kind != CL_RECIPE_GEMM && r->kind != CL_RECIPE_SVD)
             continue;
         for (uint32_t k = 0; k < it->node.nin; k++) {
             const cl_box box = cl_box_whole(&d->item[it->in[k]].node.shape);
