@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Names of files: unique in the tree of src/, and every test program, script and lint is registered with Meson."""
+"""Names mean one thing each: files are unique in the tree of src/, types and macros with our prefix are defined
+once. And every test program, script and lint is registered with Meson."""
 import pathlib
 import re
 import sys
@@ -21,6 +22,33 @@ def alike(found):
     return len(folders)
 
 
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
+TYPES = [
+    re.compile(r"^typedef\s[^;{]*?\b(\w+)(?:\[[^\]]*\])*;", re.M),      # typedef struct x x; typedef int64_t y;
+    re.compile(r"^typedef\s[^;{]*?\(?\*?(\w+)\)?\([^;{]*\);", re.M),  # typedef int fn(int);
+    re.compile(r"^\}\s*(?:__attribute__\S*\s*)?(\w+);", re.M),       # typedef struct { ... } x;
+]
+TAG = re.compile(r"^(?:typedef\s+)?((?:struct|union|enum)\s+\w+)\s*\{", re.M)
+MACRO = re.compile(r"^#define\s+(CL(?:AST)?_\w+)", re.M)
+
+
+def defined(text):
+    """What a file gives a name to, as far as other files may see it."""
+    names = {m for p in TYPES for m in p.findall(text)} | set(TAG.findall(text)) | set(MACRO.findall(text))
+    undefined = set(re.findall(r"^#undef\s+(\w+)", text, re.M))
+    return {n for n in names if n.split()[-1].lower().startswith(("cl_", "clast_"))} - undefined
+
+
+def meanings(found):
+    """A type or macro with the prefix of the project is defined in one file, though two of them never meet."""
+    owner = {}
+    for path in sorted((ROOT / "include").rglob("*.h")) + sorted((ROOT / "src").rglob("*.[ch]")):
+        for name in sorted(defined(COMMENT.sub("", path.read_text(encoding="utf-8")))):
+            if owner.setdefault(name, path) != path:
+                found.append(f"{path.relative_to(ROOT)}: {name} is defined in {owner[name].relative_to(ROOT)} too")
+    return len(owner)
+
+
 def unregistered(found):
     """A test that nobody runs cannot fail."""
     build = "\n".join(p.read_text(encoding="utf-8")
@@ -39,8 +67,8 @@ def unregistered(found):
 
 def main():
     found = []
-    counts = alike(found), unregistered(found)
-    print("\n".join(found) if found else "%d names, %d tests" % counts)
+    counts = alike(found), meanings(found), unregistered(found)
+    print("\n".join(found) if found else "%d files, %d types and macros, %d tests" % counts)
     return 1 if found or not all(counts) else 0
 
 
