@@ -26,7 +26,7 @@ typedef struct {
     model m;
     uint32_t batch, loses;
     bool fails, cancels, lazy, has_adopted, must_succeed;
-    bool cancelled, block_failed;
+    bool canceled, block_failed;
     uint32_t first_failed; /* lowest rank of a failed task */
     uint32_t before;       /* lowest idle task when last drained */
 } run;
@@ -229,7 +229,7 @@ static void cancel(run *r)
     if (!r->cancels)
         return;
     model_say(&r->m, "cancel");
-    r->cancelled = r->m.stopped = true;
+    r->canceled = r->m.stopped = true;
     cl_core_cancel(r->core);
     drain(r);
 }
@@ -286,9 +286,9 @@ static void check_failure(run *r)
         (status != CLAST_EIO || task != r->first_failed))
         model_fail(&r->m, "task %u is reported, task %u failed first", task,
                    r->first_failed);
-    if (r->cancelled && r->first_failed == CL_NONE && !r->block_failed &&
+    if (r->canceled && r->first_failed == CL_NONE && !r->block_failed &&
         status != CLAST_ECANCELED)
-        model_fail(&r->m, "a cancelled run reports %s", clast_status_name(status));
+        model_fail(&r->m, "a canceled run reports %s", clast_status_name(status));
 }
 
 static void check_counts(run *r)

@@ -483,7 +483,7 @@ START_TEST(philox)
 }
 END_TEST
 
-/* ---- cancelling ---- */
+/* ---- canceling ---- */
 
 static bool yes(void *arg)
 {
@@ -491,7 +491,7 @@ static bool yes(void *arg)
     return true;
 }
 
-START_TEST(cancelling)
+START_TEST(canceling)
 {
     const int64_t n = 1 << 22;
     cl_imm imm = {.value = {{.u64 = 1}}, .coef = {1}};
@@ -527,7 +527,7 @@ static Suite *map_suite(void)
     tcase_add_test(t, empty_boxes);
     tcase_add_loop_test(t, accuracy, 0, 5);
     tcase_add_test(t, philox);
-    tcase_add_test(t, cancelling);
+    tcase_add_test(t, canceling);
     suite_add_tcase(s, t);
     return s;
 }

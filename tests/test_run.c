@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Runs of small plans, end to end: values, budgets, spilling, loading, failures,
- * cancelling, kept blocks.
+ * canceling, kept blocks.
  *
  * Most tests compute y = x - flip(x) on a 1-D array of TILES tiles: every tile of x is
  * wanted at both ends of the run, so that a small budget has to spill (x computed) or
@@ -560,17 +560,17 @@ START_TEST(test_cancel_before)
     build_pairs(&f, READ);
     cl_engine *engine = open_engine(CLAST_MIB(1), 2, CL_TEAM_PTHREADS);
     open_fake(&source, engine);
-    atomic_bool is_cancelled = true;
+    atomic_bool is_canceled = true;
     const cl_run_source s = {&source.base, NULL};
     const cl_run_sink sink = {.into = &into};
     const cl_run run = {.sources = &s,
                         .sinks = &sink,
                         .scratch_folder = "/tmp",
                         .stats = &stats,
-                        .is_cancelled = &is_cancelled};
+                        .is_canceled = &is_canceled};
     ck_assert_int_eq(cl_engine_run(engine, &f.p.plan, &run, NULL), CLAST_ECANCELED);
     ck_assert_uint_eq(stats.read, 0);
-    is_cancelled = false;
+    is_canceled = false;
     ck_assert_int_eq(cl_engine_run(engine, &f.p.plan, &run, NULL), CLAST_OK);
     check_pairs();
     cl_engine_free(engine);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** The context: budget, workers, scopes, errors, cancelling. */
+/** The context: budget, workers, scopes, errors, canceling. */
 #ifndef CLAST_CONTEXT_H
 #define CLAST_CONTEXT_H
 

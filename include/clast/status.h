@@ -35,7 +35,7 @@ extern "C" {
     X(EIO, "read or write failed")                                                     \
     X(EFORMAT, "damaged or unsupported file")                                          \
     X(ECONTEXT, "arrays of different contexts")                                        \
-    X(ECANCELED, "cancelled")                                                          \
+    X(ECANCELED, "canceled")                                                           \
     X(EBUSY, "the context is busy with a run that this call is part of")               \
     X(EMATH, "an iteration did not converge")                                          \
     X(ENOTSUP, "not supported")                                                        \

@@ -27,14 +27,14 @@ static clast_status begin_turn(clast_ctx *ctx, cl_error *err)
     while (ctx->is_running)
         cl_cond_wait(&ctx->idle, ctx->lock);
     ctx->is_running = true;
-    atomic_store(&ctx->is_cancelled, false);
-    atomic_store(&ctx->is_cancellable, true);
+    atomic_store(&ctx->is_canceled, false);
+    atomic_store(&ctx->is_cancelable, true);
     return CLAST_OK;
 }
 
 static void end_turn(clast_ctx *ctx, const cl_error *err)
 {
-    atomic_store(&ctx->is_cancellable, false);
+    atomic_store(&ctx->is_cancelable, false);
     if (err->status != CLAST_OK)
         cl_ctx_record(ctx, err->status, err->text);
     ctx->is_running = false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Contexts: opening and closing, settled options, the first error, log, cancelling.
+ * Contexts: opening and closing, settled options, the first error, log, canceling.
  *
  * Opening never returns NULL. What can go wrong leaves a dead context, which has a
  * status and nothing else; where there is no memory even for that, there is one static
@@ -209,9 +209,9 @@ void clast_cancel(clast_ctx *ctx)
 {
     /* Any thread, any signal handler: atomics and what the engine calls safe, no lock.
      */
-    if (!ctx || ctx->is_dead || !atomic_load(&ctx->is_cancellable))
+    if (!ctx || ctx->is_dead || !atomic_load(&ctx->is_cancelable))
         return;
-    atomic_store(&ctx->is_cancelled, true);
+    atomic_store(&ctx->is_canceled, true);
     cl_engine_cancel(ctx->engine);
 }
 

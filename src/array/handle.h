@@ -63,7 +63,7 @@ struct clast_ctx {
     cl_log user_log, log; /* `log` leads through us to user_log */
     clast_stats stats;
     bool is_running;
-    atomic_bool is_cancellable, is_cancelled;
+    atomic_bool is_cancelable, is_canceled;
     uint64_t least_read; /* of the runs so far, for the hint about persisting */
     bool hinted;
 };

@@ -135,7 +135,7 @@ static cl_run run_of(cl_request *request, cl_outputs *outputs)
                     .outputs = outputs,
                     .scratch_folder = request->scratch_folder,
                     .stats = &request->stats,
-                    .is_cancelled = &request->ctx->is_cancelled};
+                    .is_canceled = &request->ctx->is_canceled};
 }
 
 /* What the engine does not know. */

@@ -137,7 +137,7 @@ static clast_status settle(clast_ctx *ctx, const clast_sink *sink, cl_output_spe
                              .shape = node->shape,
                              .overwrite = o->overwrite,
                              .no_sync = o->no_sync,
-                             .is_cancelled = &ctx->is_cancelled};
+                             .is_canceled = &ctx->is_canceled};
     CL_TRY(settle_filters(o, &h, spec, err));
     return settle_chunks(spec, o->chunks, &h, spec->chunk, err);
 }

@@ -313,7 +313,7 @@ static clast_status imitate(cl_atomic_file *f, int from, int to, bool copies,
     struct stat now;
     if (fstat(from, &now) != 0)
         return fail_errno(f->file, "reading failed", errno, err);
-    const int error = copies ? cl_file_copy(from, to, f->is_cancelled) : 0;
+    const int error = copies ? cl_file_copy(from, to, f->is_canceled) : 0;
     if (error)
         return fail_errno(f->file, "copying it failed", error, err);
     /* Only root may give a file away; the copy is the writer's own then. */

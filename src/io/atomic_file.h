@@ -31,7 +31,7 @@ typedef struct {
     bool existed; /* the target was there at begin */
     bool is_copy; /* the temporary file began as a copy of it */
     struct stat before;
-    const atomic_bool *is_cancelled; /* ends the copying; NULL: never */
+    const atomic_bool *is_canceled; /* ends the copying; NULL: never */
 } cl_atomic_file;
 
 /* The real path that `file` stands for (to be freed with cl_free), after checking that

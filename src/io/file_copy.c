@@ -19,10 +19,10 @@
 #define RANGE ((size_t)32 << 20) /* between two looks for a cancel */
 
 /* 0, an errno, or -1: not possible here. *at is how far it came. */
-static int copy_in_kernel(int from, int to, const atomic_bool *is_cancelled, off_t *at)
+static int copy_in_kernel(int from, int to, const atomic_bool *is_canceled, off_t *at)
 {
     for (;;) {
-        if (is_cancelled && atomic_load(is_cancelled))
+        if (is_canceled && atomic_load(is_canceled))
             return ECANCELED;
         off_t in = *at, out = *at;
         const ssize_t n = copy_file_range(from, &in, to, &out, RANGE, 0);
@@ -39,14 +39,14 @@ static int copy_in_kernel(int from, int to, const atomic_bool *is_cancelled, off
     }
 }
 
-static int copy_by_hand(int from, int to, const atomic_bool *is_cancelled, off_t at)
+static int copy_by_hand(int from, int to, const atomic_bool *is_canceled, off_t at)
 {
     char *piece = cl_alloc(PIECE);
     if (!piece)
         return ENOMEM;
     int error = 0;
     for (;;) {
-        if (is_cancelled && atomic_load(is_cancelled)) {
+        if (is_canceled && atomic_load(is_canceled)) {
             error = ECANCELED;
             break;
         }
@@ -67,11 +67,11 @@ static int copy_by_hand(int from, int to, const atomic_bool *is_cancelled, off_t
     return error;
 }
 
-int cl_file_copy(int from, int to, const atomic_bool *is_cancelled)
+int cl_file_copy(int from, int to, const atomic_bool *is_canceled)
 {
     off_t at = 0;
     if (ioctl(to, FICLONE, from) == 0)
         return 0;
-    const int error = copy_in_kernel(from, to, is_cancelled, &at);
-    return error < 0 ? copy_by_hand(from, to, is_cancelled, at) : error;
+    const int error = copy_in_kernel(from, to, is_canceled, &at);
+    return error < 0 ? copy_by_hand(from, to, is_canceled, at) : error;
 }

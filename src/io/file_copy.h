@@ -6,8 +6,8 @@
 #include <stdatomic.h>
 
 /* All bytes of `from` to the empty file `to`: a reflink, else copied by the kernel,
- * else read and written. 0 or an errno; ECANCELED where *is_cancelled (which may be
+ * else read and written. 0 or an errno; ECANCELED where *is_canceled (which may be
  * NULL) came to be true. */
-int cl_file_copy(int from, int to, const atomic_bool *is_cancelled);
+int cl_file_copy(int from, int to, const atomic_bool *is_canceled);
 
 #endif

@@ -409,9 +409,9 @@ static clast_status settle_files(cl_outputs *outputs, cl_error *err)
     for (size_t f = 0; f < outputs->nfile; f++)
         CL_TRY(cl_atomic_file_sync(&outputs->file[f].atomic, outputs->file[f].is_synced,
                                    err));
-    const atomic_bool *is_cancelled = outputs->output[0].spec.is_cancelled;
-    if (is_cancelled && atomic_load(is_cancelled))
-        return cl_error_set(err, CLAST_ECANCELED, "cancelled before it was published");
+    const atomic_bool *is_canceled = outputs->output[0].spec.is_canceled;
+    if (is_canceled && atomic_load(is_canceled))
+        return cl_error_set(err, CLAST_ECANCELED, "canceled before it was published");
     return CLAST_OK;
 }
 

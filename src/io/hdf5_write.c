@@ -343,7 +343,7 @@ clast_status cl_output_file_prepare(cl_outputs *outputs, size_t index, cl_error 
     cl_atomic_file *atomic = &outputs->file[index].atomic;
     if (!atomic->existed)
         return CLAST_OK;
-    atomic->is_cancelled = outputs->output[0].spec.is_cancelled;
+    atomic->is_canceled = outputs->output[0].spec.is_canceled;
     const char **path = cl_alloc_array(outputs->n, sizeof *path);
     const bool copies = !path || has_rest(outputs, index, path);
     cl_free(path);

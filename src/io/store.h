@@ -78,7 +78,7 @@ typedef struct {
     int gzip;                 /* settled: 0 none */
     bool shuffle;
     bool overwrite, no_sync;
-    const atomic_bool *is_cancelled; /* NULL: never; looked at while a file is copied
+    const atomic_bool *is_canceled; /* NULL: never; looked at while a file is copied
                                         and before anything is published */
 } cl_output_spec;
 

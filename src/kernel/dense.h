@@ -36,9 +36,9 @@ static inline void *cl_carve(char **at, int64_t count, size_t size)
     return p;
 }
 
-static inline bool cl_is_cancelled(const cl_poll *poll)
+static inline bool cl_is_canceled(const cl_poll *poll)
 {
-    return poll && poll->is_cancelled && poll->is_cancelled(poll->arg);
+    return poll && poll->is_canceled && poll->is_canceled(poll->arg);
 }
 
 /* Whether BLAS and LAPACK can count so far: their integers have 32 bits. */

@@ -131,7 +131,7 @@ static bool has_wider(void)
         for (int64_t j = 0; j < p->n; j += STRIP) {                                    \
             const int64_t n = p->n - j < STRIP ? p->n - j : STRIP;                     \
             for (int64_t i = 0; i < p->m; i++) {                                       \
-                if (i % ROWS == 0 && cl_is_cancelled(poll))                            \
+                if (i % ROWS == 0 && cl_is_canceled(poll))                             \
                     return CLAST_ECANCELED;                                            \
                 row(c + i * p->ldc + j, a + i * p->a.ld, b + j, p->b.ld, p->k, n);     \
             }                                                                          \
@@ -272,7 +272,7 @@ clast_status cl_gemm_run(clast_dtype dtype, const cl_box *box_a, const cl_input 
             p.c = (char *)c + (i * n + j) * (int64_t)size;
             p.ldc = n;
             for (int64_t l = 0; l < k; l += PANEL) {
-                if (cl_is_cancelled(poll))
+                if (cl_is_canceled(poll))
                     return CLAST_ECANCELED;
                 p.k = at_most(k - l, PANEL);
                 p.first = first && l == 0;

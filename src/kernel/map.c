@@ -85,7 +85,7 @@ clast_status cl_machine_poll(cl_machine *m, int64_t cycles)
         return CLAST_OK;
     m->work = 0;
     const bool is_over =
-        m->poll && m->poll->is_cancelled && m->poll->is_cancelled(m->poll->arg);
+        m->poll && m->poll->is_canceled && m->poll->is_canceled(m->poll->arg);
     return is_over ? CLAST_ECANCELED : CLAST_OK;
 }
 

@@ -23,7 +23,7 @@ typedef struct {
 /* Asked now and then by kernels that run longer than 0.2 s; true: give up with
  * CLAST_ECANCELED. */
 typedef struct {
-    bool (*is_cancelled)(void *arg);
+    bool (*is_canceled)(void *arg);
     void *arg;
 } cl_poll;
 

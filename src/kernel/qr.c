@@ -164,7 +164,7 @@ static clast_status factor(const calls *call, const factors *f, char *memory,
 {
     const lapack_int ld = (lapack_int)f->rows, ldt = (lapack_int)f->nb;
     for (int64_t j = 0; j < f->n; j += f->nb) {
-        if (cl_is_cancelled(poll))
+        if (cl_is_canceled(poll))
             return CLAST_ECANCELED;
         const lapack_int w = (lapack_int)width(f, j);
         const lapack_int below = (lapack_int)(f->rows - j);
@@ -303,7 +303,7 @@ clast_status cl_q_run(clast_dtype dtype, int64_t rows, int64_t n,
     char *const t = cl_carve(&at, n * n, f.size), *const z = at;
 
     make_block_factor(call, &f, dtype, v, t, z);
-    if (cl_is_cancelled(poll))
+    if (cl_is_canceled(poll))
         return CLAST_ECANCELED;
     transpose(n, f.size, w, z);
     call->triangular(CblasLeft, CblasLower, CblasConjTrans, CblasUnit, columns, columns,

@@ -127,8 +127,8 @@ size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
 bool cl_core_next_action(cl_core *core, cl_action *action);
 
 bool cl_core_is_finished(
-    const cl_core *core); /* all done, or failed/cancelled and nothing under way */
-/* CLAST_OK: none. Otherwise the task or the block that failed, or neither (cancelled).
+    const cl_core *core); /* all done, or failed/canceled and nothing under way */
+/* CLAST_OK: none. Otherwise the task or the block that failed, or neither (canceled).
  * A block counts with the rank of its next consumer; EBUDGET and ENOSPACE name the task
  * that can never start. */
 clast_status cl_core_failure(const cl_core *core, uint32_t *task, uint32_t *block);

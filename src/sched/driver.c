@@ -13,7 +13,7 @@
  * waits for another worker of the team: a team of one does everything itself, within a
  * parallel region of the host too.
  *
- * Cancelling sets a flag and wakes nobody: a sleeping worker implies a running task or
+ * Canceling sets a flag and wakes nobody: a sleeping worker implies a running task or
  * transfer, whose end looks at the flag.
  */
 #include "sched/driver.h"

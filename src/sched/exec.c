@@ -249,7 +249,7 @@ clast_status cl_exec_task(cl_exec *exec, uint32_t id, uint32_t copy_mask,
     copy_versions(&job, copy_mask);
     const clast_status status = cl_job_table[stage->kind](&job);
     if (status == CLAST_OK || status == CLAST_ECANCELED)
-        return cl_error_set(err, status, "cancelled");
+        return cl_error_set(err, status, "canceled");
     cl_error_set(err, status, "%s", clast_status_text(status));
     if (stage->label)
         cl_error_prefix(err, stage->label);

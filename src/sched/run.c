@@ -288,7 +288,7 @@ clast_status cl_engine_run(cl_engine *engine, const cl_plan *plan, const cl_run 
     int idle = CL_ENGINE_IDLE;
     if (!atomic_compare_exchange_strong(&engine->state, &idle, CL_ENGINE_RUNNING))
         return cl_error_set(err, CLAST_EBUSY, "a run is under way");
-    if (run->is_cancelled && atomic_load(run->is_cancelled))
+    if (run->is_canceled && atomic_load(run->is_canceled))
         cl_engine_cancel(engine);
     const double begun = cl_clock();
     clast_stats own = {0};

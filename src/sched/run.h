@@ -63,8 +63,8 @@ typedef struct {
     const cl_run_sink *sinks;
     cl_outputs *outputs; /* not committed or aborted here */
     const char *scratch_folder;
-    clast_stats *stats;              /* filled, also on failure */
-    const atomic_bool *is_cancelled; /* a cancel that came before the run; or NULL */
+    clast_stats *stats;             /* filled, also on failure */
+    const atomic_bool *is_canceled; /* a cancel that came before the run; or NULL */
 } cl_run;
 
 /* What a run of the plan would need, without touching anything: peak, bytes read,
@@ -75,7 +75,7 @@ clast_status cl_engine_predict(cl_engine *engine, const cl_plan *plan,
 clast_status cl_engine_run(cl_engine *engine, const cl_plan *plan, const cl_run *run,
                            cl_error *err);
 /* Async-signal-safe. The run under way ends at the next task boundary with
- * CLAST_ECANCELED; without one nothing happens: who sets run.is_cancelled before it
+ * CLAST_ECANCELED; without one nothing happens: who sets run.is_canceled before it
  * calls this loses no cancel that comes just before a run. */
 void cl_engine_cancel(cl_engine *engine);
 
