@@ -347,7 +347,7 @@ static inline void plan_validate(const cl_plan *p)
                 if (took_over) /* the new version is as large as the old one */
                     REQUIRE(x->pages == cl_plan_block(p, before)->pages);
             } else { /* a home, or a producer that came before */
-                const int home = CL_BLOCK_SOURCE | CL_BLOCK_RESIDENT | CL_BLOCK_KEEP;
+                const int home = CL_BLOCK_SOURCE | CL_BLOCK_RESIDENT | CL_BLOCK_PERSIST;
                 REQUIRE(made[b] || (x->producer == CL_NONE && x->flags & home));
                 for (uint32_t j = g->operand_start[t]; j < i; j++)
                     REQUIRE(cl_operand_block(g->operand[j]) != b);
@@ -368,7 +368,7 @@ static inline void plan_validate(const cl_plan *p)
         REQUIRE(g->consumer_start[b + 1] - g->consumer_start[b] == readers[b]);
         for (uint32_t c = g->consumer_start[b] + 1; c < g->consumer_start[b + 1]; c++)
             REQUIRE(g->consumer[c - 1] < g->consumer[c]);
-        if (!made[b] && readers[b] == 0 && !(g->block[b].flags & CL_BLOCK_KEEP))
+        if (!made[b] && readers[b] == 0 && !(g->block[b].flags & CL_BLOCK_PERSIST))
             REQUIRE(g->block[b].pages + g->block[b].load_pages == 0);
     }
     free(made);

@@ -5,8 +5,8 @@
  * A plan is grown pattern by pattern on a pool of versions that may be read: maps with
  * several inputs and outputs, RW in place, ACC chains as a matrix product makes them,
  * reduction trees, sources, pure producers that may be recomputed, stores. Later
- * segments begin with what earlier ones kept. Versions that were overwritten stay in
- * the pool now and then, so that old versions are read as well.
+ * segments begin with what earlier ones persisted. Versions that were overwritten stay
+ * in the pool now and then, so that old versions are read as well.
  */
 #include "random_plan.h"
 
@@ -76,9 +76,9 @@ static uint32_t new_task(grower *g)
     return plans_task(g->p, dice_below(g->d, STAGES));
 }
 
-static uint8_t kept(grower *g)
+static uint8_t persisted(grower *g)
 {
-    return dice_one_in(g->d, g->last_segment ? 10 : 3) ? CL_BLOCK_KEEP : 0;
+    return dice_one_in(g->d, g->last_segment ? 10 : 3) ? CL_BLOCK_PERSIST : 0;
 }
 
 /* Up to n different versions; returns how many. */
@@ -105,7 +105,7 @@ static void map(grower *g)
         plans_operand(g->p, in[i], CL_R);
     for (uint32_t k = 1 + (dice_one_in(g->d, 4) ? dice_below(g->d, 3) : 0); k > 0;
          k--) {
-        const uint32_t out = plans_block(g->p, pages(g), 0, kept(g));
+        const uint32_t out = plans_block(g->p, pages(g), 0, persisted(g));
         plans_operand(g->p, out, CL_W);
         if (!dice_one_in(g->d, 8))
             offer(g, out);
@@ -117,7 +117,7 @@ static uint32_t update(grower *g, uint32_t old, cl_mode mode)
     const cl_block *b = old >= g->p->block_base ? &g->p->block[old - g->p->block_base]
                                                 : plans_find_block(&g->p->plan, old);
     const uint32_t size = dice_one_in(g->d, 10) ? pages(g) : b->pages;
-    const uint32_t made = plans_block(g->p, size, 0, kept(g));
+    const uint32_t made = plans_block(g->p, size, 0, persisted(g));
     plans_operand(g->p, old, mode);
     plans_operand(g->p, made, CL_W);
     if (!dice_one_in(g->d, 3))
@@ -177,7 +177,7 @@ static void tree(grower *g)
             plans_operand(g->p, level[2 * i], CL_R);
             if (2 * i + 1 < n)
                 plans_operand(g->p, level[2 * i + 1], CL_R);
-            level[i] = plans_block(g->p, pages(g), 0, half == 1 ? kept(g) : 0);
+            level[i] = plans_block(g->p, pages(g), 0, half == 1 ? persisted(g) : 0);
             plans_operand(g->p, level[i], CL_W);
         }
         n = half;
@@ -208,7 +208,7 @@ static void recomputable(grower *g)
         plans_operand(g->p, in[0], CL_R);
         if (dice_one_in(g->d, 2))
             plans_operand(g->p, in[1], CL_R);
-        const uint8_t flags = (uint8_t)(CL_BLOCK_RECOMPUTE | kept(g));
+        const uint8_t flags = (uint8_t)(CL_BLOCK_RECOMPUTE | persisted(g));
         const uint32_t out = plans_block(g->p, pages(g), 0, flags);
         plans_operand(g->p, out, CL_W);
         offer(g, out);
@@ -234,13 +234,13 @@ static void grow_segment(grower *g)
         pattern[dice_below(g->d, n)](g);
 }
 
-/* Only kept blocks, and sources, are read by later segments. */
-static void keep_pool(grower *g)
+/* Only persisted blocks, and sources, are read by later segments. */
+static void persist_pool(grower *g)
 {
     const cl_plan *plan = &g->p->plan;
     uint32_t n = 0;
     for (uint32_t i = 0; i < g->npool; i++)
-        if (plans_find_block(plan, g->pool[i])->flags & CL_BLOCK_KEEP)
+        if (plans_find_block(plan, g->pool[i])->flags & CL_BLOCK_PERSIST)
             g->pool[n++] = g->pool[i];
     g->npool = n;
 }
@@ -253,14 +253,14 @@ void random_plan(plans *p, dice *d)
                     dice_one_in(d, 2) ? 0 : 1e5);
     /* Some of an earlier run's. */
     for (uint32_t k = dice_one_in(d, 4) ? 1 + dice_below(d, 3) : 0; k > 0; k--)
-        offer(&g, plans_block(p, pages(&g), 0, CL_BLOCK_KEEP));
+        offer(&g, plans_block(p, pages(&g), 0, CL_BLOCK_PERSIST));
     const uint32_t segments = dice_one_in(d, 3) ? 2 + dice_below(d, 3) : 1;
     for (uint32_t s = 0; s < segments; s++) {
         g.last_segment = s + 1 == segments;
         grow_segment(&g);
         plans_end(p);
         if (!p->failed)
-            keep_pool(&g);
+            persist_pool(&g);
     }
 }
 
@@ -295,7 +295,7 @@ static uint64_t task_minimum(const cl_plan *plan, uint32_t task)
         if (mode == CL_R)
             continue;
         const cl_block *next = plans_find_block(plan, cl_operand_block(o.at[i + 1]));
-        if (!(b->flags & (CL_BLOCK_KEEP | CL_BLOCK_RESIDENT)) &&
+        if (!(b->flags & (CL_BLOCK_PERSIST | CL_BLOCK_RESIDENT)) &&
             b->pages == next->pages && !is_read_later(plan, block, task))
             made -= next->pages; /* its W operand adds them */
     }

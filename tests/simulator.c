@@ -72,7 +72,7 @@ static void choose_adopted(run *r, cl_core_limits *l, bool *in_scratch)
     uint64_t memory = 0, scratch = 0;
     for (uint32_t b = 0; b < r->m.nblock; b++) {
         const cl_block *block = plans_find_block(&r->plans.plan, b);
-        if (block->producer != CL_NONE || block->flags != CL_BLOCK_KEEP)
+        if (block->producer != CL_NONE || block->flags != CL_BLOCK_PERSIST)
             continue;
         r->has_adopted = true;
         in_scratch[b] =
@@ -88,7 +88,7 @@ static void adopt(run *r, const bool *in_scratch)
 {
     for (uint32_t b = 0; b < r->m.nblock; b++) {
         const cl_block *block = plans_find_block(&r->plans.plan, b);
-        if (block->producer != CL_NONE || block->flags != CL_BLOCK_KEEP)
+        if (block->producer != CL_NONE || block->flags != CL_BLOCK_PERSIST)
             continue;
         cl_core_adopt(r->core, b, in_scratch[b]);
         model_adopt(&r->m, b, in_scratch[b]);
@@ -197,7 +197,7 @@ static void release(run *r)
 {
     const uint32_t b = dice_below(&r->d, r->m.nblock);
     const uint8_t flags = plans_find_block(&r->plans.plan, b)->flags;
-    if (r->view.nsegment < r->plans.plan.nsegment || !(flags & CL_BLOCK_KEEP) ||
+    if (r->view.nsegment < r->plans.plan.nsegment || !(flags & CL_BLOCK_PERSIST) ||
         r->m.released[b])
         return;
     model_say(&r->m, "release %u", b);

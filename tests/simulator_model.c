@@ -255,7 +255,7 @@ static bool is_made_again(const model *m, uint32_t block)
 static bool is_wanted(const model *m, uint32_t block)
 {
     return m->last_use[block] > 0 ||
-           ((block_of(m, block)->flags & CL_BLOCK_KEEP) && !m->released[block]);
+           ((block_of(m, block)->flags & CL_BLOCK_PERSIST) && !m->released[block]);
 }
 
 static void do_free(model *m, const cl_action *a, uint32_t before)
@@ -428,8 +428,8 @@ static void take_over(model *m, uint32_t old, uint16_t p)
         (block_of(m, old)->flags & CL_BLOCK_RESIDENT))
         model_fail(m, "block %u is overwritten: %u users, %u copies, %u uses left", old,
                    c->users, c->copying, m->last_use[old]);
-    if ((block_of(m, old)->flags & CL_BLOCK_KEEP) && !m->released[old])
-        model_fail(m, "kept block %u is overwritten", old);
+    if ((block_of(m, old)->flags & CL_BLOCK_PERSIST) && !m->released[old])
+        model_fail(m, "persisted block %u is overwritten", old);
     c->state = CELL_NONE;
     give_pages(m, p, charge(m, old));
 }
@@ -621,10 +621,10 @@ static void check_end_of(model *m, const cl_core *core, uint32_t block)
     if (cl_core_where(core, block) != at)
         model_fail(m, "block %u is said to be at %d, is at %d", block,
                    cl_core_where(core, block), at);
-    const bool keeps = (flags & CL_BLOCK_KEEP) && !m->released[block];
-    if (keeps && at == CL_AT_NOWHERE)
-        model_fail(m, "kept block %u is lost", block);
-    if (!keeps && !(flags & CL_BLOCK_RESIDENT) && at != CL_AT_NOWHERE)
+    const bool persists = (flags & CL_BLOCK_PERSIST) && !m->released[block];
+    if (persists && at == CL_AT_NOWHERE)
+        model_fail(m, "persisted block %u is lost", block);
+    if (!persists && !(flags & CL_BLOCK_RESIDENT) && at != CL_AT_NOWHERE)
         model_fail(m, "block %u was never freed", block);
 }
 

@@ -86,7 +86,7 @@ void model_lose(model *m, uint16_t place);
 /* What ghost i says: an event of an old epoch. */
 cl_event model_ghost(model *m, uint32_t i);
 void model_adopt(model *m, uint32_t block, bool in_scratch);
-/* After a successful run: nothing left but what is kept, and that is right. */
+/* After a successful run: nothing left but what is persisted, and that is right. */
 void model_check_end(model *m, const cl_core *core);
 
 #endif

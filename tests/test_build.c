@@ -353,7 +353,7 @@ START_TEST(persisted_arrays_are_kept)
         for (int64_t tile = 0; tile < cl_grid_tiles(&t->grid); tile++) {
             const cl_block *const b =
                 cl_plan_block(&k.plan, t->first_block + (uint32_t)tile * t->block_step);
-            ck_assert(b->flags & CL_BLOCK_KEEP);
+            ck_assert(b->flags & CL_BLOCK_PERSIST);
             ck_assert_uint_ne(b->producer, CL_NONE);
         }
     }
@@ -421,7 +421,8 @@ static uint64_t most_bytes(const cl_plan *plan)
     return most * CL_PAGE;
 }
 
-/* Arrays stored by rows or columns, wanted across: tens of MiB a task, not all of it. */
+/* Arrays stored by rows or columns, wanted across: tens of MiB a task, not all of it.
+ * */
 START_TEST(footprints_are_bounded)
 {
     static const struct {

@@ -121,7 +121,7 @@ START_TEST(test_take_over)
         uint32_t readers, rw;
         uint8_t flags;
         uint32_t copy_mask;
-    } table[] = {{1, 0, 0, 0}, {2, 1, 0, 0}, {2, 0, 0, 1}, {1, 0, CL_BLOCK_KEEP, 1}};
+    } table[] = {{1, 0, 0, 0}, {2, 1, 0, 0}, {2, 0, 0, 1}, {1, 0, CL_BLOCK_PERSIST, 1}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         plans p = {0};
         fan(&p, table[i].readers, table[i].rw, table[i].flags);

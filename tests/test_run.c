@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Runs of small plans, end to end: values, budgets, spilling, loading, failures,
- * canceling, kept blocks.
+ * canceling, persisted blocks.
  *
  * Most tests compute y = x - flip(x) on a 1-D array of TILES tiles: every tile of x is
  * wanted at both ends of the run, so that a small budget has to spill (x computed) or
@@ -102,13 +102,13 @@ static void end_plan(fixture *f)
     f->sink = (cl_plan_sink){.dtype = CLAST_FLOAT64, .shape = {1, {TOTAL}}};
 }
 
-typedef enum { COMPUTED, READ, RESIDENT, KEPT } origin;
+typedef enum { COMPUTED, READ, RESIDENT, PERSISTED } origin;
 
 /* Blocks 0.. are x (one block where it is the caller's memory). */
 static uint32_t add_x(fixture *f, origin from)
 {
     static const uint8_t flags[] = {0, CL_BLOCK_SOURCE, CL_BLOCK_RESIDENT,
-                                    CL_BLOCK_KEEP};
+                                    CL_BLOCK_PERSIST};
     const uint32_t n = from == RESIDENT ? 1 : TILES;
     for (uint32_t i = 0; i < n; i++)
         plans_block(&f->p, from == RESIDENT ? 0 : PAGES, from == READ, flags[from]);
@@ -248,9 +248,10 @@ static cl_engine *open_engine(uint64_t bytes, int workers, cl_team_kind team)
 }
 
 static clast_status run_fixture(cl_engine *engine, fixture *f, fake *source,
-                                cl_kept *kept, clast_stats *stats, cl_error *err)
+                                cl_persisted *persisted, clast_stats *stats,
+                                cl_error *err)
 {
-    const cl_run_source s = {source ? &source->base : NULL, kept};
+    const cl_run_source s = {source ? &source->base : NULL, persisted};
     const cl_run_sink sink = {.into = &into};
     const cl_run run = {
         .sources = &s, .sinks = &sink, .scratch_folder = "/tmp", .stats = stats};
@@ -267,7 +268,7 @@ static void check_pairs(void)
     ck_assert_msg(i == TOTAL, "element %d is %g", i, result[i % TOTAL]);
 }
 
-/* An engine at rest holds nothing but what is kept. */
+/* An engine at rest holds nothing but what is persisted. */
 static void check_rest(cl_engine *engine, uint64_t bytes)
 {
     ck_assert_uint_le(bytes - cl_engine_free_bytes(engine), 16384);
@@ -659,46 +660,46 @@ START_TEST(test_no_leak)
 }
 END_TEST
 
-/* ---- kept blocks ---- */
+/* ---- persisted blocks ---- */
 
-static void build_keep(fixture *f)
+static void build_persist(fixture *f)
 {
     *f = (fixture){0};
     add_x(f, COMPUTED);
     compute_x(f);
     for (uint32_t i = 0; i < TILES; i++)
-        f->p.block[i].flags = CL_BLOCK_KEEP;
+        f->p.block[i].flags = CL_BLOCK_PERSIST;
     end_plan(f);
     f->sink.tensor = 0;
 }
 
-static const uint64_t kept_budgets[] = {CLAST_MIB(64), CLAST_MIB(4), CLAST_MIB(1)};
+static const uint64_t persist_budgets[] = {CLAST_MIB(64), CLAST_MIB(4), CLAST_MIB(1)};
 
-START_TEST(test_kept)
+START_TEST(test_persisted)
 {
     fixture first, second;
     clast_stats stats;
     cl_error err = {0};
-    cl_kept *kept = NULL;
-    const uint64_t bytes = kept_budgets[_i];
+    cl_persisted *persisted = NULL;
+    const uint64_t bytes = persist_budgets[_i];
     cl_engine *engine = open_engine(bytes, 2, CL_TEAM_PTHREADS);
     const uint64_t all = cl_engine_free_bytes(engine);
-    build_keep(&first);
-    build_pairs(&second, KEPT);
-    const cl_run_sink sink = {.keep = &kept};
+    build_persist(&first);
+    build_pairs(&second, PERSISTED);
+    const cl_run_sink sink = {.persist = &persisted};
     const cl_run run = {.sinks = &sink, .scratch_folder = "/tmp"};
     clast_status status = cl_engine_run(engine, &first.p.plan, &run, &err);
     ck_assert_msg(status == CLAST_OK, "%s", err.text);
-    ck_assert_ptr_nonnull(kept);
-    ck_assert_int_eq(cl_kept_grid(kept)->axis[0].count, TILES);
+    ck_assert_ptr_nonnull(persisted);
+    ck_assert_int_eq(cl_persisted_grid(persisted)->axis[0].count, TILES);
     ck_assert_uint_lt(cl_engine_free_bytes(engine), all);
     for (int round = 0; round < 3; round++) {
-        status = run_fixture(engine, &second, NULL, kept, &stats, &err);
+        status = run_fixture(engine, &second, NULL, persisted, &stats, &err);
         ck_assert_msg(status == CLAST_OK, "%s", err.text);
         check_pairs();
         ck_assert_uint_le(stats.peak, bytes);
     }
-    cl_kept_free(engine, kept);
+    cl_persisted_free(engine, persisted);
     ck_assert_uint_eq(cl_engine_free_bytes(engine), all);
     cl_engine_free(engine);
     plans_fini(&first.p);
@@ -723,7 +724,8 @@ static Suite *run_suite(void)
     tcase_add_loop_test(t, test_full_scratch, 0, 4);
     tcase_add_loop_test(t, test_allocations_fail, 0, 3);
     tcase_add_test(t, test_no_leak);
-    tcase_add_loop_test(t, test_kept, 0, sizeof kept_budgets / sizeof *kept_budgets);
+    tcase_add_loop_test(t, test_persisted, 0,
+                        sizeof persist_budgets / sizeof *persist_budgets);
     suite_add_tcase(s, t);
     return s;
 }

@@ -57,11 +57,11 @@ static bool is_repeating(clast_ctx *ctx, const clast_stats *stats)
 }
 
 /* Prepares and runs under a turn that was taken; the lock is held before and after. */
-static void run_request(clast_ctx *ctx, int n, const clast_sink *sinks, cl_kept **keep,
-                        cl_error *err)
+static void run_request(clast_ctx *ctx, int n, const clast_sink *sinks,
+                        cl_persisted **persist, cl_error *err)
 {
     cl_request request;
-    if (cl_request_prepare(&request, ctx, n, sinks, keep, err) == CLAST_OK) {
+    if (cl_request_prepare(&request, ctx, n, sinks, persist, err) == CLAST_OK) {
         const uint64_t before = ctx->least_read;
         cl_ctx_unlock(ctx);
         cl_request_run(&request, err);
@@ -117,14 +117,14 @@ clast_status clast_fetch(clast_array *a, const clast_buffer *into)
 
 /* ---- persist */
 
-/* The source that kept blocks are; takes them over. */
-static cl_node_id kept_node(cl_make *m, cl_kept *kept, const cl_node *like)
+/* The source that persisted blocks are; takes them over. */
+static cl_node_id persisted_node(cl_make *m, cl_persisted *blocks, const cl_node *like)
 {
     uint32_t index;
-    const cl_source_entry entry = {.kept = kept,
-                                   .kept_dtype = (clast_dtype)like->dtype};
+    const cl_source_entry entry = {.persisted = blocks,
+                                   .persisted_dtype = (clast_dtype)like->dtype};
     if (cl_sources_add(&m->ctx->sources, &entry, &index) != CLAST_OK) {
-        cl_kept_free(m->ctx->engine, kept);
+        cl_persisted_free(m->ctx->engine, blocks);
         return cl_make_fail(m, CLAST_ENOMEM, "the process is out of memory");
     }
     const cl_node_id id =
@@ -136,11 +136,11 @@ static cl_node_id kept_node(cl_make *m, cl_kept *kept, const cl_node *like)
 
 static cl_node_id persisted(cl_make *m, clast_array *a)
 {
-    cl_kept *kept = NULL;
+    cl_persisted *blocks = NULL;
     const clast_sink sink = {.array = a};
-    run_request(m->ctx, 1, &sink, &kept, &m->err);
+    run_request(m->ctx, 1, &sink, &blocks, &m->err);
     if (!cl_make_failed(m))
-        return kept ? kept_node(m, kept, a->node) : a->id;
+        return blocks ? persisted_node(m, blocks, a->node) : a->id;
     cl_error_prefix(&m->err, m->op);
     return CL_NO_NODE;
 }

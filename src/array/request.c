@@ -4,8 +4,8 @@
  *
  * Everything that can be refused is refused in prepare, before a byte is read: poisoned
  * arrays, buffers that do not fit, outputs that exist. A request holds its nodes, so
- * that sources stay open while it runs though handles go. Outputs are published when the
- * run succeeded and removed otherwise.
+ * that sources stay open while it runs though handles go. Outputs are published when
+ * the run succeeded and removed otherwise.
  */
 #include "array/request.h"
 
@@ -30,15 +30,15 @@ static clast_status check_array(const clast_ctx *ctx, const clast_sink *sink,
 }
 
 static clast_status prepare_sink(cl_request *request, const clast_sink *sink,
-                                 cl_kept **keep, cl_error *err)
+                                 cl_persisted **persist, cl_error *err)
 {
     const uint32_t i = request->nsink;
     cl_sink_facts *facts = &request->facts[i];
     cl_run_sink *run = &request->run_sink[i];
     CL_TRY(check_array(request->ctx, sink, err));
-    if (keep) {
+    if (persist) {
         facts->is_persist = true;
-        run->keep = keep;
+        run->persist = persist;
     } else if (sink->into) {
         CL_TRY(cl_sink_check_buffer(sink, err));
         facts->is_memory = true;
@@ -86,7 +86,7 @@ static clast_status gather_sources(cl_request *request, cl_error *err)
     cl_sources_facts(table, request->source_facts);
     for (uint32_t i = 0; i < table->count; i++)
         request->source[i] = (cl_run_source){.source = table->entry[i].source,
-                                             .kept = table->entry[i].kept};
+                                             .persisted = table->entry[i].persisted};
     return CLAST_OK;
 }
 
@@ -106,7 +106,8 @@ static clast_status make_plan(cl_request *request, cl_error *err)
 }
 
 clast_status cl_request_prepare(cl_request *request, clast_ctx *ctx, int n,
-                                const clast_sink *sinks, cl_kept **keep, cl_error *err)
+                                const clast_sink *sinks, cl_persisted **persist,
+                                cl_error *err)
 {
     *request = (cl_request){.ctx = ctx};
     if (n < 0 || (n > 0 && !sinks))
@@ -119,7 +120,7 @@ clast_status cl_request_prepare(cl_request *request, clast_ctx *ctx, int n,
     if (!request->spec || !request->facts || !request->run_sink)
         return no_memory(err);
     for (int i = 0; i < n; i++)
-        CL_TRY(prepare_sink(request, &sinks[i], keep, err));
+        CL_TRY(prepare_sink(request, &sinks[i], persist, err));
     CL_TRY(cl_sinks_check_overlap(ctx, n, sinks, err));
     if (request->nspec > 0)
         CL_TRY(cl_outputs_check(request->nspec, request->spec, err));

@@ -29,9 +29,10 @@ typedef struct {
     clast_stats stats;
 } cl_request;
 
-/* keep: persist the only sink into it; NULL: as the sinks say. */
+/* persist: of the only sink, into it; NULL: as the sinks say. */
 clast_status cl_request_prepare(cl_request *request, clast_ctx *ctx, int n,
-                                const clast_sink *sinks, cl_kept **keep, cl_error *err);
+                                const clast_sink *sinks, cl_persisted **persist,
+                                cl_error *err);
 clast_status cl_request_predict(cl_request *request, cl_error *err);
 clast_status cl_request_run(cl_request *request, cl_error *err);
 void cl_request_fini(cl_request *request);

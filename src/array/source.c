@@ -11,7 +11,7 @@
 
 static bool is_free(const cl_source_entry *e)
 {
-    return !e->source && !e->kept;
+    return !e->source && !e->persisted;
 }
 
 clast_status cl_sources_add(cl_sources *sources, const cl_source_entry *entry,
@@ -34,8 +34,8 @@ void cl_sources_remove(cl_sources *sources, cl_engine *engine, uint32_t index)
 {
     cl_source_entry *e = &sources->entry[index];
     cl_source_close(e->source);
-    if (e->kept)
-        cl_kept_free(engine, e->kept);
+    if (e->persisted)
+        cl_persisted_free(engine, e->persisted);
     if (e->charged)
         cl_engine_uncharge(engine, e->charged);
     *e = (cl_source_entry){0};
@@ -71,10 +71,10 @@ void cl_sources_facts(const cl_sources *sources, cl_source_facts *facts)
         facts[i] = (cl_source_facts){0};
         if (e->source)
             facts_of(cl_source_get_info(e->source), &facts[i]);
-        if (e->kept) {
-            facts[i].tiles = cl_kept_grid(e->kept);
+        if (e->persisted) {
+            facts[i].tiles = cl_persisted_grid(e->persisted);
             facts[i].shape = cl_grid_shape(facts[i].tiles);
-            facts[i].dtype = e->kept_dtype;
+            facts[i].dtype = e->persisted_dtype;
         }
     }
 }

@@ -14,9 +14,9 @@
 #include "sched/run.h"
 
 typedef struct {
-    cl_source *source; /* HDF5 and memory; NULL for kept blocks and free entries */
-    cl_kept *kept;     /* a persisted array's blocks */
-    clast_dtype kept_dtype;
+    cl_source *source; /* HDF5 and memory; NULL for persisted blocks and free entries */
+    cl_persisted *persisted; /* a persisted array's blocks */
+    clast_dtype persisted_dtype;
     bool is_raw;
     uint64_t charged; /* bytes of the budget that go back with it */
 } cl_source_entry;

@@ -32,7 +32,7 @@ typedef struct {
 typedef struct {
     cl_node_id node;
     bool is_memory;             /* fetched into a buffer: any units do */
-    bool is_persist;            /* blocks are kept: no STORE stage */
+    bool is_persist;            /* its blocks stay: no STORE stage */
     int64_t chunk[CL_MAXDIM];   /* storage chunks of an HDF5 output */
     uint64_t staging_per_chunk; /* bytes a chunk needs while it is filtered */
 } cl_sink_facts;
@@ -48,7 +48,7 @@ clast_status cl_plan_build(cl_plan *plan, const cl_nodes *nodes, uint32_t nsourc
                            const cl_sink_facts *sinks, const cl_plan_settings *settings,
                            cl_error *err);
 
-/* For a persisted sink: the tensor that holds it (its tiles are the kept blocks). */
+/* For a persisted sink: the tensor that holds it (its tiles are those blocks). */
 uint32_t cl_plan_sink_tensor(const cl_plan *plan, uint32_t sink);
 
 /* The plan as text, for people: one line a stage with label, dtype, shape, tile, tasks;

@@ -87,7 +87,7 @@ typedef struct {
     uint32_t first, count;    /* raw task numbers */
     uint32_t recipe;          /* or CL_NONE */
     uint32_t inner;           /* STORE: axes that are walked innermost, backwards */
-    uint8_t order[CL_MAXDIM]; /* STORE, kept MAP: axes, slowest first */
+    uint8_t order[CL_MAXDIM]; /* STORE, persisted MAP: axes, slowest first */
     bool is_barrier;  /* MAP: when one task is wanted, all are, in the walk's order */
     bool is_mirrored; /* MAP: tile (i, j) goes with tile (j, i) */
     uint32_t sibling; /* next stage that reads the same tiles; CL_NONE */

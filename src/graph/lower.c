@@ -239,7 +239,7 @@ static clast_status lower_recipe(cl_draft *d, cl_recipe *r)
     }
 }
 
-static clast_status keep_sink(cl_draft *d, uint32_t sink)
+static clast_status persist_sink(cl_draft *d, uint32_t sink)
 {
     const uint32_t tensor = d->item[d->sink_item[sink]].tensor;
     if (tensor == CL_NONE)
@@ -247,7 +247,8 @@ static clast_status keep_sink(cl_draft *d, uint32_t sink)
     const cl_tensor *const t = &d->tensor[tensor];
     const int64_t tiles = cl_grid_tiles(&t->grid);
     for (int64_t i = 0; i < tiles; i++)
-        d->block[t->first_block + (uint32_t)i * t->block_step].flags |= CL_BLOCK_KEEP;
+        d->block[t->first_block + (uint32_t)i * t->block_step].flags |=
+            CL_BLOCK_PERSIST;
     return CLAST_OK;
 }
 
@@ -263,6 +264,6 @@ clast_status cl_draft_lower(cl_draft *d)
             CL_TRY(lower_recipe(d, &d->recipe[recipe]));
     }
     for (uint32_t s = 0; s < d->nsink; s++)
-        CL_TRY(d->sink[s].is_persist ? keep_sink(d, s) : cl_lower_store(d, s));
+        CL_TRY(d->sink[s].is_persist ? persist_sink(d, s) : cl_lower_store(d, s));
     return CLAST_OK;
 }

@@ -3,10 +3,10 @@
  * Order: which raw tasks are needed, in what order they are wanted, and the final
  * arrays.
  *
- * Needed are stores, what makes kept blocks, and what these read, found in one sweep
- * backwards (producers have lower raw numbers). The rank is a depth-first post-order
- * from the sinks: a task comes right after the last of what it reads, so partial
- * results are combined as early as possible. Five things bend it:
+ * Needed are stores, what makes persisted blocks, and what these read, found in one
+ * sweep backwards (producers have lower raw numbers). The rank is a depth-first
+ * post-order from the sinks: a task comes right after the last of what it reads, so
+ * partial results are combined as early as possible. Five things bend it:
  *   - a product runs a whole super-tile, K outermost, when its first tile is wanted;
  *   - a store, fold, join or finish runs as soon as the last block it reads was made;
  *   - reductions of the same tiles of one source run side by side (siblings);
@@ -87,7 +87,7 @@ static void sweep(order *o)
         for (const uint32_t *p = begin; p < end && !is_live; p++) {
             const uint32_t b = cl_operand_block(*p);
             is_live =
-                !reads(*p) && (readers[b] > 0 || d->block[b].flags & CL_BLOCK_KEEP);
+                !reads(*p) && (readers[b] > 0 || d->block[b].flags & CL_BLOCK_PERSIST);
         }
         o->rank[t] = is_live ? CL_NONE : DEAD;
         for (const uint32_t *p = begin; p < end && is_live; p++)
@@ -375,7 +375,7 @@ static void fill_blocks(const order *o, cl_segment *g)
         const bool is_read = g->consumer_start[b + 1] > g->consumer_start[b];
         if (is_made)
             block.producer = o->rank[t];
-        else if (!is_read && !(t == CL_NONE && block.flags & CL_BLOCK_KEEP))
+        else if (!is_read && !(t == CL_NONE && block.flags & CL_BLOCK_PERSIST))
             block = (cl_block){.producer = CL_NONE, .tensor = block.tensor};
         g->block[b] = block;
     }

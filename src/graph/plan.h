@@ -7,20 +7,20 @@
  *   tensors   arrays that exist as tiles; tile t of tensor x is block
  *             x.first_block + t * x.block_step
  *   views     how stages address tensors (base/view.h)
- *   stages    one lowered operation each; a task is {stage, index} and derives its boxes
- *             from the stage
+ *   stages    one lowered operation each; a task is {stage, index} and derives its
+ *             boxes from the stage
  *   blocks    SSA: an entry is one *version* of a block and has one producer, or a home
  *             that it is loaded from
  *   operands  of a task, in order: {block, mode}. R reads; W produces; RW and ACC take
- *             over the buffer of the version they name and are followed at once by the W
- *             entry of the version they produce (copied first where someone else still
- *             reads the old one). ACC is RW whose order was fixed by the planner. A
- *             block occurs at most once among a task's R entries.
+ *             over the buffer of the version they name and are followed at once by the
+ *             W entry of the version they produce (copied first where someone else
+ *             still reads the old one). ACC is RW whose order was fixed by the planner.
+ *             A block occurs at most once among a task's R entries.
  *   rank      tasks are numbered in rank order: lower is wanted sooner. A task's
  *             producers have lower ranks.
  *   segments  a plan is a list of them; later segments may read blocks flagged
- *             CL_BLOCK_KEEP of earlier ones. Ids go on counting. This version's planner
- *             makes one; the core and the simulator take any number.
+ *             CL_BLOCK_PERSIST of earlier ones. Ids go on counting. This version's
+ *             planner makes one; the core and the simulator take any number.
  *
  * Memory: 8 B (stage, index) + 4 B operand offset + 4 B an operand a task; 20 B + 4 B a
  * consumer a block.
@@ -59,7 +59,7 @@ enum {
         1, /* loaded from its tensor's source; never spilled, dropped instead */
     CL_BLOCK_RESIDENT =
         2, /* caller's memory: there from the start, no charge, never evicted */
-    CL_BLOCK_KEEP =
+    CL_BLOCK_PERSIST =
         4, /* outlives its last consumer (persisted, or read by a later segment) */
     CL_BLOCK_RECOMPUTE = 8 /* its producer is pure and reads only SOURCE blocks: may be
                               dropped and recomputed */

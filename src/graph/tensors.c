@@ -223,7 +223,7 @@ static clast_status source_blocks(cl_draft *d, uint32_t source, uint32_t tensor)
         if (f->is_memory) {
             cl_lower_block(d, b, tensor, 0, CL_BLOCK_RESIDENT);
         } else if (f->tiles) {
-            cl_lower_block(d, b, tensor, bytes, CL_BLOCK_KEEP);
+            cl_lower_block(d, b, tensor, bytes, CL_BLOCK_PERSIST);
         } else {
             cl_lower_block(d, b, tensor, bytes, CL_BLOCK_SOURCE);
             d->block[b].load_pages =

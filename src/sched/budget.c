@@ -37,7 +37,7 @@ static bool is_shared(const cl_plan *plan, uint32_t block)
         const uint32_t k = block - s->block_base;
         if (k < s->nblock)
             return s->consumer_start[k + 1] - s->consumer_start[k] > 1 ||
-                   (s->block[k].flags & CL_BLOCK_KEEP);
+                   (s->block[k].flags & CL_BLOCK_PERSIST);
     }
     return true;
 }
@@ -88,8 +88,8 @@ static uint64_t kept_pages(const cl_engine *engine, const cl_plan *plan,
                            const cl_run *run)
 {
     uint64_t pages = 0;
-    for (const cl_kept *k = engine->kept; k; k = k->next)
-        if (!cl_kept_is_read(k, plan, run))
+    for (const cl_persisted *k = engine->persisted; k; k = k->next)
+        if (!cl_persisted_is_read(k, plan, run))
             for (uint64_t i = 0; i < k->count; i++)
                 pages += k->block[i].address ? k->block[i].pages : 0;
     return pages;

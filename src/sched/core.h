@@ -11,8 +11,8 @@
  *     pinned until it is done; outputs and workspace are reserved in the same step
  *   - while the lowest-ranked ready task lacks memory nobody else starts and nothing is
  *     prefetched, so that an admitted run always finishes
- *   - a block is freed exactly once per arming, after its last consumer; a KEEP block
- *     never before it is released
+ *   - a block is freed exactly once per arming, after its last consumer; a PERSIST
+ *     block never before it is released
  *   - no eviction of a pinned block; victims are dead blocks first, then the farthest
  *     next use weighed by the cost of getting the block back (SOURCE: load; others:
  *     spill and load; RECOMPUTE: run again); never one needed sooner than what it makes
@@ -111,10 +111,10 @@ uint64_t cl_core_bytes(
 /* Adds the plan's next segment, which must continue the numbering. On an error the core
  * is as before. */
 clast_status cl_core_append(cl_core *core, const cl_segment *segment, cl_error *err);
-/* A KEEP block is no longer wanted. */
+/* A PERSIST block is no longer wanted. */
 void cl_core_release(cl_core *core, uint32_t block);
-/* A KEEP block of an earlier run is here: in memory at place 0, or in scratch. Before
- * the first take. */
+/* A PERSIST block of an earlier run is here: in memory at place 0, or in scratch.
+ * Before the first take. */
 void cl_core_adopt(cl_core *core, uint32_t block, bool in_scratch);
 
 void cl_core_post(cl_core *core, const cl_event *event);

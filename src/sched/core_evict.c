@@ -6,8 +6,8 @@
  *
  * Every place has a binary max-heap of its evictable blocks (resident, unpinned, of
  * more than zero pages), keyed by next use: the lowest rank among armed, not started
- * consumers, CL_NONE where only KEEP holds it. A cursor per block passes consumers that
- * are done, so that next uses cost O(1) amortised; the heap is indexed, so that a
+ * consumers, CL_NONE where only PERSIST holds it. A cursor per block passes consumers
+ * that are done, so that next uses cost O(1) amortised; the heap is indexed, so that a
  * change costs O(log n). Candidates are the first 15 entries, among which the farthest
  * are; the best ratio of distance to cost per page wins. Only when scratch is full and
  * none of them can go without it are all looked at.

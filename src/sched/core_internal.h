@@ -16,7 +16,7 @@
  *     was freed, dropped or lost): whoever needs it then *demands* it, which takes MADE
  *     away and arms its producer again.
  *   - `uses` of a block is the number of armed, unfinished tasks that read it; at zero
- *     it is unwanted unless KEEP, and every copy goes as soon as nothing holds it.
+ *     it is unwanted unless PERSIST, and every copy goes as soon as nothing holds it.
  *   - where `bounded`, exactly the RESIDENT, unpinned blocks of more than zero pages
  *     are in the heap of their place, keyed by their next use.
  *   - `inflight` counts LOADs, COPYs and SPILLs queued or submitted, by place.

@@ -20,7 +20,7 @@ void cl_place_reserve(cl_core *core, uint16_t p, uint64_t pages)
 
 bool cl_block_is_wanted(const cl_core *core, uint32_t block)
 {
-    return core->uses[block] != 0 || (core->flags[block] & CL_BLOCK_KEEP) != 0;
+    return core->uses[block] != 0 || (core->flags[block] & CL_BLOCK_PERSIST) != 0;
 }
 
 static bool can_leave(const cl_core *core, uint32_t block, uint16_t p)
@@ -278,12 +278,12 @@ static bool is_orphan(const cl_core *core, uint32_t block, uint16_t p)
     return false;
 }
 
-/* A kept block that no task will ask for must be had again nevertheless. */
+/* A persisted block that no task will ask for must be had again nevertheless. */
 static void rescue(cl_core *core, uint32_t block)
 {
     const uint8_t flags = core->flags[block];
-    if ((flags & CL_BLOCK_KEEP) && (flags & CL_BLOCK_MADE) && core->uses[block] == 0 &&
-        !cl_block_has_copy(core, block))
+    if ((flags & CL_BLOCK_PERSIST) && (flags & CL_BLOCK_MADE) &&
+        core->uses[block] == 0 && !cl_block_has_copy(core, block))
         cl_task_demand(core, block);
 }
 

@@ -171,9 +171,9 @@ static clast_status check_segment(const cl_core *core, const cl_segment *s,
             s->block_base, core->ntask, core->nblock);
     for (uint32_t i = 0; i < s->nextern; i++) {
         const uint32_t b = s->extern_block[i];
-        if (b >= core->nblock || !(core->flags[b] & CL_BLOCK_KEEP))
+        if (b >= core->nblock || !(core->flags[b] & CL_BLOCK_PERSIST))
             return cl_error_set(err, CLAST_EINTERNAL,
-                                "segment reads block %u, which was not kept", b);
+                                "segment reads block %u, which was not persisted", b);
     }
     return CLAST_OK;
 }
@@ -292,7 +292,7 @@ clast_status cl_core_append(cl_core *core, const cl_segment *segment, cl_error *
     core->ntask += segment->ntask;
     core->nblock += segment->nblock;
     core->remaining += segment->ntask;
-    if (segment->ntask > 0) /* a plan that only keeps blocks has no states at all */
+    if (segment->ntask > 0) /* a plan that only persists blocks has no states at all */
         memset(core->state + segment->task_base, CL_TASK_WAITING, segment->ntask);
     fill_blocks(core, segment);
     fill_links(core, segment);

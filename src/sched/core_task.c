@@ -198,7 +198,7 @@ static cl_verdict fetch_operands(cl_core *core, uint32_t task, uint16_t place)
 static bool is_last_use(const cl_core *core, uint32_t block)
 {
     return core->uses[block] == 1 &&
-           !(core->flags[block] & (CL_BLOCK_KEEP | CL_BLOCK_RESIDENT));
+           !(core->flags[block] & (CL_BLOCK_PERSIST | CL_BLOCK_RESIDENT));
 }
 
 /* Whether `made` gets the buffer of `old`, of which nobody else wants anything. */

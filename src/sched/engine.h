@@ -2,14 +2,14 @@
 /*
  * The engine from inside: what its files share.
  *
- *   run.c      engine, charges, one run from budget to clean-up
- *   budget.c   what a plan needs at least, what a run may have
- *   predict.c  the dry run
- *   kept.c     persisted blocks between runs
- *   driver.c   workers of a run;   transfer.c   its loads and spills
+ *   run.c        engine, charges, one run from budget to clean-up
+ *   budget.c     what a plan needs at least, what a run may have
+ *   predict.c    the dry run
+ *   persisted.c  persisted blocks between runs
+ *   driver.c     workers of a run;   transfer.c   its loads and spills
  *
- * `mutex` guards memory, charges, the list of kept arrays and, during a run, its core
- * and all tables of its driver. `state` is the only thing that a signal handler
+ * `mutex` guards memory, charges, the list of persisted arrays and, during a run, its
+ * core and all tables of its driver. `state` is the only thing that a signal handler
  * touches.
  */
 #ifndef CL_SCHED_ENGINE_H
@@ -31,19 +31,19 @@ typedef struct {
     const char *folder; /* of the run under way */
 } cl_spill;
 
-/* A kept block is in memory, or in scratch. */
+/* A persisted block is in memory, or in scratch. */
 typedef struct {
     void *address;
     uint64_t slot; /* 1 + slot; 0: not in scratch */
     uint32_t pages;
-} cl_kept_block;
+} cl_persisted_block;
 
-struct cl_kept {
-    cl_kept *next, *previous;
+struct cl_persisted {
+    cl_persisted *next, *previous;
     cl_grid grid; /* its cuts are `arena`'s */
     cl_arena arena;
     uint64_t count;
-    cl_kept_block *block;
+    cl_persisted_block *block;
 };
 
 struct cl_engine {
@@ -52,7 +52,7 @@ struct cl_engine {
     cl_memory *memory;
     uint64_t charged; /* bytes that others hold */
     uint64_t running; /* bytes that the run under way has besides blocks */
-    cl_kept *kept;
+    cl_persisted *persisted;
     cl_spill spill;
     cl_trace trace;
     _Atomic int state; /* cl_engine_state */
@@ -62,7 +62,7 @@ struct cl_engine {
 typedef struct {
     uint64_t fixed;         /* bytes: plan, core, tables */
     uint64_t pages;         /* for blocks and workspaces, all that is left */
-    uint64_t others;        /* pages of kept blocks that the plan does not read */
+    uint64_t others;        /* pages of persisted blocks that the plan does not read */
     uint64_t least;         /* pages that the neediest task takes */
     uint32_t neediest;      /* that task */
     uint64_t tasks, blocks; /* of all segments */
@@ -87,15 +87,16 @@ clast_status cl_budget_core(cl_core **core, const cl_engine *engine,
 clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_run *run,
                         cl_budget *budget, clast_stats *stats, cl_error *err);
 
-/* kept.c: `address` and `slot` are a run's tables by block. */
-bool cl_kept_is_read(const cl_kept *kept, const cl_plan *plan, const cl_run *run);
-void cl_kept_adopt(cl_core *core, const cl_plan *plan, const cl_run *run,
-                   void **address, uint64_t *slot);
-void cl_kept_return(const cl_core *core, const cl_plan *plan, const cl_run *run,
-                    void **address, uint64_t *slot);
-clast_status cl_kept_make(cl_engine *engine, const cl_core *core, const cl_plan *plan,
-                          uint32_t tensor, void **address, uint64_t *slot,
-                          cl_kept **kept, cl_error *err);
+/* persisted.c: `address` and `slot` are a run's tables by block. */
+bool cl_persisted_is_read(const cl_persisted *p, const cl_plan *plan,
+                          const cl_run *run);
+void cl_persisted_adopt(cl_core *core, const cl_plan *plan, const cl_run *run,
+                        void **address, uint64_t *slot);
+void cl_persisted_return(const cl_core *core, const cl_plan *plan, const cl_run *run,
+                         void **address, uint64_t *slot);
+clast_status cl_persisted_make(cl_engine *engine, const cl_core *core,
+                               const cl_plan *plan, uint32_t tensor, void **address,
+                               uint64_t *slot, cl_persisted **out, cl_error *err);
 
 /* Blocks of a tensor: tile t. */
 static inline uint32_t cl_tile_block(const cl_tensor *t, uint64_t tile)

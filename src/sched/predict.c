@@ -135,7 +135,7 @@ static clast_status adopt_dry(cl_core *core, const cl_plan *plan, const cl_run *
     uint64_t *slot = cl_calloc((size_t)blocks, sizeof *slot);
     clast_status status = CLAST_OK;
     if (address && slot)
-        cl_kept_adopt(core, plan, run, address, slot);
+        cl_persisted_adopt(core, plan, run, address, slot);
     else
         status = cl_error_set(err, CLAST_ENOMEM, "no memory for the dry run's tables");
     cl_free(address);

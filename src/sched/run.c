@@ -3,10 +3,10 @@
  * Engines and runs.
  *
  * A run goes through fixed steps: settle workspaces, compute the budget, refuse what
- * cannot fit, rehearse where something may have to be spilled, then borrow the kept
- * blocks, drive the core, take the kept blocks back and sweep the rest. However it
- * ended, afterwards the engine holds kept blocks only, and can run again. Memory that
- * blocks touched stays cached for the next run, within the budget.
+ * cannot fit, rehearse where something may have to be spilled, then borrow the
+ * persisted blocks, drive the core, take the persisted blocks back and sweep the rest.
+ * However it ended, afterwards the engine holds persisted blocks only, and can run
+ * again. Memory that blocks touched stays cached for the next run, within the budget.
  */
 #include "sched/driver.h"
 
@@ -53,8 +53,8 @@ void cl_engine_free(cl_engine *engine)
 {
     if (!engine)
         return;
-    while (engine->kept)
-        cl_kept_free(engine, engine->kept);
+    while (engine->persisted)
+        cl_persisted_free(engine, engine->persisted);
     cl_scratch_close(engine->spill.scratch);
     cl_memory_free(engine->memory);
     cl_trace_fini(&engine->trace);
@@ -197,25 +197,25 @@ static void close_empty_scratch(cl_engine *engine)
     engine->spill.scratch = NULL;
 }
 
-static clast_status keep_results(cl_driver *d, cl_error *err)
+static clast_status persist_results(cl_driver *d, cl_error *err)
 {
     for (uint32_t i = 0; i < d->plan->nsink; i++)
-        if (d->run->sinks[i].keep)
-            CL_TRY(cl_kept_make(d->engine, d->core, d->plan,
-                                cl_plan_sink_tensor(d->plan, i), d->address, d->slot,
-                                d->run->sinks[i].keep, err));
+        if (d->run->sinks[i].persist)
+            CL_TRY(cl_persisted_make(d->engine, d->core, d->plan,
+                                     cl_plan_sink_tensor(d->plan, i), d->address,
+                                     d->slot, d->run->sinks[i].persist, err));
     return CLAST_OK;
 }
 
-/* Kept arrays of a run that failed after some were made. */
+/* Persisted arrays of a run that failed after some were made. */
 static void drop_results(const cl_driver *d)
 {
     for (uint32_t i = 0; i < d->plan->nsink; i++) {
-        cl_kept **keep = d->run->sinks[i].keep;
-        if (!keep || !*keep)
+        cl_persisted **persist = d->run->sinks[i].persist;
+        if (!persist || !*persist)
             continue;
-        cl_kept_free(d->engine, *keep);
-        *keep = NULL;
+        cl_persisted_free(d->engine, *persist);
+        *persist = NULL;
     }
 }
 
@@ -223,9 +223,9 @@ static clast_status end(cl_driver *d, clast_status status, cl_error *err)
 {
     cl_engine *engine = d->engine;
     cl_mutex_lock(&engine->mutex);
-    cl_kept_return(d->core, d->plan, d->run, d->address, d->slot);
+    cl_persisted_return(d->core, d->plan, d->run, d->address, d->slot);
     if (status == CLAST_OK)
-        status = keep_results(d, err);
+        status = persist_results(d, err);
     cl_driver_sweep(d);
     engine->running = 0;
     settle_limit(engine);
@@ -269,7 +269,7 @@ static clast_status drive(cl_engine *engine, const cl_plan *plan, const cl_run *
         exec->address = d.address;
         exec->poll = (cl_poll){is_canceled, engine};
         begin(engine, run, budget);
-        cl_kept_adopt(d.core, plan, run, d.address, d.slot);
+        cl_persisted_adopt(d.core, plan, run, d.address, d.slot);
         status = cl_driver_run(&d, err);
         note_run(&d, budget, stats);
         status = end(&d, status, err);

@@ -35,27 +35,27 @@ void cl_engine_uncharge(cl_engine *engine, uint64_t bytes);
 uint64_t
 cl_engine_free_bytes(cl_engine *engine); /* budget less charges: what a run may have */
 
-/* Persisted arrays: kept blocks of one tensor. A source whose blocks the engine holds.
+/* Persisted arrays: blocks of one tensor. A source whose blocks the engine holds.
  */
-typedef struct cl_kept cl_kept;
-void cl_kept_free(cl_engine *engine, cl_kept *kept);
-const cl_grid *cl_kept_grid(const cl_kept *kept);
+typedef struct cl_persisted cl_persisted;
+void cl_persisted_free(cl_engine *engine, cl_persisted *persisted);
+const cl_grid *cl_persisted_grid(const cl_persisted *persisted);
 
 /* A source of the run, by the index that plan sources use: exactly one of the two is
  * set. */
 typedef struct {
     cl_source *source;
-    cl_kept *kept;
+    cl_persisted *persisted;
 } cl_run_source;
 
-/* Where a plan's sink goes: an output (index into outputs), caller's memory, or kept
- * blocks. */
+/* Where a plan's sink goes: an output (index into outputs), caller's memory, or
+ * persisted blocks. */
 typedef struct {
-    size_t output;              /* valid where into and keep are NULL */
+    size_t output;              /* valid where into and persist are NULL */
     const cl_output_spec *spec; /* of that output: how many chunks a unit has, what
                                    putting them needs */
     const clast_buffer *into;
-    cl_kept **keep; /* filled when the run succeeds */
+    cl_persisted **persist; /* filled when the run succeeds */
 } cl_run_sink;
 
 typedef struct {
