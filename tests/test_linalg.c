@@ -469,7 +469,7 @@ END_TEST
 /* ---- SVD ---- */
 
 /* Row i of vt: the component of largest modulus is real and positive. */
-static bool has_settled_signs(clast_dtype t, int64_t n, const void *vt)
+static bool has_fixed_signs(clast_dtype t, int64_t n, const void *vt)
 {
     for (int64_t i = 0; i < n; i++) {
         double complex top = 0;
@@ -535,7 +535,7 @@ static void check_svd(clast_dtype t, int64_t n)
     ck_assert_int_eq(cl_svd_run(t, n, a, u, s, vt, work), CLAST_OK);
     ck_assert_int_eq(memcmp(a, before, square), 0);
     ck_assert(is_descending(real, n, s));
-    ck_assert(has_settled_signs(t, n, vt));
+    ck_assert(has_fixed_signs(t, n, vt));
     ck_assert_double_le(unorthogonality(t, n, n, u), small);
     ck_assert_double_le(unorthogonality(t, n, n, vt), small);
     ck_assert_double_le(svd_residual(t, n, u, s, vt, a), small);

@@ -286,7 +286,7 @@ typedef struct {
     const cl_view *view;
     const cl_shape *in;
     const form *at;        /* coordinates in the reshaped array */
-    form *below;           /* coordinates in the child, as far as settled */
+    form *below;           /* coordinates in the child, as far as known */
     int out_axis, in_axis; /* where the next group begins */
 } reshape_state;
 
@@ -342,7 +342,7 @@ static group make_group(const walk *w, const reshape_state *st)
 static clast_status visit_groups(const walk *w, const reshape_state *st,
                                  const cl_box *box);
 
-/* The digits are affine over this box: settles the child's coordinates. */
+/* The digits are affine over this box: finds the child's coordinates. */
 static clast_status on_affine(const walk *w, const void *arg, const cl_box *box,
                               const cell *c)
 {

@@ -132,7 +132,7 @@ typedef struct {
     cl_grid units;            /* STORE */
     uint32_t sink;            /* STORE: index into the run's sinks */
     uint32_t workspace_pages; /* of one task, besides operands: the largest. sched
-                                 settles it (it knows the kernels) before the core sees
+                                 measures it (it knows the kernels) before the core sees
                                  the plan; graph leaves it 0 */
     double cost;              /* cycles of one task, roughly */
     uint64_t tasks;

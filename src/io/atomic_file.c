@@ -100,7 +100,7 @@ static int folder_length(const char *target)
     return n > 0 ? (int)n : 0; /* 0 for the root, whose name is "" then */
 }
 
-static bool settle_names(cl_atomic_file *f)
+static bool choose_names(cl_atomic_file *f)
 {
     char host[HOST_ROOM], name[NAME_ROOM];
     uint64_t number;
@@ -294,7 +294,7 @@ static void sweep(const cl_atomic_file *f)
 
 static clast_status lock_target(cl_atomic_file *f, cl_error *err)
 {
-    if (!settle_names(f))
+    if (!choose_names(f))
         return no_memory(err);
     f->lock_fd = take_lock(f->lock, O_CREAT);
     if (f->lock_fd >= 0)

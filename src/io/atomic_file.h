@@ -40,7 +40,7 @@ typedef struct {
 clast_status cl_atomic_file_resolve(const char *file, char **target, bool *exists,
                                     cl_error *err);
 
-/* Takes the lock, sweeps the folder, settles the temporary name. The temporary file
+/* Takes the lock, sweeps the folder, chooses the temporary name. The temporary file
  * does not exist yet; where the target does, one of the next two makes it. */
 clast_status cl_atomic_file_begin(cl_atomic_file *file, const char *path,
                                   cl_error *err);

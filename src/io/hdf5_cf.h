@@ -7,7 +7,7 @@
 
 #include "io/convert.h"
 
-/* Reads _FillValue, missing_value, scale_factor, add_offset and _Unsigned, and settles
+/* Reads _FillValue, missing_value, scale_factor, add_offset and _Unsigned, and sets
  * has_cf, cf and dtype of a conversion whose `stored` is known. Attributes that are no
  * numbers are passed over. */
 void cl_hdf5_cf_read(hid_t dataset, cl_convert *convert);

@@ -274,6 +274,6 @@ clast_status cl_hdf5_classify(cl_hdf5_source *s, bool raw, cl_error *err)
     const clast_status status = classify_layout(s, plist, is_exact, err);
     H5Pclose(plist);
     s->base.info.is_slow = s->access == CL_ACCESS_LIBRARY;
-    cl_hdf5_settle_staging(s);
+    cl_hdf5_count_staging(s);
     return status;
 }

@@ -401,7 +401,7 @@ static clast_status check_complete(const cl_outputs *outputs, cl_error *err)
     return CLAST_OK;
 }
 
-static clast_status settle_files(cl_outputs *outputs, cl_error *err)
+static clast_status finish_files(cl_outputs *outputs, cl_error *err)
 {
     CL_TRY(check_complete(outputs, err));
     for (size_t f = 0; f < outputs->nfile; f++)
@@ -417,7 +417,7 @@ static clast_status settle_files(cl_outputs *outputs, cl_error *err)
 
 clast_status cl_outputs_commit(cl_outputs *outputs, cl_error *err)
 {
-    clast_status status = settle_files(outputs, err);
+    clast_status status = finish_files(outputs, err);
     size_t done = 0;
     while (done < outputs->nfile && status == CLAST_OK) {
         cl_output_file *f = &outputs->file[done];

@@ -103,7 +103,7 @@ static clast_status fail_chunk(const cl_hdf5_source *s, const chunk_walk *w,
                         w->box->ndim == 1 ? ",)" : ")", what);
 }
 
-void cl_hdf5_settle_staging(cl_hdf5_source *s)
+void cl_hdf5_count_staging(cl_hdf5_source *s)
 {
     cl_source_info *info = &s->base.info;
     const uint64_t chunk = align(s->chunk_bytes);

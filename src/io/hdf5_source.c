@@ -206,7 +206,7 @@ static void try_canary(cl_hdf5_source *s, const cl_log *log)
     s->access = CL_ACCESS_LIBRARY;
     s->base.info.is_slow = true;
     s->base.info.staging_per_chunk = s->base.info.staging_fixed = 0;
-    cl_hdf5_settle_staging(s);
+    cl_hdf5_count_staging(s);
 }
 
 static cl_hdf5_source *new_source(const char *file, const char *path)

@@ -46,6 +46,6 @@ clast_status cl_hdf5_fetch(cl_source *source, const cl_box *box, void *dst,
 clast_status cl_hdf5_decode(cl_source *source, const cl_box *box, void *dst,
                             void *staging, cl_error *err);
 /* Sets the staging numbers of info. */
-void cl_hdf5_settle_staging(cl_hdf5_source *s);
+void cl_hdf5_count_staging(cl_hdf5_source *s);
 
 #endif

@@ -133,7 +133,7 @@ static bool is_finite(clast_dtype dtype, int64_t count, const void *data)
                 z[1] = (T)(x * im + y * re);                                           \
         }                                                                              \
     }                                                                                  \
-    static void settle_##T(int parts, int64_t n, T *u, T *vt)                          \
+    static void fix_signs_##T(int parts, int64_t n, T *u, T *vt)                       \
     {                                                                                  \
         for (int64_t i = 0; i < n; i++) {                                              \
             T *row = vt + i * n * parts, *top = row;                                   \
@@ -163,13 +163,13 @@ static bool is_finite(clast_dtype dtype, int64_t count, const void *data)
 SIGNS(float)
 SIGNS(double)
 
-static void settle_signs(clast_dtype dtype, int64_t n, void *u, void *vt)
+static void fix_signs(clast_dtype dtype, int64_t n, void *u, void *vt)
 {
     const int parts = cl_dtype_is_complex(dtype) ? 2 : 1;
     if (cl_dtype_real(dtype) == CLAST_FLOAT32)
-        settle_float(parts, n, u, vt);
+        fix_signs_float(parts, n, u, vt);
     else
-        settle_double(parts, n, u, vt);
+        fix_signs_double(parts, n, u, vt);
 }
 
 clast_status cl_svd_run(clast_dtype dtype, int64_t n, const void *triangle, void *u,
@@ -201,6 +201,6 @@ clast_status cl_svd_run(clast_dtype dtype, int64_t n, const void *triangle, void
     if (info != 0)
         return info > 0 ? CLAST_EMATH : CLAST_EINTERNAL;
     if (has_vectors)
-        settle_signs(dtype, n, u, right);
+        fix_signs(dtype, n, u, right);
     return CLAST_OK;
 }

@@ -84,8 +84,8 @@ static uint64_t all_pages(const cl_plan *plan)
     return all + extra;
 }
 
-static uint64_t kept_pages(const cl_engine *engine, const cl_plan *plan,
-                           const cl_run *run)
+static uint64_t persisted_pages(const cl_engine *engine, const cl_plan *plan,
+                                const cl_run *run)
 {
     uint64_t pages = 0;
     for (const cl_persisted *k = engine->persisted; k; k = k->next)
@@ -102,7 +102,7 @@ static uint64_t guessed_core(const cl_budget *b)
 
 cl_budget cl_budget_of(const cl_engine *engine, const cl_plan *plan, const cl_run *run)
 {
-    cl_budget b = {.neediest = CL_NONE, .others = kept_pages(engine, plan, run)};
+    cl_budget b = {.neediest = CL_NONE, .others = persisted_pages(engine, plan, run)};
     for (uint32_t i = 0; i < plan->nsegment; i++) {
         const cl_segment *s = &plan->segment[i];
         b.tasks += s->ntask;

@@ -84,7 +84,7 @@ clast_status cl_core_new(cl_core **result, const cl_plan *plan,
 void cl_core_release(cl_core *core, uint32_t block)
 {
     core->flags[block] &= (uint8_t)~CL_BLOCK_PERSIST;
-    cl_block_settle_all(core, block);
+    cl_block_clear_all(core, block);
     core->stirred = true;
 }
 

@@ -212,8 +212,8 @@ void cl_claim_remove(cl_core *core, uint32_t task);
 
 /* core_place.c */
 bool cl_block_is_wanted(const cl_core *core, uint32_t block);
-void cl_block_settle(cl_core *core, uint32_t block, uint16_t place);
-void cl_block_settle_all(cl_core *core, uint32_t block);
+void cl_block_clear(cl_core *core, uint32_t block, uint16_t place);
+void cl_block_clear_all(cl_core *core, uint32_t block);
 void cl_block_unpin(cl_core *core, uint32_t block, uint16_t place);
 void cl_block_drop(cl_core *core, uint32_t block, uint16_t place);
 void cl_block_unload(cl_core *core, uint32_t block, uint16_t place);

@@ -5,7 +5,7 @@
  *
  * Every change of pages goes with a change of the hold's state, here and nowhere else
  * but at the start and end of a task (core_task.c). A block that became unwanted while
- * something was under way with it is *settled* when that ends. RESIDENT blocks are the
+ * something was under way with it is *cleared* when that ends. RESIDENT blocks are the
  * caller's memory: they can be read everywhere at no charge and have no holds.
  */
 #include "sched/core_internal.h"
@@ -40,7 +40,7 @@ void cl_block_drop(cl_core *core, uint32_t block, uint16_t p)
 }
 
 /* Frees what an unwanted block still has at the place, as far as nothing holds it. */
-void cl_block_settle(cl_core *core, uint32_t block, uint16_t p)
+void cl_block_clear(cl_core *core, uint32_t block, uint16_t p)
 {
     cl_place *place = &core->place[p];
     uint32_t *hold = &place->hold[block];
@@ -55,10 +55,10 @@ void cl_block_settle(cl_core *core, uint32_t block, uint16_t p)
     }
 }
 
-void cl_block_settle_all(cl_core *core, uint32_t block)
+void cl_block_clear_all(cl_core *core, uint32_t block)
 {
     for (uint32_t p = 0; p < core->limits.nplace; p++)
-        cl_block_settle(core, block, (uint16_t)p);
+        cl_block_clear(core, block, (uint16_t)p);
 }
 
 void cl_block_unpin(cl_core *core, uint32_t block, uint16_t p)
@@ -68,7 +68,7 @@ void cl_block_unpin(cl_core *core, uint32_t block, uint16_t p)
     if (cl_hold_pins(*hold) != 0)
         return;
     if (!cl_block_is_wanted(core, block))
-        cl_block_settle(core, block, p);
+        cl_block_clear(core, block, p);
     else
         cl_evict_add(core, block, p);
 }
@@ -213,7 +213,7 @@ void cl_block_unload(cl_core *core, uint32_t block, uint16_t p)
     cl_hold_become(&place->hold[block], CL_HOLD_ABSENT);
     place->reserved -= cl_core_block(core, block)->pages;
     end_copy(core, block, p);
-    cl_block_settle(core, block, p);
+    cl_block_clear(core, block, p);
 }
 
 void cl_block_loaded(cl_core *core, uint32_t block, uint16_t p)
@@ -238,7 +238,7 @@ void cl_block_loaded(cl_core *core, uint32_t block, uint16_t p)
         place->scratch -= pages;
         cl_action_push(core, CL_ACTION_DISCARD, block, p);
     }
-    cl_block_settle(core, block, p);
+    cl_block_clear(core, block, p);
     cl_evict_add(core, block, p);
 }
 
@@ -253,7 +253,7 @@ void cl_block_spilled(cl_core *core, uint32_t block, uint16_t p)
     cl_hold_become(hold, CL_HOLD_RESIDENT);
     *hold |= CL_HOLD_SCRATCH;
     if (!cl_block_is_wanted(core, block))
-        cl_block_settle(core, block, p);
+        cl_block_clear(core, block, p);
     else if (cl_hold_pins(*hold) == 0)
         cl_block_drop(core, block, p);
 }
@@ -266,7 +266,7 @@ static void spill_failed(cl_core *core, uint32_t block, uint16_t p)
     place->leaving -= pages;
     place->scratch -= pages;
     cl_hold_become(&place->hold[block], CL_HOLD_RESIDENT);
-    cl_block_settle(core, block, p);
+    cl_block_clear(core, block, p);
     cl_evict_add(core, block, p);
 }
 

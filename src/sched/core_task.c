@@ -228,7 +228,7 @@ static cl_verdict clear_output(cl_core *core, uint32_t block, uint16_t place,
     return CL_GO;
 }
 
-/* Pages that the task takes at its start; CL_PENDING where that is not settled yet. */
+/* Pages that the task takes at its start; CL_PENDING where that is not known yet. */
 static cl_verdict new_pages(cl_core *core, uint32_t task, uint16_t place, bool starts,
                             uint64_t *pages)
 {
@@ -351,7 +351,7 @@ static void finish_operand(cl_core *core, uint32_t block, uint16_t p)
     core->uses[block]--;
     release_operand(core, block, p);
     if (!cl_block_is_wanted(core, block)) {
-        cl_block_settle_all(core, block);
+        cl_block_clear_all(core, block);
     } else if (core->bounded) {
         core->drops[block] = 0;
         if (core->limits.nplace > 1)
@@ -376,7 +376,7 @@ void cl_task_finish(cl_core *core, uint32_t task, uint16_t p)
         }
         cl_hold_become(&place->hold[block], CL_HOLD_RESIDENT);
         cl_task_notify(core, block);
-        cl_block_settle(core, block, p);
+        cl_block_clear(core, block, p);
         cl_evict_add(core, block, p);
     }
 }

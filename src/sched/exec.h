@@ -4,8 +4,8 @@
  * views, one kernel call.
  *
  * A task touches its operands, its outputs and its workspace, nothing else; what it
- * needs of the workspace is laid out by the same code that measures it (settle.c), so
- * the two cannot disagree. Shared by workers without locks: everything in cl_exec is
+ * needs of the workspace is laid out by the same code that measures it (workspaces.c),
+ * so the two cannot disagree. Shared by workers without locks: everything in cl_exec is
  * constant while tasks run, but for the entries of `address` of blocks that are
  * nobody's operands.
  */
@@ -37,8 +37,9 @@ clast_status cl_exec_init(cl_exec *exec, const cl_plan *plan, const cl_run *run,
                           cl_error *err);
 void cl_exec_fini(cl_exec *exec);
 
-/* Fills workspace_pages of every stage: what its neediest task takes. */
-clast_status cl_exec_settle(cl_exec *exec, cl_error *err);
+/* Fills workspace_pages of every stage of the plan that exec runs: what its neediest
+ * task takes. */
+clast_status cl_exec_measure(cl_exec *exec, cl_plan *plan, cl_error *err);
 
 /* A segment's task. */
 typedef struct {

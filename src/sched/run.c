@@ -2,7 +2,7 @@
 /*
  * Engines and runs.
  *
- * A run goes through fixed steps: settle workspaces, compute the budget, refuse what
+ * A run goes through fixed steps: measure workspaces, compute the budget, refuse what
  * cannot fit, rehearse where something may have to be spilled, then borrow the
  * persisted blocks, drive the core, take the persisted blocks back and sweep the rest.
  * However it ended, afterwards the engine holds persisted blocks only, and can run
@@ -89,7 +89,7 @@ static uint64_t free_bytes(const cl_engine *engine)
     return left(engine) > live ? left(engine) - live : 0;
 }
 
-static void settle_limit(cl_engine *engine)
+static void adjust_limit(cl_engine *engine)
 {
     cl_memory_set_limit(engine->memory, left(engine) / CL_PAGE);
 }
@@ -111,7 +111,7 @@ clast_status cl_engine_charge(cl_engine *engine, uint64_t bytes, cl_error *err)
             (unsigned long long)engine->options.memory);
     else
         engine->charged += bytes;
-    settle_limit(engine);
+    adjust_limit(engine);
     cl_mutex_unlock(&engine->mutex);
     return status;
 }
@@ -120,7 +120,7 @@ void cl_engine_uncharge(cl_engine *engine, uint64_t bytes)
 {
     cl_mutex_lock(&engine->mutex);
     engine->charged -= bytes < engine->charged ? bytes : engine->charged;
-    settle_limit(engine);
+    adjust_limit(engine);
     cl_mutex_unlock(&engine->mutex);
 }
 
@@ -147,12 +147,12 @@ static void note_budget(const cl_engine *engine, const cl_plan *plan,
 
 /* Everything that can be known beforehand. `rehearses` false: a dry run only where the
  * budget binds or the plan is small. */
-static clast_status admit(cl_engine *engine, const cl_plan *plan, const cl_run *run,
+static clast_status admit(cl_engine *engine, cl_plan *plan, const cl_run *run,
                           cl_exec *exec, bool rehearses, cl_budget *budget,
                           clast_stats *stats, cl_error *err)
 {
     CL_TRY(cl_exec_init(exec, plan, run, err));
-    CL_TRY(cl_exec_settle(exec, err));
+    CL_TRY(cl_exec_measure(exec, plan, err));
     /* Another thread may drop a persisted array meanwhile. */
     cl_mutex_lock(&engine->mutex);
     *budget = cl_budget_of(engine, plan, run);
@@ -165,8 +165,8 @@ static clast_status admit(cl_engine *engine, const cl_plan *plan, const cl_run *
     return CLAST_OK;
 }
 
-clast_status cl_engine_predict(cl_engine *engine, const cl_plan *plan,
-                               const cl_run *run, clast_stats *stats, cl_error *err)
+clast_status cl_engine_predict(cl_engine *engine, cl_plan *plan, const cl_run *run,
+                               clast_stats *stats, cl_error *err)
 {
     cl_exec exec = {0};
     cl_budget budget;
@@ -183,7 +183,7 @@ static void begin(cl_engine *engine, const cl_run *run, const cl_budget *budget)
     cl_mutex_lock(&engine->mutex);
     engine->running = budget->fixed;
     engine->spill.folder = run->scratch_folder;
-    settle_limit(engine);
+    adjust_limit(engine);
     cl_mutex_unlock(&engine->mutex);
     cl_trace_clear(&engine->trace);
 }
@@ -228,7 +228,7 @@ static clast_status end(cl_driver *d, clast_status status, cl_error *err)
         status = persist_results(d, err);
     cl_driver_sweep(d);
     engine->running = 0;
-    settle_limit(engine);
+    adjust_limit(engine);
     close_empty_scratch(engine);
     cl_mutex_unlock(&engine->mutex);
     if (status != CLAST_OK)
@@ -251,7 +251,7 @@ static void note_run(const cl_driver *d, const cl_budget *budget, clast_stats *s
     stats->workers = d->workers;
 }
 
-static clast_status drive(cl_engine *engine, const cl_plan *plan, const cl_run *run,
+static clast_status drive(cl_engine *engine, cl_plan *plan, const cl_run *run,
                           cl_exec *exec, cl_budget *budget, clast_stats *stats,
                           cl_error *err)
 {
@@ -282,7 +282,7 @@ static clast_status drive(cl_engine *engine, const cl_plan *plan, const cl_run *
     return status;
 }
 
-clast_status cl_engine_run(cl_engine *engine, const cl_plan *plan, const cl_run *run,
+clast_status cl_engine_run(cl_engine *engine, cl_plan *plan, const cl_run *run,
                            cl_error *err)
 {
     int idle = CL_ENGINE_IDLE;

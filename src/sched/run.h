@@ -67,12 +67,12 @@ typedef struct {
     const atomic_bool *is_canceled; /* a cancel that came before the run; or NULL */
 } cl_run;
 
-/* What a run of the plan would need, without touching anything: peak, bytes read,
+/* What a run of the plan would need, without touching any data: peak, bytes read,
  * spilled with one worker, from a dry run of the core. CLAST_EBUDGET with the numbers
- * that would fit where it cannot run. */
-clast_status cl_engine_predict(cl_engine *engine, const cl_plan *plan,
-                               const cl_run *run, clast_stats *stats, cl_error *err);
-clast_status cl_engine_run(cl_engine *engine, const cl_plan *plan, const cl_run *run,
+ * that would fit where it cannot run. Both fill the plan's workspace_pages. */
+clast_status cl_engine_predict(cl_engine *engine, cl_plan *plan, const cl_run *run,
+                               clast_stats *stats, cl_error *err);
+clast_status cl_engine_run(cl_engine *engine, cl_plan *plan, const cl_run *run,
                            cl_error *err);
 /* Async-signal-safe. The run under way ends at the next task boundary with
  * CLAST_ECANCELED; without one nothing happens: who sets run.is_canceled before it

@@ -12,15 +12,15 @@
  */
 #include "sched/exec_job.h"
 
-static clast_status measure(cl_exec *exec, uint32_t id, cl_error *err)
+static clast_status measure(cl_exec *exec, cl_plan *plan, uint32_t id, cl_error *err)
 {
     cl_job job = {
         .exec = exec,
-        .task = cl_task_get(exec->plan, id),
+        .task = cl_task_get(plan, id),
         .is_measuring = true,
         .err = err,
     };
-    cl_stage *stage = &exec->plan->stage[job.task.stage - exec->plan->stage];
+    cl_stage *stage = &plan->stage[job.task.stage - plan->stage];
     const clast_status status = cl_job_table[stage->kind](&job);
     if (status != CLAST_OK)
         return cl_error_set(err, status, "%s: %s", stage->label,
@@ -34,16 +34,15 @@ static clast_status measure(cl_exec *exec, uint32_t id, cl_error *err)
     return CLAST_OK;
 }
 
-clast_status cl_exec_settle(cl_exec *exec, cl_error *err)
+clast_status cl_exec_measure(cl_exec *exec, cl_plan *plan, cl_error *err)
 {
-    const cl_plan *plan = exec->plan;
     for (uint32_t i = 0; i < plan->nstage; i++)
         plan->stage[i].workspace_pages = 0;
     for (uint32_t i = 0; i < plan->nsegment; i++) {
         const cl_segment *s = &plan->segment[i];
         for (uint32_t k = 0; k < s->ntask; k++)
             if (plan->stage[s->task_stage[k]].kind != CL_STAGE_EMPTY)
-                CL_TRY(measure(exec, s->task_base + k, err));
+                CL_TRY(measure(exec, plan, s->task_base + k, err));
     }
     return CLAST_OK;
 }
