@@ -58,6 +58,12 @@ clast_status cl_call_array(cl_call *call, int i, clast_array **out)
     return cl_value_to_array(call->env, call->arg_at[i], &call->arg[i], out);
 }
 
+clast_status cl_call_operand(cl_call *call, int i, clast_dtype dtype, clast_array **out)
+{
+    return cl_value_to_operand(call->env, call->arg_at[i], &call->arg[i], dtype, false,
+                               out);
+}
+
 clast_status cl_call_arrays(cl_call *call, int i, size_t *n, clast_array ***out)
 {
     const cl_value *v = &call->arg[i];
@@ -164,6 +170,27 @@ clast_status cl_call_bool(cl_call *call, int i, bool *out)
     return CLAST_OK;
 }
 
+/* "f4" and its like: only as text, not as names. */
+static bool find_type_code(const char *text, clast_dtype *dtype)
+{
+    static const struct {
+        const char *code;
+        clast_dtype dtype;
+    } codes[] = {
+        {"?", CLAST_BOOL},     {"i1", CLAST_INT8},        {"i2", CLAST_INT16},
+        {"i4", CLAST_INT32},   {"i8", CLAST_INT64},       {"u1", CLAST_UINT8},
+        {"u2", CLAST_UINT16},  {"u4", CLAST_UINT32},      {"u8", CLAST_UINT64},
+        {"f4", CLAST_FLOAT32}, {"f8", CLAST_FLOAT64},     {"c8", CLAST_COMPLEX64},
+        {"b1", CLAST_BOOL},    {"c16", CLAST_COMPLEX128},
+    };
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (strcmp(codes[i].code, text) == 0) {
+            *dtype = codes[i].dtype;
+            return true;
+        }
+    return false;
+}
+
 clast_status cl_call_dtype(cl_call *call, int i, clast_dtype *out)
 {
     const cl_value *v = &call->arg[i];
@@ -173,7 +200,7 @@ clast_status cl_call_dtype(cl_call *call, int i, clast_dtype *out)
     }
     if (v->kind != CL_VALUE_STRING)
         return bad_argument(call, i, CLAST_EDTYPE, "a dtype such as float32");
-    if (!cl_expr_find_dtype(v->text, out))
+    if (!find_type_code(v->text, out) && !cl_expr_find_dtype(v->text, out))
         return cl_expr_fail(call->env->err, call->arg_at[i], CLAST_EDTYPE,
                             "%s: there is no dtype '%.40s' (bool, int8 to int64, uint8 "
                             "to uint64, float32, float64, complex64, complex128)",
@@ -205,12 +232,24 @@ static clast_status bind_one(cl_call *call, int i, const cl_value *v, cl_positio
     return CLAST_OK;
 }
 
+/* Names that NumPy gave to parameters besides their first ones. */
+static const char *first_name(const char *name)
+{
+    static const char *const names[][2] = {
+        {"min", "a_min"}, {"max", "a_max"}, {"shape", "newshape"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i][0], name) == 0)
+            return names[i][1];
+    return name;
+}
+
 static clast_status bind_keyword(cl_call *call, const char *name, const cl_value *v,
                                  cl_position at)
 {
     const int n = parameter_count(call->function);
     for (int i = 0; i < n; i++)
-        if (strcmp(parameter_name(call, i), name) == 0)
+        if (strcmp(parameter_name(call, i), name) == 0 ||
+            strcmp(parameter_name(call, i), first_name(name)) == 0)
             return bind_one(call, i, v, at);
     return cl_expr_fail(call->env->err, at, CLAST_ENAME,
                         "%s: there is no argument named %.40s", call->function->name,

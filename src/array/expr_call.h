@@ -54,6 +54,9 @@ clast_status cl_call_take(cl_call *call, clast_array *a, cl_value *out);
 /* Arguments, by the number of their parameter. */
 bool cl_call_has(const cl_call *call, int i); /* given, and not None */
 clast_status cl_call_array(cl_call *call, int i, clast_array **out);
+/* The same for a value that becomes, or meets, an array of that dtype. */
+clast_status cl_call_operand(cl_call *call, int i, clast_dtype dtype,
+                             clast_array **out);
 clast_status cl_call_arrays(cl_call *call, int i, size_t *n, clast_array ***out);
 clast_status cl_call_int(cl_call *call, int i, int64_t *out);
 clast_status cl_call_axis(cl_call *call, int i, int *out);

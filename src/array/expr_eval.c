@@ -227,6 +227,21 @@ static clast_status check_operand(cl_expr_scope *scope, const cl_expr_node *node
                         cl_token_text(node->op), cl_value_kind_text(v), hint);
 }
 
+/* An operand as an array, given the other one. What int64 does not hold is divided as
+ * the float that it becomes. */
+static clast_status to_operand(cl_expr_scope *scope, const cl_expr_node *node, int i,
+                               const cl_value *v, const cl_value *other,
+                               clast_array **out)
+{
+    const cl_position at = node->child[i]->at;
+    if (other->kind != CL_VALUE_ARRAY || !cl_value_is_scalar(v))
+        return cl_value_to_array(&scope->env, at, v, out);
+    const clast_dtype dtype =
+        node->op == CL_TOKEN_SLASH ? CLAST_FLOAT64 : clast_array_dtype(other->array);
+    const bool is_compared = node->op >= CL_TOKEN_LT && node->op <= CL_TOKEN_NE;
+    return cl_value_to_operand(&scope->env, at, v, dtype, is_compared, out);
+}
+
 static clast_status eval_binary(cl_expr_scope *scope, const cl_expr_node *node,
                                 cl_value *out)
 {
@@ -238,8 +253,8 @@ static clast_status eval_binary(cl_expr_scope *scope, const cl_expr_node *node,
     CL_TRY(check_operand(scope, node, &b, &a));
     if (cl_value_is_scalar(&a) && cl_value_is_scalar(&b))
         return cl_scalar_binary(&scope->env, node->at, node->op, &a, &b, out);
-    CL_TRY(cl_value_to_array(&scope->env, node->child[0]->at, &a, &p));
-    CL_TRY(cl_value_to_array(&scope->env, node->child[1]->at, &b, &q));
+    CL_TRY(to_operand(scope, node, 0, &a, &b, &p));
+    CL_TRY(to_operand(scope, node, 1, &b, &a, &q));
     return cl_value_take(&scope->env, node->at, array_binary[node->op](p, q), out);
 }
 

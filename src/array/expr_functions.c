@@ -39,11 +39,19 @@ static clast_status call_unary(cl_call *call, cl_value *out)
     return cl_call_take(call, call->function->unary(a), out);
 }
 
+/* The operand i, given that j may be an array. */
+static clast_status operand_beside(cl_call *call, int i, int j, clast_array **out)
+{
+    return call->arg[j].kind == CL_VALUE_ARRAY && cl_value_is_scalar(&call->arg[i])
+               ? cl_call_operand(call, i, clast_array_dtype(call->arg[j].array), out)
+               : cl_call_array(call, i, out);
+}
+
 static clast_status call_binary(cl_call *call, cl_value *out)
 {
     clast_array *a[2] = {NULL, NULL};
-    CL_TRY(cl_call_array(call, 0, &a[0]));
-    CL_TRY(cl_call_array(call, 1, &a[1]));
+    CL_TRY(operand_beside(call, 0, 1, &a[0]));
+    CL_TRY(operand_beside(call, 1, 0, &a[1]));
     CL_TRY(to_strong(call, 2, a));
     return cl_call_take(call, call->function->binary(a[0], a[1]), out);
 }
@@ -51,8 +59,9 @@ static clast_status call_binary(cl_call *call, cl_value *out)
 static clast_status call_where(cl_call *call, cl_value *out)
 {
     clast_array *a[3] = {NULL, NULL, NULL};
-    for (int i = 0; i < 3; i++)
-        CL_TRY(cl_call_array(call, i, &a[i]));
+    CL_TRY(cl_call_array(call, 0, &a[0]));
+    CL_TRY(operand_beside(call, 1, 2, &a[1]));
+    CL_TRY(operand_beside(call, 2, 1, &a[2]));
     return cl_call_take(call, clast_where(a[0], a[1], a[2]), out);
 }
 
@@ -66,11 +75,11 @@ static clast_status call_clip(cl_call *call, cl_value *out)
     clast_array *a = NULL, *bound = NULL;
     CL_TRY(cl_call_array(call, 0, &a));
     if (cl_call_has(call, 1)) {
-        CL_TRY(cl_call_array(call, 1, &bound));
+        CL_TRY(operand_beside(call, 1, 0, &bound));
         a = clast_maximum(a, bound);
     }
     if (cl_call_has(call, 2)) {
-        CL_TRY(cl_call_array(call, 2, &bound));
+        CL_TRY(operand_beside(call, 2, 0, &bound));
         a = clast_minimum(a, bound);
     }
     return cl_call_take(call, a, out);
@@ -79,7 +88,8 @@ static clast_status call_clip(cl_call *call, cl_value *out)
 static clast_status cast(cl_call *call, int i, clast_dtype dtype, cl_value *out)
 {
     clast_array *a = NULL;
-    CL_TRY(cl_call_array(call, i, &a));
+    CL_TRY(cl_call_operand(call, i, dtype, &a));
+    CL_TRY(cl_value_check_range(call->env, call->arg_at[i], &call->arg[i], dtype));
     /* A Python int that does not fit is an error, as in NumPy 2; clast_full checks. */
     if (cl_value_is_scalar(&call->arg[i]))
         return cl_call_take(call, clast_full(call->env->ctx, 0, NULL, a, dtype), out);
@@ -110,14 +120,31 @@ static clast_status call_array(cl_call *call, cl_value *out)
 
 /* ---- reductions ---- */
 
+/* A mean in integers, or a variance that becomes complex or drops imaginary parts, is
+ * what nobody wants of NumPy: refused. */
+static clast_status check_computed(cl_call *call, clast_dtype from, clast_dtype to)
+{
+    const clast_reduction reduction = (clast_reduction)call->function->code;
+    const bool is_variance = reduction == CLAST_VAR || reduction == CLAST_STD;
+    const bool is_fine =
+        reduction == CLAST_SUM ||
+        (cl_dtype_kind(to) >= CL_KIND_FLOAT &&
+         !(is_variance && (cl_dtype_is_complex(from) || cl_dtype_is_complex(to))));
+    return is_fine ? CLAST_OK
+                   : cl_call_error(call, CLAST_EDTYPE,
+                                   "not computed in %s for an array of %s",
+                                   clast_dtype_name(to), clast_dtype_name(from));
+}
+
 static clast_status call_reduction(cl_call *call, int axis, int dtype, int ddof,
                                    int keepdims, cl_value *out)
 {
     clast_array *a = NULL;
+    clast_dtype computed = CLAST_NDTYPE;
     CL_TRY(cl_call_array(call, 0, &a));
     if (dtype > 0 && cl_call_has(call, dtype)) {
-        clast_dtype computed = CLAST_NDTYPE;
         CL_TRY(cl_call_dtype(call, dtype, &computed));
+        CL_TRY(check_computed(call, clast_array_dtype(a), computed));
         a = clast_astype(a, computed);
     }
     int axes[CLAST_MAXDIM];
@@ -130,7 +157,11 @@ static clast_status call_reduction(cl_call *call, int axis, int dtype, int ddof,
         CL_TRY(cl_call_double(call, ddof, &options.ddof));
     CL_TRY(cl_call_bool(call, keepdims, &options.keepdims));
     const clast_reduction reduction = (clast_reduction)call->function->code;
-    return cl_call_take(call, clast_reduce(a, reduction, &options), out);
+    a = clast_reduce(a, reduction, &options);
+    /* Integers are added in 64 bits, which cut to fewer are the sum that wraps there. */
+    if (computed != CLAST_NDTYPE && reduction == CLAST_SUM)
+        a = clast_astype(a, computed);
+    return cl_call_take(call, a, out);
 }
 
 static clast_status call_sum(cl_call *call, cl_value *out)
@@ -385,14 +416,16 @@ static clast_status call_full(cl_call *call, cl_value *out)
     int64_t shape[CLAST_MAXDIM];
     clast_array *value = NULL;
     CL_TRY(cl_call_shape(call, 0, &n, shape));
-    CL_TRY(cl_call_array(call, 1, &value));
-    clast_dtype dtype = clast_array_dtype(value);
+    clast_dtype dtype = CLAST_UINT64; /* what a large int becomes */
     if (cl_call_has(call, 2))
         CL_TRY(cl_call_dtype(call, 2, &dtype));
+    CL_TRY(cl_call_operand(call, 1, dtype, &value));
+    if (!cl_call_has(call, 2))
+        dtype = clast_array_dtype(value);
     return cl_call_take(call, clast_full(call->env->ctx, n, shape, value, dtype), out);
 }
 
-/* arange(stop), arange(start, stop), arange(start, stop, step). */
+/* arange(stop), arange(start, stop), arange(start, stop, step); each as a keyword. */
 static clast_status call_arange(cl_call *call, cl_value *out)
 {
     static const cl_value defaults[] = {{.kind = CL_VALUE_INT},
@@ -400,9 +433,14 @@ static clast_status call_arange(cl_call *call, cl_value *out)
                                         {.kind = CL_VALUE_INT, .integer = 1}};
     bool is_int = true;
     if (!cl_call_has(call, 1)) {
+        if (!cl_call_has(call, 0))
+            return cl_call_error(call, CLAST_EVALUE, "the argument stop is missing");
         call->arg[1] = call->arg[0];
+        call->arg_at[1] = call->arg_at[0];
         call->arg[0] = defaults[0];
     }
+    if (!cl_call_has(call, 0))
+        call->arg[0] = defaults[0];
     if (!cl_call_has(call, 2))
         call->arg[2] = defaults[2];
     double number[3];
@@ -566,7 +604,7 @@ static const cl_expr_function functions[] = {
     CODED("zeros_like", call_zeros_like, of_like, 0),
     CODED("ones_like", call_zeros_like, of_like, 1),
     OTHER("full", call_full, of_full, 2, CL_AS_FUNCTION),
-    OTHER("arange", call_arange, of_arange, 1, CL_AS_FUNCTION),
+    OTHER("arange", call_arange, of_arange, 0, CL_AS_FUNCTION),
     OTHER("random_uniform", call_random, of_random, 1, CL_AS_FUNCTION),
 };
 
