@@ -3,8 +3,11 @@
 """Random programs through `clast eval`, against NumPy + h5py.
 
 Each program runs several times, with other workers and budgets; all runs must agree to the bit with each other, and the
-answer with NumPy's as programs.py says. A program that NumPy refuses must be refused. A failing one is printed with its
-seed; `--first SEED --count 1 --keep` replays it and leaves its files.
+answers with NumPy's as judges.py says. A program that NumPy refuses must be refused. Every judge is then given answers
+with planted errors, which it must refuse. A run ends well only if everything on the suite's list was exercised:
+operations, kinds of indices, dtypes, forms of storage of inputs and outputs, judges and planted errors of each.
+
+A failing program is printed with its seed; `--first SEED --count 1 --keep` replays it and leaves its files.
 """
 import argparse
 import json
@@ -14,146 +17,263 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 
 os.environ.setdefault("NPY_PROMOTION_STATE", "weak")
 
 import h5py  # noqa: E402  pylint: disable=wrong-import-position
 import numpy as np  # noqa: E402  pylint: disable=wrong-import-position
 
-from programs import Program  # noqa: E402  pylint: disable=wrong-import-position
+import judges  # noqa: E402  pylint: disable=wrong-import-position
+import programs  # noqa: E402  pylint: disable=wrong-import-position
+
+NO_FIT, WRONG = 3, 2
+PLENTY = 64 << 20
+# How outputs are stored; a seed's is its remainder.
+STORED = ["as the inputs", "in chunks", "with gzip", "in whole axes", "without gzip", "in groups", "in two files",
+          "beside the inputs", "in chunks with gzip"]
+RUNS = ["1 worker", "3 workers", "in little memory", "spilled"]
 
 
-def write_inputs(folder, program, rng):
-    path = os.path.join(folder, "in.h5")
-    with h5py.File(path, "w") as f:
-        for name in program.used():
-            array, how = program.inputs[name], {}
-            if array.ndim and array.size and rng.random() < .75:
-                how["chunks"] = tuple(int(rng.integers(1, n + 1)) for n in array.shape)
-                while np.prod([-(-n // c) for n, c in zip(array.shape, how["chunks"])]) > 600:
-                    how["chunks"] = tuple(min(n, 2 * c) for n, c in zip(array.shape, how["chunks"]))
-                if rng.random() < .4:
-                    how.update(compression="gzip", compression_opts=1, shuffle=bool(rng.random() < .5))
-            f.create_dataset(name, data=array, **how)
-    return path
+class Output:
+    """Where the outputs of one program go, and how."""
+
+    def __init__(self, folder, program, how, rng):
+        self.how, self.options, self.chunks, self.level = how, [], None, None
+        self.folder, self.beside = folder, how == "beside the inputs"
+        ranks = {want.ndim for judge in program.judges for want in judge.want.values()}
+        rank = ranks.pop() if len(ranks) == 1 else 0
+        if rank and how in ("in chunks", "in whole axes", "in chunks with gzip"):
+            self.chunks = [int(rng.integers(3, 30)) if "chunks" in how else -1 for _ in range(rank)]
+            self.options += ["--chunks", ",".join(map(str, self.chunks))]
+        if "gzip" in how:
+            self.level = 0 if how == "without gzip" else int(rng.integers(1, 10))
+            self.options += ["--compress", f"gzip:{self.level}" if self.level else "none"]
+        self.is_there = self.chunks is not None or how not in ("in chunks", "in whole axes", "in chunks with gzip")
+        if how == "in two files" and len(program.outputs) < 2:
+            self.is_there = False
+        names = enumerate(program.outputs)
+        self.places = {name: (self.file(i), f"/some/group{i % 2}/{name}" if how == "in groups" else f"/{name}_out")
+                       for i, name in names}
+
+    def file(self, i):
+        return f"{self.folder}/" + ("in.h5" if self.beside else "out1.h5" if i and self.how == "in two files" else "out.h5")
+
+    def fresh(self):
+        """Files of the run before go."""
+        for path in {file for file, _ in self.places.values()}:
+            if not self.beside and os.path.exists(path):
+                os.remove(path)
+
+    def arguments(self):
+        line = self.options + (["--overwrite"] if self.beside else [])
+        for name, (file, path) in self.places.items():
+            line += ["--out", f"{name}={file}:{path}"]
+        return line
+
+    def wrong_storage(self, dataset):
+        """What is wrong with how a dataset is stored, as h5py sees it."""
+        shape = dataset.shape
+        if not dataset.size or not shape:
+            return None
+        if self.level is not None and dataset.compression != ("gzip" if self.level else None):
+            return f"compression {dataset.compression}, asked for level {self.level}"
+        if self.level and (dataset.compression_opts != self.level or not dataset.shuffle):
+            return f"gzip level {dataset.compression_opts}, shuffle {dataset.shuffle}, asked for level {self.level}"
+        if self.chunks:
+            want = tuple(n if c == -1 else min(c, n) for c, n in zip(self.chunks, shape))
+            # What is one chunk may be stored without chunks.
+            if dataset.chunks != want and not (want == shape and dataset.chunks is None):
+                return f"chunks {dataset.chunks}, asked for {want}"
+        return None
+
+    def read(self):
+        """Answers by name, or a string that says what is wrong with how they are stored."""
+        answers = {}
+        for name, (file, path) in self.places.items():
+            with h5py.File(file, "r") as f:
+                wrong = self.wrong_storage(f[path])
+                if wrong:
+                    return f"{name}: {wrong}"
+                answers[name] = np.asarray(f[path][()])
+        return answers
 
 
 class Clast:
     """The command, and how often and how well it ran."""
 
     def __init__(self, command, folder):
-        self.command, self.folder, self.runs, self.spilled, self.refused, self.least = command, folder, 0, 0, 0, 0
+        self.command, self.folder, self.runs, self.refused, self.least, self.spilled = command, folder, 0, 0, 0, 0
 
-    def run(self, program, source, workers, memory, block):
-        out = os.path.join(self.folder, "out.h5")
-        if os.path.exists(out):
-            os.remove(out)
-        line = [self.command, "eval", program.text, "--out", f"{out}:/y", "--workers", str(workers), "--memory",
-                str(memory), "--block", str(block), "--no-sync", "--scratch", self.folder, f"--stats=json:{self.folder}/stats.json", "--quiet"]
-        for name in program.used():
-            line += ["--in", f"{name}={source}:/{name}"]
+    def run(self, program, output, workers, memory, block):
+        if output:
+            output.fresh()
+        line = [self.command, "eval", program.text, "--workers", str(workers), "--memory", str(memory), "--block", str(block),
+                "--no-sync", "--scratch", self.folder, f"--stats=json:{self.folder}/stats.json", "--quiet"]
+        line += output.arguments() if output else ["--out", f"{self.folder}/none.h5:/y"]
+        line += ["--raw"] if program.raw else []
+        for name in program.inputs:
+            line += ["--in", f"{name}={self.folder}/in.h5:/{name}"]
         done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
         self.runs += 1
         if done.returncode == 0:
             with open(f"{self.folder}/stats.json", encoding="utf-8") as f:
                 stats = json.load(f)
-            self.spilled += stats["spilled"] > 0
-            self.least = stats["minimum_memory"]
-        return done, out
+            self.spilled, self.least = stats["spilled"], stats["minimum_memory"]
+        return done
 
-
-def fitting(clast, program, source, workers, block, memory):
-    """Runs with ever more memory until it fits, from the least that was said to do: so that it has to spill."""
-    while True:
-        done, out = clast.run(program, source, workers, memory, block)
-        if done.returncode != 3 or memory > 1 << 30:
-            return done, out, memory
-        clast.refused += 1
-        memory = memory * 9 // 8
+    def fit(self, program, output, workers, memory, block):
+        """Runs with ever more memory until it fits, from the least that was said to do: so that it has to spill."""
+        while True:
+            done = self.run(program, output, workers, memory, block)
+            if done.returncode != NO_FIT or memory > 1 << 30:
+                return done, memory
+            self.refused += 1
+            memory = memory * 9 // 8
 
 
 def brief(array):
     return f"{array.dtype} {array.shape} " + np.array2string(array, threshold=40, edgeitems=2).replace("\n", " ")[:400]
 
 
-def answer(done, out):
-    if done.returncode:
-        return None
-    with h5py.File(out, "r") as f:
-        return f["y"][()]
+def write_inputs(folder, program, rng):
+    with h5py.File(os.path.join(folder, "in.h5"), "w", libver="latest" if rng.random() < .2 else None) as f:
+        for name, made in program.inputs.items():
+            made.write(rng, f, name)
 
 
-def planted(program, right, rng):
-    """Whether the judge is content although one element of an exact answer was changed."""
-    if program.kind != "exact" or not right.size:
-        return False
-    wrong = np.array(right)
-    at = int(rng.integers(wrong.size))
-    old = wrong.reshape(-1)[at]
-    wrong.reshape(-1)[at] = ~old if wrong.dtype.kind == "b" else 1 if old == 0 or not np.isfinite(old) else 0
-    return program.judge(wrong) is None
+def judged(program, answers):
+    """What is wrong with the answers of a program, or None."""
+    for judge in program.judges:
+        wrong = judge.judge(answers)
+        if wrong:
+            lines = [wrong]
+            for name in judge.names:
+                lines += [f"  got  {name} {brief(answers[name])}", f"  want {brief(judge.want[name])}"]
+            return "\n".join(lines)
+    return None
 
 
-def check(clast, program, seed):
-    """None, or what went wrong."""
-    rng = np.random.default_rng([seed, 1])
-    source = write_inputs(clast.folder, program, rng)
-    block = int(rng.choice([1 << 9, 1 << 12, 1 << 16, 1 << 22]))
-    done, out = clast.run(program, source, 1, 64 << 20, block)
-    if program.want is None:
-        return None if done.returncode == 2 and done.stderr.strip() else \
-            f"NumPy refuses this, clast gave exit {done.returncode}: {done.stderr}"
-    if done.returncode:
-        return f"exit {done.returncode}: {done.stderr}"
-    first = np.asarray(answer(done, out))
-    wrong = program.judge(first)
-    if wrong:
-        return f"{wrong}\n  got  {brief(first)}\n  want {brief(program.want)}"
-    if planted(program, first, rng):
-        return "the judge accepts a wrong value"
+def contented(program, answers, rng, exercised):
+    """The judge that accepts an answer with a planted error, or None."""
+    for judge in program.judges:
+        for what, wrong in judge.plants(answers, rng):
+            if judge.judge(wrong) is None:
+                return f"the judge of {judge.kind} accepts a planted error: {what}"
+            exercised.add(f"planted: {judge.kind}")
+    return None
+
+
+def again(clast, program, output, first, seed, block, exercised):
+    """More runs of a program: what differs, or None."""
+    rng = np.random.default_rng([seed, 2])
     tight = clast.least
-    for workers, start in ((3, 64 << 20), (1, tight), (3, tight)):
-        if start == tight and rng.random() < .4:
-            continue
-        done, out, memory = fitting(clast, program, source, workers, block, start)
+    runs = [(3, PLENTY if rng.random() < .2 else tight)] + ([(1, tight)] if program.is_large or rng.random() < .25 else [])
+    for workers, start in runs:
+        done, memory = clast.fit(program, output, workers, start, block)
         if done.returncode:
             return f"workers {workers}, memory {memory}: exit {done.returncode}: {done.stderr}"
-        again = np.asarray(answer(done, out))
-        if again.tobytes() != first.tobytes():
-            return f"workers {workers}, memory {memory}: other bits than with 1 worker and 64 MiB"
+        exercised.update({f"run: {workers} worker{'s' if workers > 1 else ''}"}, {"run: in little memory"} if start == tight else ())
+        exercised.update({"run: spilled"} if clast.spilled else ())
+        answers = output.read()
+        if isinstance(answers, str):
+            return answers
+        for name, value in answers.items():
+            if value.tobytes() != first[name].tobytes():
+                return f"workers {workers}, memory {memory}: {name} has other bits than with 1 worker and 64 MiB"
     return None
+
+
+def check(clast, program, seed, exercised):
+    """None, or what went wrong; what was exercised goes into the set."""
+    rng = np.random.default_rng([seed, 1])
+    for name in os.listdir(clast.folder):
+        os.remove(os.path.join(clast.folder, name))
+    write_inputs(clast.folder, program, rng)
+    block = int(rng.choice([1 << 9, 1 << 12, 1 << 16, 1 << 22], p=[.2, .5, .2, .1]))
+    if program.error:
+        done = clast.run(program, None, 1, PLENTY, block)
+        exercised.add("refused")
+        return None if done.returncode == WRONG and done.stderr.strip() else \
+            f"NumPy refuses this, clast gave exit {done.returncode}: {done.stderr}"
+    output = Output(clast.folder, program, STORED[seed % len(STORED)], rng)
+    done = clast.run(program, output, 1, PLENTY, block)
+    if done.returncode:
+        return f"exit {done.returncode}: {done.stderr}"
+    first = output.read()
+    wrong = first if isinstance(first, str) else judged(program, first) or contented(program, first, rng, exercised) or \
+        again(clast, program, output, first, seed, block, exercised)
+    if wrong:
+        return wrong
+    if output.beside:
+        with h5py.File(f"{clast.folder}/in.h5", "r") as f:
+            for name, made in program.inputs.items():
+                made.verify(f, name)
+    exercised.update(program.items(), {"run: 1 worker"}, {f"stored {output.how}"} if output.is_there else ())
+    return None
+
+
+def required():
+    """The suite's list."""
+    return programs.wishes() + [f"planted: {kind}" for kind in judges.KINDS] + [f"stored {how}" for how in STORED] + \
+        [f"run: {how}" for how in RUNS]
+
+
+def wish_of(seed, wanted):
+    """Every other round over the list is drawn freely."""
+    at = seed % (2 * len(wanted))
+    return wanted[at] if at < len(wanted) else None
+
+
+def round_of(first, wanted):
+    """How many seeds from the first one on have every wish among them."""
+    seen, seed = set(), first
+    while len(seen) < len(wanted):
+        seen.update({wish_of(seed, wanted)} - {None})
+        seed += 1
+    return seed - first
+
+
+def report(seed, program, wrong):
+    inputs = {n: (s.form, s.seen.dtype.name, s.seen.shape, sorted(s.attributes)) for n, s in program.inputs.items()}
+    print(f"seed {seed}: {program.text}\n  inputs {inputs}{' raw' if program.raw else ''}\n  {wrong}", flush=True)
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("command", help="the clast executable")
     options.add_argument("--first", type=int, default=0, help="seed of the first program")
-    options.add_argument("--count", type=int, default=10 ** 9)
-    options.add_argument("--seconds", type=float, default=100, help="stop after so long")
+    options.add_argument("--count", type=int, default=0, help="so many programs, and no list that must be complete")
+    options.add_argument("--seconds", type=float, default=100, help="stop after so long, but not before one round over the list")
     options.add_argument("--failures", type=int, default=10, help="stop after so many")
     options.add_argument("--keep", action="store_true", help="leave the files of the last program")
     o = options.parse_args()
     folder = tempfile.mkdtemp(prefix="clast-differential-")
-    clast, start, kinds, failed, seed = Clast(o.command, folder), time.monotonic(), {}, [], o.first
+    clast, start, failed, seed = Clast(o.command, folder), time.monotonic(), [], o.first
+    wanted, done = programs.wishes(), Counter()
+    least = o.count or round_of(o.first, wanted)
     try:
-        while seed < o.first + o.count and time.monotonic() - start < o.seconds and len(failed) < o.failures:
-            program = Program(seed)
-            wrong = check(clast, program, seed)
-            kind = "refused" if program.want is None else program.kind
-            kinds[kind] = kinds.get(kind, 0) + 1
+        while len(failed) < o.failures and (seed < o.first + least or
+                                            (not o.count and time.monotonic() - start < o.seconds)):
+            program, exercised = programs.program(seed, wish_of(seed, wanted)), set()
+            wrong = check(clast, program, seed, exercised)
+            done.update(exercised)
             if wrong:
                 failed.append(seed)
-                shapes = {n: (a.dtype.name, a.shape) for n, a in program.inputs.items()}
-                print(f"seed {seed}: {program.text}\n  inputs {shapes}\n  {wrong}", flush=True)
+                report(seed, program, wrong)
             seed += 1
     finally:
         if o.keep:
             print("files are in", folder)
         else:
             shutil.rmtree(folder)
-    print(f"{seed - o.first} programs, {clast.runs} runs, {clast.spilled} of them spilled, "
-          f"{clast.refused} refused for lack of memory; {kinds}; failed: {failed or 'none'}")
-    return 1 if failed or seed == o.first else 0
+    missing = [] if o.count else [item for item in required() if not done[item]]
+    if missing:
+        print(f"never exercised: {missing}")
+    print(f"{seed - o.first} programs, {clast.runs} runs, {done['run: spilled']} programs spilled, {clast.refused} runs refused "
+          f"for lack of memory; {len(required()) - len(missing)} of {len(required())} items exercised, planted errors refused: "
+          f"{ {kind: done['planted: ' + kind] for kind in judges.KINDS} }; failed: {failed or 'none'}")
+    return 1 if failed or missing or seed == o.first else 0
 
 
 if __name__ == "__main__":

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Random programs in the expression language, with NumPy's value for each: the same text is evaluated by Python.
 
-A program is a chain of statements `t0 = ...; t1 = ...; RESULT`. Every step but the last is *exact*: its value is
-determined to the bit by IEEE arithmetic and NumPy's rules. The last step may be inexact (a transcendental function,
-a sum, a product of matrices); its operands are then known exactly, so the error that is allowed follows from them.
+A program is a chain of statements `t0 = ...; t1 = ...`, of which some are outputs. Every step of the chain is *exact*:
+its value is determined to the bit by IEEE arithmetic and NumPy's rules. Steps that are not (a transcendental function,
+a sum, a product of matrices, a decomposition) only make outputs; their operands are then known exactly, so the error
+that is allowed follows from them.
+
+Every seed has a wish, one entry of the suite's list of what must be exercised: programs are drawn until one fulfils it,
+so that one round over the list covers all of it.
 """
 import math
 import re
-import warnings
 
 import numpy as np
 
-DTYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
-          "float32", "float64", "complex64", "complex128"]
-NAMESPACE = {name: getattr(np, name) for name in (
-    "add subtract multiply divide floor_divide remainder power negative absolute sqrt exp log sin cos minimum maximum "
-    "where sum mean var std dot zeros_like ones_like argmin argmax any all transpose swapaxes flip broadcast_to expand_dims squeeze reshape "
-    "concatenate stack matmul zeros ones full arange float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 "
-    "uint64 complex64 complex128 newaxis equal less bitwise_and invert").split()}
-NAMESPACE.update(max=np.max, min=np.min, abs=np.abs, bool=np.bool_, __builtins__={"__import__": __import__})
+from judges import ComplexFunction, Exact, Function, Moment, Product, Sum, Svd, part_of
+from language import DTYPES, evaluate, items_of
+from sources import FORMS, INTEGERS, PACKING, Source, available, fitting_forms
+
+FLOATS = ["float32", "float64", "complex64", "complex128"]
 
 
 class Value:
@@ -26,18 +26,6 @@ class Value:
 
     def __init__(self, text, array):
         self.text, self.array = text, array
-
-
-def evaluate(text, names):
-    """NumPy's value of an expression, or the exception that it raises."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        # NumPy 1.24 gives False where shapes do not fit a comparison, NumPy 2 raises.
-        warnings.filterwarnings("error", "elementwise comparison failed", DeprecationWarning)
-        try:
-            return np.asarray(eval(text, NAMESPACE, names))  # pylint: disable=eval-used
-        except Exception as error:  # pylint: disable=broad-except
-            return error
 
 
 def random_shape(rng, rank=None):
@@ -49,6 +37,12 @@ def random_shape(rng, rank=None):
     while math.prod(shape) > 60000:
         shape[int(np.argmax(shape))] //= 2
     return tuple(shape)
+
+
+def large_shape(rng):
+    """One that tight budgets cannot hold."""
+    rows = int(rng.integers(50, 1500))
+    return [(rows, 120000 // rows), (120000 // rows, rows), (7, rows, 120000 // rows // 7), (120000,)][int(rng.integers(4))]
 
 
 def random_array(rng, dtype, shape):
@@ -135,62 +129,104 @@ def factors(rng, count, parts):
     return tuple(shape + [left])
 
 
-# ---- steps: each returns the text of an expression over values -------------------------------------------------
+def pick(rng, options, wish):
+    """One of the options (their names are the suite's), the wished for rather than another."""
+    return wish if wish in options and rng.random() < .8 else str(rng.choice(list(options)))
 
 
-def binary(rng, a, b):
-    op = str(rng.choice(["+", "-", "*", "/", "//", "%", "&", "|", "^", "<", "<=", ">", ">=", "==", "!="]))
+# ---- exact steps: each returns the text of an expression over values -------------------------------------------
+
+BINARY = ["+", "-", "*", "/", "//", "%", "&", "|", "^", "<", "<=", ">", ">=", "==", "!="]
+NAMED = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "true_divide": "/", "floor_divide": "//",
+         "remainder": "%", "mod": "%", "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^", "less": "<",
+         "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "==", "not_equal": "!="}
+
+
+def binary(rng, a, b, wish):
+    if wish in NAMED or rng.random() < .1:
+        return f"{pick(rng, NAMED, wish)}({a.text}, {b.text})"
+    op = pick(rng, BINARY, wish)
     if rng.random() < .35:
         other = scalar_text(rng, a.array)
         return f"{a.text} {op} {other}" if rng.random() < .6 else f"({other}) {op} {a.text}"
     return f"{a.text} {op} {b.text}"
 
 
-def unary(rng, a, _):
-    form = str(rng.choice(["-{}", "abs({})", "~{}", "sqrt({})", "{}.astype({d})", "{}.T", "{} ** 2", "{} * {}"]))
-    if "**" in form and a.array.dtype == bool:
-        form = "~{}"  # NumPy 1.24 squares bools into int8, NumPy 2 into int64
-    return form.format(a.text, a.text, d=str(rng.choice(DTYPES)))
+UNARY = {"unary -": "-{}", "abs": "abs({})", "~": "~{}", "sqrt": "sqrt({})", ".astype": "{}.astype({d})", ".T": "{}.T",
+         "**": "{} ** 2", "*": "{} * {}", "negative": "negative({})", "absolute": "absolute({})", "invert": "invert({})",
+         "bitwise_not": "bitwise_not({})", "isnan": "isnan({})", "astype": "astype({}, {d})", "clip": "clip({}, {s}, {t})"}
 
 
-def choose(rng, a, b):
-    return str(rng.choice([f"minimum({a.text}, {b.text})", f"maximum({a.text}, {b.text})",
-                           f"where({a.text} > {b.text}, {a.text}, {b.text})", f"where({a.text}, {b.text}, {b.text})"]))
+def unary(rng, a, _, wish):
+    name = pick(rng, UNARY, wish)
+    if name == "**" and a.array.dtype == bool:
+        name = "~"  # NumPy 1.24 squares bools into int8, NumPy 2 into int64
+    return UNARY[name].format(a.text, a.text, d=pick(rng, DTYPES, wish), s=scalar_text(rng, a.array),
+                              t=scalar_text(rng, a.array))
 
 
-def view(rng, a, b):
-    n, shape, style = a.array.ndim, a.array.shape, int(rng.integers(10))
-    if style < 4:
+CHOOSE = {"minimum": "minimum({a}, {b})", "maximum": "maximum({a}, {b})", "where": "where({a} > {b}, {a}, {b})",
+          "where of bool": "where({a}, {b}, {a})", "where of a number": "where({a} > {s}, {a}, {t})",
+          "where of numbers": "where({a}, {s}, {t})", "number first": "where({a}, {s}, {b})"}
+
+
+def choose(rng, a, b, wish):
+    return CHOOSE[pick(rng, CHOOSE, wish)].format(a=a.text, b=b.text, s=scalar_text(rng, a.array), t=scalar_text(rng, b.array))
+
+
+SHAPES = ["transpose", "swapaxes", "flip", "reshape", ".reshape", "expand_dims", "squeeze", "broadcast_to", "concatenate",
+          "concat", "stack", "rechunk", "ravel", ".ravel", ".flatten", ".transpose", ".swapaxes", ".squeeze"]
+INDICES = ["[int]", "[-int]", "[:]", "[::n]", "[::-n]", "[None]", "[...]"]
+
+
+def view(rng, a, b, wish):
+    n, shape = a.array.ndim, tuple(a.array.shape)
+    if wish in INDICES or (wish not in SHAPES and rng.random() < .4):
         return f"{a.text}[{index_text(rng, shape)}]"
-    if style == 4 and n:
-        return f"transpose({a.text}, {tuple(int(i) for i in rng.permutation(n))})"
-    if style == 5 and n:
-        return f"swapaxes({a.text}, {int(rng.integers(-n, n))}, {int(rng.integers(-n, n))})"
-    if style == 6:
-        return f"flip({a.text}" + (f", axis={int(rng.integers(-n, n))})" if n and rng.random() < .7 else ")")
-    if style == 7:
+    name, axis = pick(rng, SHAPES, wish), int(rng.integers(-n, n)) if n else 0
+    if "transpose" in name:
+        axes = tuple(int(i) for i in rng.permutation(n))
+        return f"transpose({a.text}, {axes})" if name[0] != "." else f"{a.text}.transpose({axes})"
+    if "swapaxes" in name:
+        axes = f"{axis}, {int(rng.integers(-n, n)) if n else 0}"
+        return f"swapaxes({a.text}, {axes})" if name[0] != "." else f"{a.text}.swapaxes({axes})"
+    if name == "flip":
+        return f"flip({a.text}" + (f", axis={axis})" if n and rng.random() < .7 else ")")
+    if "reshape" in name:
         new = factors(rng, a.array.size, int(rng.integers(1, 4)))
-        return f"{a.text}.reshape({new})" if rng.random() < .5 else f"reshape({a.text}, {new})"
-    if style == 8:
-        return str(rng.choice([f"expand_dims({a.text}, {int(rng.integers(-n - 1, n + 1))})", f"squeeze({a.text})",
-                               f"broadcast_to({a.text}, {(2,) + tuple(shape)})"]))
-    axis = int(rng.integers(-n, n)) if n else 0
-    return str(rng.choice([f"concatenate([{a.text}, {b.text}], axis={axis})", f"stack([{a.text}, {a.text}], {axis})",
-                           f"concatenate(({a.text}, {a.text}), axis={axis})"]))
+        return f"reshape({a.text}, {new})" if name[0] != "." else f"{a.text}.reshape({new})"
+    if name == "expand_dims":
+        return f"expand_dims({a.text}, {int(rng.integers(-n - 1, n + 1))})"
+    if name == "broadcast_to":
+        return f"broadcast_to({a.text}, {(2,) + shape})"
+    if name == "concatenate" and rng.random() < .5:
+        return f"concatenate([{a.text}, {b.text}], axis={axis})"
+    if name.startswith("conc"):
+        return f"{name}(({a.text}, {a.text}), axis={axis})"
+    if name == "stack":
+        return f"stack([{a.text}, {a.text}], {axis})"
+    if name == "rechunk":
+        return f"rechunk({a.text}, {tuple(int(rng.choice([-1, 1 + s // 2, max(1, s // 3)])) for s in shape)})"
+    return f"{a.text}{name}()" if name[0] == "." else f"{name}({a.text})"
 
 
-def source(rng, a, _):
+def source(rng, a, _, wish):
     """Arrays from nothing, of a value's shape."""
-    shape, dtype = tuple(a.array.shape), str(rng.choice(DTYPES))
-    if rng.random() < .4:
-        start, stop, step = int(rng.integers(-20, 20)), int(rng.integers(-50, 300)), int(rng.choice([1, 2, 7, -1, -3]))
-        return str(rng.choice([f"arange({start}, {stop}, {step})", f"arange({a.array.size}).reshape({shape})",
-                               f"arange({start}, {stop}, {step}, dtype={str(rng.choice(DTYPES[4:-2]))})"]))
-    return str(rng.choice([f"zeros({shape}, dtype={dtype})", f"ones({shape}, {dtype})", f"ones_like({a.text})",
-                           f"full({shape}, {int(rng.integers(0, 100))}, dtype={dtype})", f"zeros_like({a.text})"]))
+    shape, dtype = tuple(a.array.shape), pick(rng, DTYPES, wish)
+    numbers = [int(rng.integers(-20, 20)), int(rng.integers(-50, 300)), int(rng.choice([1, 2, 7, -1, -3]))]
+    start, stop, step = numbers
+    forms = {"zeros": f"zeros({shape}, dtype={dtype})", "ones": f"ones({shape}, {dtype})",
+             "ones_like": f"ones_like({a.text})", "zeros_like": f"zeros_like({a.text})",
+             "full": f"full({shape}, {int(rng.integers(0, 100))}, dtype={dtype})",
+             "arange": str(rng.choice([f"arange({start}, {stop}, {step})", f"arange({a.array.size}).reshape({shape})",
+                                       f"arange({start}, {stop}, {step}, dtype={str(rng.choice(DTYPES[4:-2]))})",
+                                       f"arange({start}.5, {stop}, {step}.25)"])),
+             "random_uniform": f"random_uniform({shape}, seed={int(rng.integers(1 << 40))}"
+                               f"{str(rng.choice([', dtype=float32', '']))})"}
+    return forms[pick(rng, forms, wish)]
 
 
-def pieces(rng, a, _):
+def pieces(rng, a, _, wish):
     """Many pieces of one array along an axis, some without elements, some reversed."""
     n = a.array.ndim
     if n == 0:
@@ -204,7 +240,7 @@ def pieces(rng, a, _):
     return f"concatenate([{', '.join(parts)}], axis={axis})"
 
 
-def rounds(rng, a, _):
+def rounds(rng, a, _, wish):
     """Views of views: shifts, reshapes and transposes, one after the other."""
     text = a.text
     for _ in range(int(rng.integers(2, 5))):
@@ -216,15 +252,13 @@ def rounds(rng, a, _):
     return text
 
 
-def scalars(rng, a, b):
-    """where, integer powers, chains of conversions. where(c, x, 1) is left out: in NumPy 1.24 its scalar is not weak."""
-    style, kinds = int(rng.integers(4)), [str(d) for d in rng.choice(DTYPES, 3)]
-    if style == 0:
-        return f"where({a.text} > {scalar_text(rng, a.array)}, {a.text}, {rng.choice(['zeros_like', 'ones_like'])}({a.text}))"
-    if style == 1 and a.array.dtype.kind in "iu":
+def powers(rng, a, b, wish):
+    """Powers of integers, chains of conversions."""
+    style, kinds = int(rng.integers(3)), [str(d) for d in rng.choice(DTYPES, 3)]
+    if a.array.dtype.kind in "iu" and style == 0:
         return f"{a.text} ** {int(rng.integers(0, 5))}"
-    if style == 2 and a.array.dtype.kind in "iu" and b.array.dtype.kind in "iu":
-        return f"{a.text} ** ({b.text} & 3)"
+    if a.array.dtype.kind in "iu" and b.array.dtype.kind in "iu" and style == 1:
+        return f"power({a.text}, {b.text} & 3)" if wish == "power" or rng.random() < .3 else f"{a.text} ** ({b.text} & 3)"
     if a.array.dtype.kind in "fc":  # what NaN and infinity are as integers depends on the compiler
         kinds = [k for k in kinds if k[0] in "fc"] or ["float64"]
     else:
@@ -232,27 +266,39 @@ def scalars(rng, a, b):
     return a.text + "".join(f".astype({k})" for k in kinds)
 
 
-def exact_matmul(rng, a, b):
+def exact_matmul(rng, a, b, wish):
     """Integers and bool: wrap-around makes every order the same."""
-    return str(rng.choice([f"{a.text} @ {b.text}", f"{a.text} @ {a.text}.T", f"{a.text}[0] @ {b.text}", f"dot({a.text}.T, {a.text})"]))
+    forms = {"@": f"{a.text} @ {b.text}", "@T": f"{a.text} @ {a.text}.T", "@0": f"{a.text}[0] @ {b.text}",
+             "dot": f"dot({a.text}.T, {a.text})", ".dot": f"{a.text}.dot({a.text}.T)", "matmul": f"matmul({a.text}.T, {a.text})"}
+    return forms[pick(rng, forms, wish)]
 
 
-def exact_reduction(rng, a, _):
-    name = str(rng.choice(["min", "max", "any", "all", "argmin", "argmax"]))
+EXTREMES = ["min", "max", "any", "all", "argmin", "argmax", "amin", "amax"]
+METHODS = ["." + name for name in EXTREMES[:6]]
+
+
+def exact_reduction(rng, a, _, wish):
+    name = pick(rng, EXTREMES + METHODS, wish)
     axis = axis_text(rng, a.array.ndim)
-    if name.startswith("arg"):
+    if "arg" in name:
         axis = axis if "(" not in axis else str(rng.choice(["axis=0", "axis=None", "axis=-1"]))
-    keep = ", keepdims=True" if rng.random() < .3 else ""
-    return f"{name}({a.text}, {axis}{keep})" if rng.random() < .5 else f"{a.text}.{name}({axis}{keep})"
+    keep = ", keepdims=True" if rng.random() < .3 or wish == "keepdims=" else ""
+    return f"{a.text}{name}({axis}{keep})" if name[0] == "." else f"{name}({a.text}, {axis}{keep})"
 
 
-def integer_sum(rng, a, _):
+def integer_sum(rng, a, _, wish):
     keep = ", keepdims=True" if rng.random() < .3 else ""
+    if rng.random() < .5 or wish == ".sum":
+        return f"{a.text}.sum({axis_text(rng, a.array.ndim)}{keep})"
     return f"sum({a.text}, {axis_text(rng, a.array.ndim)}{keep})"
 
 
-EXACT = [(binary, .32), (unary, .1), (choose, .08), (view, .24), (exact_reduction, .08), (integer_sum, .03),
-         (source, .03), (pieces, .03), (rounds, .04), (scalars, .03), (exact_matmul, .02)]
+STEPS = [(binary, .3, {*BINARY, *NAMED}), (unary, .1, set(UNARY)), (choose, .1, {*CHOOSE}),
+         (view, .23, {*SHAPES, *INDICES}), (exact_reduction, .07, {*EXTREMES, *METHODS, "axis=int", "axis=-int", "axis=None",
+                                                                   "axis=tuple", "keepdims="}),
+         (integer_sum, .03, set()), (pieces, .03, set()), (rounds, .04, set()), (powers, .03, {"power"}),
+         (source, .04, {"zeros", "ones", "ones_like", "zeros_like", "full", "arange", "random_uniform"}),
+         (exact_matmul, .03, {"matmul", "dot", ".dot", "@"})]
 
 
 def is_exact_step(text, step, a, value):
@@ -262,142 +308,159 @@ def is_exact_step(text, step, a, value):
     if step is exact_matmul:
         return value.dtype.kind in "biu" and value.ndim <= 2 and a.array.ndim <= 2
     if step is binary or step is unary:
-        if value.dtype.kind == "c" and ("/" in text or "abs" in text or "sqrt" in text or "*" in text):
+        if "isnan" in text:
+            return True
+        if value.dtype.kind == "c" and re.search(r"[/*]|abs|sqrt|multiply|divide", text):
             return False
         if "abs" in text and a.array.dtype.kind == "c":
             return False
     return True
 
 
-class Inexact:
-    """A last step whose result is compared with a bound: its kind, its text and the text of its parts."""
-
-    def __init__(self, rng, a, b):
-        self.operand = a
-        self.kind = str(rng.choice(["function", "function", "sum", "mean", "var", "std", "matmul"]))
-        if self.kind == "function":
-            form = str(rng.choice(["exp({})", "log({})", "sin({})", "cos({})", "abs({}) ** 0.5", "abs({}) ** 1.5",
-                                   "abs({}) ** -1.25"]))
-            self.text = form.format(a.text)
-        elif self.kind == "matmul":
-            self.text = f"{a.text} @ {b.text}" if rng.random() < .5 else f"{a.text} @ {a.text}.T"
-        else:
-            self.axis = axis_text(rng, a.array.ndim)
-            self.keep = ", keepdims=True" if rng.random() < .3 else ""
-            ddof = self.kind in ("var", "std") and rng.random() < .4
-            self.ddof = f", ddof={int(rng.integers(0, 3))}" if ddof else ""
-            self.text = self.call(self.kind) if not ddof else self.call(self.kind, self.ddof)
-
-    def call(self, name, more=""):
-        return f"{name}({self.operand.text}, {self.axis}{self.keep}{more})"
+def converts_freely(text, a, value):
+    """Whether floats go where an integer dtype has no place for them: C leaves open what comes out."""
+    if "astype" not in text or a.array.dtype.kind not in "fc" or value.dtype.kind not in "iu":
+        return False
+    x, info = a.array.real, np.iinfo(value.dtype)
+    return not bool(np.all(np.isfinite(x) & (x > float(info.min) - 1) & (x < float(info.max))))
 
 
-# ---- comparison -------------------------------------------------------------------------------------------------
+# ---- the last steps, which have bounds -------------------------------------------------------------------------
+
+FUNCTIONS = {"sqrt": "sqrt({})", "exp": "exp({})", "log": "log({})", "sin": "sin({})", "cos": "cos({})",
+             "half": "abs({}) ** 0.5", "**": "abs({}) ** 1.5", "less": "abs({}) ** -1.25", "cube": "{} ** 3.0",
+             "inverse": "{} ** -2.0", "power": "power(abs({}), 0.75)"}
+COMPLEX = {"multiply": "{a} * {b}", "divide": "{a} / {b}", "abs": "abs({a})", "sqrt": "sqrt({a})", "exp": "exp({a})",
+           "log": "log({a})", "sin": "sin({a})", "cos": "cos({a})", "power": "{a} ** 1.5", "square": "{a} ** 2"}
 
 
-def same_bits(got, want):
-    """Equal to the bit, but that any NaN equals any NaN and a zero may have either sign after min and max."""
-    if got.dtype.kind in "fc":
-        real = got.real.dtype
-        g, w = (np.ascontiguousarray(x).view(real).ravel() for x in (np.atleast_1d(got), np.atleast_1d(want)))
-        bits = np.uint32 if real == np.float32 else np.uint64
-        return bool(np.all((g.view(bits) == w.view(bits)) | (np.isnan(g) & np.isnan(w)) | ((g == 0) & (w == 0))))
-    return bool(np.array_equal(got, want))
-
-
-def ulp_error(got, exact, dtype):
-    """|got - exact| in units of the last place of dtype; exact is long double."""
-    info = np.finfo(dtype)
-    with np.errstate(all="ignore"):
-        rounded = exact.astype(dtype)
-        scale = np.maximum(np.abs(exact), np.longdouble(info.tiny))
-        ulp = np.ldexp(np.longdouble(1), np.frexp(scale)[1] - 1 - info.nmant)
-        error = np.abs(got.astype(np.longdouble) - exact) / ulp
-        same = (got == rounded) | (np.isnan(got) & np.isnan(rounded))
-    return np.where(same, 0, np.where(np.isfinite(rounded) & np.isfinite(got), error, np.inf))
-
-
-def wide(array):
-    return array.astype(np.clongdouble if array.dtype.kind == "c" else np.longdouble)
-
-
-def bound_of(step, names, value):
-    """(reference, allowed error), both long double, from the exact operands of the last step; None: count ulps."""
-    x = step.operand.array
-    result = np.float32 if value.dtype in (np.float32, np.complex64) else np.float64
-    eps = np.longdouble(np.finfo(result).eps)
-    wider = {k: wide(v) for k, v in names.items()}
-    with np.errstate(all="ignore"):
-        magnitude = {k: np.abs(v) for k, v in wider.items()}
-        reference = evaluate(step.text, wider)
-        if step.kind == "function":
-            return reference, None
-        if step.kind == "matmul":
-            return reference, (x.shape[-1] + 8) * 2 * eps * evaluate(step.text, magnitude)
-        n = max(1, x.size // max(1, value.size))
-        logs = 8 * eps * max(1, math.log2(n))
-        if step.kind in ("sum", "mean"):
-            return reference, logs * evaluate(step.text, magnitude) + eps * np.abs(reference)
-        # Moments merged in pairs lose eps log2(n) times the condition number sqrt(1 + mean^2 / var) of the variance
-        # (Chan, Golub, LeVeque 1983, table 1: pairwise updating), and the square of what the mean loses.
-        variance = np.abs(evaluate(step.call("var", step.ddof), wider))
-        mean = evaluate(step.call("mean"), magnitude)
-        slack = 2 * logs * (variance + mean * np.sqrt(variance)) + 4 * (logs * mean) ** 2
-        if step.kind == "var":
-            return reference, slack
-        return reference, np.sqrt(variance + slack) - np.sqrt(np.maximum(variance - slack, 0)) \
-            + 2 * eps * np.abs(reference)
-
-
-def close(got, reference, allowed, dtype):
-    if allowed is None:
-        if got.dtype.kind != "c":
-            return bool(np.all(ulp_error(got, np.asarray(reference), dtype) <= 2))
-        allowed = 16 * np.finfo(dtype).eps * np.abs(reference) + np.finfo(dtype).tiny
-    with np.errstate(all="ignore"):
-        fits = np.abs(wide(got) - reference) <= allowed
-        narrow = np.asarray(reference).astype(got.dtype)
-        odd = ~np.isfinite(narrow) | ~np.isfinite(wide(got)) | ~np.isfinite(allowed)
-    if got.dtype.kind != "c":
-        same = (got == narrow) | (np.isnan(got) & np.isnan(narrow))
+def function(rng, draft, a, b, wish):
+    is_complex = a.array.dtype.kind == "c"
+    if not is_complex and rng.random() < .2:
+        text = f"{a.text} ** {b.text}"
+    elif is_complex:
+        name = pick(rng, COMPLEX, wish)
+        text = COMPLEX[name].format(a=a.text, b=b.text)
     else:
-        same = ~np.isfinite(got) == ~np.isfinite(narrow)
-    # Where magnitudes overflow the bound says nothing: there only the class of the value counts.
-    return bool(np.all(fits | (odd & (same | ~np.isfinite(allowed)))))
+        text = FUNCTIONS[pick(rng, FUNCTIONS, wish)].format(a.text)
+    value = evaluate(text, draft.names)
+    if isinstance(value, Exception) or value.dtype.name not in FLOATS:
+        return None
+    operands = [v for v in (a, b) if re.search(rf"\b{v.text}\b", text)]
+    if "abs" in text and any(v.array.dtype.kind == "i" for v in operands):
+        return None  # abs of the least integer is negative
+    names = {v.text: v.array for v in operands}
+    if value.dtype.kind == "c" and not is_complex:
+        return None
+    if is_complex and text.startswith("abs"):
+        return text, value, lambda name: Function(name, value, text, names)
+    if value.dtype.kind == "c":
+        power = (a.text, text.split("**")[1]) if "**" in text else None
+        return text, value, lambda name: ComplexFunction(name, value, text, names, power)
+    return text, value, lambda name: Function(name, value, text, names)
 
 
-class Program:
-    """A random program, its inputs, NumPy's answer and how to judge another one."""
+def call_of(axis, keep):
+    """How a reduction is written: call(name, operand, more)."""
+    return lambda name, operand, more: f"{name}({operand}, {axis}{keep}{more})"
 
-    def __init__(self, seed):
-        rng = self.rng = np.random.default_rng(seed)
-        self.inputs, self.statements, self.kind, self.step = {}, [], "exact", None
-        values, base = [], random_shape(rng)
+
+def reduction(rng, draft, a, _, wish):
+    kind = pick(rng, ["sum", "mean", "var", "std"], (wish or "").replace("judge: ", "").lstrip("."))
+    call = call_of(axis_text(rng, a.array.ndim), ", keepdims=True" if rng.random() < .3 else "")
+    is_moment = kind in ("var", "std")
+    more = f", ddof={int(rng.integers(0, 3))}" if is_moment and (rng.random() < .4 or wish == "ddof=") else ""
+    into = ", dtype=float32" if rng.random() < .1 and a.array.dtype.kind in "fiub" and not is_moment else \
+        ", dtype=float64" if wish == "dtype=" or (rng.random() < .1 and a.array.dtype.kind != "c") else ""
+    text = call(kind, a.text, more + into)
+    if rng.random() < .2 or (wish or "").startswith("."):
+        text = f"{a.text}.{text.replace(f'({a.text}, ', '(')}"
+    value = evaluate(text, draft.names)
+    if isinstance(value, Exception) or value.dtype.name not in FLOATS:
+        return None
+    operand, names = a.text, {a.text: a.array}
+    if is_moment:
+        return text, value, lambda name: Moment(kind, name, value, call, operand, names, more)
+    return text, value, lambda name: Sum(kind, name, value, lambda x, _: call(kind, x, ""), operand, names)
+
+
+def product(rng, draft, a, b, wish):
+    text = f"{a.text} @ {b.text}" if rng.random() < .5 else f"{a.text} @ {a.text}.T"
+    value = evaluate(text, draft.names)
+    if isinstance(value, Exception) or value.dtype.name not in FLOATS or max(a.array.ndim, b.array.ndim) > 2:
+        return None
+    if value.size * a.array.shape[-1] > 2000000:
+        return None
+    names = {v.text: v.array for v in (a, b) if re.search(rf"\b{v.text}\b", text)}
+    return text, value, lambda name: Product(name, value, text, names, a.array.shape[-1])
+
+
+INEXACT = [(function, .45), (reduction, .4), (product, .15)]
+
+
+class Draft:
+    """One draw of a program; it may miss the wish."""
+
+    def __init__(self, rng, wish):
+        self.rng, self.wish, self.inputs, self.statements = rng, wish, {}, []
+        self.judges, self.outputs, self.names, self.error, self.extra = [], [], {}, None, set()
+        self.raw = bool(wish and wish.startswith("raw")) or rng.random() < .08
+        self.values = []
+        self.is_svd = bool(wish and "svd" in wish) or rng.random() < .04
+        self.is_large = not self.is_svd and (wish == "large" or (wish is None and rng.random() < .1))
+        self.make_inputs()
+        self.make_steps()
+        if self.error is None:
+            self.make_outputs()
+        self.drop_dead()
+
+    # ---- inputs
+
+    def make_inputs(self):
+        rng, wish = self.rng, self.wish or ""
+        base = large_shape(rng) if self.is_large else random_shape(rng, self.wished_rank())
+        form = wish[8:] if wish.startswith("source: ") else None
+        if form == "zero-length":
+            base = tuple(base[1:]) + (0,)
         for i in range(int(rng.integers(1, 4))):
-            shape = base if rng.random() < .6 else self.related(base)
-            array = random_array(rng, str(rng.choice(DTYPES)), shape)
-            self.inputs[f"x{i}"] = array
-            values.append(Value(f"x{i}", array))
-        names = dict(self.inputs)
-        self.error = None
-        for step in range(int(rng.integers(1, 7))):
-            a, b = (values[int(rng.integers(len(values)))] for _ in range(2))
-            make = EXACT[int(rng.choice(len(EXACT), p=[p for _, p in EXACT]))][0]
-            text = make(rng, a, b)
-            value = evaluate(text, names)
-            if isinstance(value, Exception):
-                if self.error is None and rng.random() < .03:
-                    self.error = text
-                    break
-                continue
-            if value.dtype.name not in DTYPES or value.size > 200000 or not is_exact_step(text, make, a, value):
-                continue
-            name = f"t{step}"
-            self.statements.append(f"{name} = {text}")
-            names[name] = value
-            values.append(Value(name, value))
-        self.names = names
-        self.finish(rng, values)
+            shape = base if rng.random() < .6 or i == 0 else self.related(base)
+            dtype = str(rng.choice(DTYPES))
+            if i == 0 and wish.startswith("input of "):
+                dtype = wish[9:]
+            if i == 0 and (form in ("scaleoffset", "odd integer") or wish.replace("raw ", "") in PACKING):
+                dtype = str(rng.choice(INTEGERS))
+            if i == 0 and form in ("float16", "odd float"):
+                dtype = "float32"
+            if i == 0 and self.is_svd:
+                shape, dtype = self.matrix_shape(), str(rng.choice(FLOATS)) if rng.random() < .8 else dtype
+            array = random_array(rng, dtype, shape)
+            forms = fitting_forms(array)
+            if i == 0 and form in forms:
+                chosen = form
+            else:
+                weights = np.array([6.0 if f in ("chunked", "gzip") else 1.0 for f in forms])
+                chosen = str(rng.choice(forms, p=weights / weights.sum()))
+            name = wish.replace("raw ", "") if i == 0 else ""
+            self.inputs[f"x{i}"] = Source(rng, array, chosen, name)
+        for name, made in self.inputs.items():
+            made.raw = self.raw
+            self.values.append(Value(name, made.seen))
+            self.names[name] = self.values[-1].array
+
+    def wished_rank(self):
+        wish = self.wish or ""
+        if wish.startswith("output of rank"):
+            return int(wish[-1])
+        if wish == "source: scalar":
+            return 0
+        if wish in PACKING or wish.startswith(("source", "raw", "unary", "[")) or wish in ("@", "svd"):
+            return int(self.rng.integers(1, 4))
+        return None
+
+    def matrix_shape(self):
+        rng = self.rng
+        tall = (int(rng.integers(1, 900 if rng.random() < .5 else 60)), int(rng.integers(1, 22)))
+        return tall if rng.random() < .6 else tall[::-1]
 
     def related(self, base):
         """A shape that broadcasts or multiplies with base, or none of it."""
@@ -408,49 +471,173 @@ class Program:
             return (base[1], int(rng.integers(1, 9)))
         return random_shape(rng)
 
-    def finish(self, rng, values):
-        if self.error:
-            self.result, self.want = self.error, None
+    # ---- statements
+
+    def make_steps(self):
+        rng, wish = self.rng, self.wish
+        makers = [maker for maker, _, gives in STEPS if wish in gives]
+        odds = np.array([p for _, p, _ in STEPS])
+        for step in range(int(rng.integers(1, 8))):
+            a, b = (self.values[int(rng.integers(len(self.values)))] for _ in range(2))
+            make = makers[0] if makers and rng.random() < .5 else STEPS[int(rng.choice(len(STEPS), p=odds / odds.sum()))][0]
+            text = make(rng, a, b, wish)
+            value = evaluate(text, self.names)
+            if isinstance(value, Exception):
+                if rng.random() < (.5 if wish == "refused" else .01) and make is not source:
+                    self.error, self.extra = text, {"refused"}
+                    return
+                continue
+            if value.dtype.name not in DTYPES or value.size > (400000 if self.is_large else 200000):
+                continue
+            if not is_exact_step(text, make, a, value) or converts_freely(text, a, value):
+                continue
+            self.add(f"t{step}", text, value)
+
+    def add(self, name, text, value):
+        self.statements.append(([name], text))
+        self.names[name] = value
+        self.values.append(Value(name, value))
+
+    # ---- outputs
+
+    def make_outputs(self):
+        rng, wish = self.rng, self.wish or ""
+        if wish.startswith("output of ") and wish[10:] in DTYPES:
+            last = self.values[-1]
+            text = f"{last.text}.astype({wish[10:]})"
+            value = evaluate(text, self.names)
+            if not converts_freely(text, last, value):
+                self.add("t9", text, value)
+        wanted = int(rng.choice([1, 2, 3, 4], p=[.45, .3, .15, .1]))
+        if self.is_svd:
+            self.add_svd()
+        inexact = [n for n in ("function", "reduction", "product") if n in self.favoured()]
+        for i in range(wanted):
+            if (inexact or rng.random() < .5) and self.add_inexact(f"y{i}", inexact):
+                continue
+            value = self.values[-1] if i == 0 else self.values[int(rng.integers(len(self.values)))]
+            if value.text in self.outputs or (i and value.text in self.inputs):
+                continue
+            if value.text in self.inputs:
+                self.add("t8", f"{value.text}[...]", value.array)
+                value = self.values[-1]
+            self.judges.append(Exact(value.text, value.array, False))
+            self.outputs.append(value.text)
+
+    def favoured(self):
+        wish = self.wish or ""
+        if wish in ("ddof=", "dtype=") or wish.lstrip(".").replace("judge: ", "") in ("sum", "mean", "var", "std"):
+            return ["reduction"]
+        if wish in ("exp", "log", "sin", "cos", "sqrt", "**") or "function" in wish:
+            return ["function"]
+        return ["product"] if wish == "judge: matmul" else []
+
+    def add_inexact(self, name, kinds):
+        rng = self.rng
+        for _ in range(5):
+            a, b = (self.values[int(rng.integers(len(self.values)))] for _ in range(2))
+            odds = np.array([p if not kinds or f.__name__ in kinds else 0 for f, p in INEXACT])
+            make = INEXACT[int(rng.choice(len(INEXACT), p=odds / odds.sum()))][0]
+            made = make(rng, self, a, b, self.wish)
+            if made is None:
+                continue
+            text, _, judge = made
+            self.statements.append(([name], text))
+            self.judges.append(judge(name))
+            self.outputs.append(name)
+            return True
+        return False
+
+    def add_svd(self):
+        """u, s, vt of a matrix of the program, all or some of them, or their product."""
+        def fits(value):
+            x = value.array
+            return x.ndim == 2 and 0 < x.size <= 20000 and min(x.shape) <= 40 and bool(np.all(np.isfinite(x)))
+        matrices = [v for v in self.values if fits(v)]
+        if not matrices:
             return
-        last = values[-1]
-        self.result, self.want = last.text, last.array
-        if rng.random() < .5:
-            for _ in range(5):
-                a, b = (values[int(rng.integers(len(values)))] for _ in range(2))
-                step = Inexact(rng, a, b)
-                value = evaluate(step.text, self.names)
-                if isinstance(value, Exception) or value.dtype.name not in DTYPES or value.dtype.kind not in "fc":
-                    continue
-                if "abs" in step.text and a.array.dtype.kind in "ic":
-                    continue  # complex: not real; integers: abs of the least one is negative
-                if step.kind == "matmul" and max(a.array.ndim, b.array.ndim) > 2:
-                    continue  # stacks of matrices are not supported
-                # Integer operands are exact in float64 up to 2^53 only; larger ones have no exact reference here.
-                if a.array.dtype.kind in "iu" and a.array.size and np.abs(a.array.astype(np.longdouble)).max() > 2 ** 52:
-                    continue
-                self.kind, self.step, self.result, self.want = step.kind, step, step.text, value
-                return
+        rng, a = self.rng, matrices[int(self.rng.integers(len(matrices)))]
+        dtype = a.array.dtype if a.array.dtype.kind in "fc" else np.dtype("float64")
+        m, n, k = *a.array.shape, min(a.array.shape)
+        want = {"u_": np.empty((m, k), dtype), "s_": np.empty(k, part_of(dtype)), "vt_": np.empty((k, n), dtype)}
+        style = int(rng.integers(7))
+        call = str(rng.choice([f"svd({a.text})", f"linalg.svd({a.text}, full_matrices=False)", f"svd({a.text}, False, True)"]))
+        if self.wish and self.wish.startswith("svd: "):
+            style = {"svd: values": 0, "svd: left": 3, "svd: right": 2, "svd: product": 1, "svd: all": 5}[self.wish]
+        if style == 0:
+            self.statements.append((["s_"], f"svd({a.text}, compute_uv=False)"))
+            names = ["s_"]
+        else:
+            self.statements.append((["u_", "s_", "vt_"], call))
+            names = {1: ["whole_"], 2: ["s_", "vt_"], 3: ["u_", "s_"]}.get(style, ["u_", "s_", "vt_"])
+        if style == 1:
+            want["whole_"] = np.empty((m, n), dtype)
+            self.statements.append((["whole_"], "(u_ * s_) @ vt_"))
+        self.extra.add("svd: " + {0: "values", 1: "product", 2: "right", 3: "left"}.get(style, "all"))
+        self.extra.add("svd of " + dtype.name)
+        self.extra.add("svd, tall" if m > n else "svd, wide" if m < n else "svd, square")
+        self.judges.append(Svd(a.array, names, {name: want[name] for name in names}))
+        self.outputs += names
+
+    # ---- the whole
+
+    def drop_dead(self):
+        """Statements that no output needs go; inputs likewise."""
+        wanted = {self.error} if self.error else set(self.outputs)
+        kept = []
+        needed = set(re.findall(r"\b[a-z]+\d*_?\b", " ".join(wanted)))
+        for targets, text in reversed(self.statements):
+            if needed & set(targets):
+                kept.append((targets, text))
+                needed |= set(re.findall(r"\b[a-z]+\d*_?\b", text))
+        self.statements = kept[::-1]
+        self.inputs = {n: s for n, s in self.inputs.items() if n in needed}
+        if re.search(r"(?<!arg)(min|max)|clip", self.text):
+            for judge in self.judges:
+                judge.either_zero = True
 
     @property
     def text(self):
-        return "; ".join(self.statements + [self.result])
+        lines = [f"{', '.join(targets)} = {text}" for targets, text in self.statements]
+        return "; ".join(lines + ([self.error] if self.error else []))
 
-    def used(self):
-        """The inputs that the program mentions; an unused one would be an error."""
-        text = self.text
-        return [name for name in self.inputs if re.search(rf"\b{name}\b", text)]
+    def items(self):
+        """What of the suite's list the program exercises."""
+        if self.error:
+            return {"refused"}
+        found = items_of(self.text) | self.extra
+        for made in self.inputs.values():
+            found.update(made.items())
+        for judge in self.judges:
+            found.update(judge.items())
+        if self.is_large:
+            found.add("large")
+        found.add("several outputs" if len(self.outputs) > 1 else "one output")
+        return found
 
-    def judge(self, got):
-        """None, or what is wrong with an answer."""
-        want = self.want
-        if got.shape != want.shape:
-            return f"shape {got.shape}, not {want.shape}"
-        if got.dtype != want.dtype:
-            return f"dtype {got.dtype}, not {want.dtype}"
-        if self.kind == "exact":
-            return None if same_bits(got, want) else "bits differ"
-        real = np.float32 if want.dtype in (np.float32, np.complex64) else np.float64
-        reference, allowed = bound_of(self.step, self.names, want)
-        if isinstance(reference, Exception):
-            return None if same_bits(got, want) else f"no reference: {reference}"
-        return None if close(got, reference, allowed, real) else f"{self.kind}: outside its bound"
+
+def program(seed, wish):
+    """The program of a seed: the first draw that fulfils the wish."""
+    for draw in range(3000):
+        draft = Draft(np.random.default_rng([seed, draw]), wish)
+        if (draft.error or draft.outputs) and (wish is None or wish in draft.items()):
+            return draft
+    raise LookupError(f"seed {seed}: nothing fulfils '{wish}'")
+
+
+def wishes():
+    """Everything that a run must exercise at least once, in a fixed order."""
+    wanted = []
+    for _, _, gives in STEPS:
+        wanted += sorted(g for g in gives if g not in ("where of bool", "where of numbers", "number first"))
+    wanted += ["sum", "mean", "var", "std", ".sum", ".mean", ".var", ".std", "exp", "log", "sin", "cos", "ddof=", "dtype="]
+    wanted += [f"judge: {kind}" for kind in ("exact", "function", "complex function", "sum", "mean", "var", "std", "matmul", "svd")]
+    wanted += ["svd: all", "svd: values", "svd: left", "svd: right", "svd: product", "svd, tall", "svd, wide", "svd, square"]
+    wanted += [f"svd of {dtype}" for dtype in FLOATS]
+    wanted += [f"input of {dtype}" for dtype in DTYPES] + [f"output of {dtype}" for dtype in DTYPES]
+    wanted += [f"output of rank {rank}" for rank in range(5)] + ["output without elements"]
+    wanted += [f"source: {form}" for form in FORMS if available(form)]
+    wanted += PACKING + [f"raw {name}" for name in PACKING]
+    wanted += ["one output", "several outputs", "refused", "large"]
+    seen = dict.fromkeys(wanted)
+    return list(seen)
