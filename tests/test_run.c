@@ -347,7 +347,7 @@ START_TEST(test_refusal_names_the_numbers)
     open_fake(&source, engine);
     ck_assert_int_eq(run_fixture(engine, &f, &source, NULL, &stats, &err),
                      CLAST_EBUDGET);
-    ck_assert_ptr_nonnull(strstr(err.text, "0.2 MiB is too small"));
+    ck_assert_ptr_nonnull(strstr(err.text, "200.0 KiB is too small"));
     ck_assert_ptr_nonnull(strstr(err.text, "would do"));
     ck_assert_int_eq(source.calls, 0);
     ck_assert_uint_gt(stats.minimum_memory, CLAST_KIB(200));

@@ -56,7 +56,7 @@ int command_info(int argc, char **argv);
 void write_stdout(void *arg, const char *text, size_t bytes);
 
 /* interrupt.c */
-void interrupt_watch(clast_ctx *ctx); /* SIGINT and SIGTERM cancel runs of ctx */
+void interrupt_watch(clast_ctx *ctx); /* signals cancel runs of ctx */
 void interrupt_forget(void);
 int interrupt_code(void); /* 0, or 128 + the signal that came */
 

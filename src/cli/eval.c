@@ -49,7 +49,7 @@ static const char help[] =
     "given.\n"
     "Exit codes: 0 done, 1 the run failed, 2 command line, program or metadata wrong, "
     "3\n"
-    "does not fit, 130 and 143 interrupted.\n";
+    "does not fit, 129, 130 and 143 hung up on, interrupted, terminated.\n";
 
 enum { MAX_PROGRAM = 1 << 20 };
 

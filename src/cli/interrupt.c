@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Ctrl-C and SIGTERM: the first one cancels the run, which cleans up after itself; the
- * second one ends the process at once.
+ * Ctrl-C, SIGTERM and a terminal that goes away: the first signal cancels the run,
+ * which cleans up after itself; the second one ends the process at once. What was
+ * ignored when the command started, as nohup does, stays so.
  *
  * clast_cancel() does nothing while no run is under way, so a signal that comes just
  * before one would be lost: the handler therefore calls itself again each second by
@@ -28,6 +29,13 @@ static void on_signal(int number)
     alarm(1);
 }
 
+static void handle(int number, const struct sigaction *action)
+{
+    struct sigaction before;
+    if (sigaction(number, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+        sigaction(number, action, NULL);
+}
+
 void interrupt_watch(clast_ctx *ctx)
 {
     watched = ctx;
@@ -36,8 +44,9 @@ void interrupt_watch(clast_ctx *ctx)
     action.sa_handler = on_signal;
     action.sa_flags = SA_RESTART;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    handle(SIGHUP, &action);
+    handle(SIGINT, &action);
+    handle(SIGTERM, &action);
     sigaction(SIGALRM, &action, NULL);
 }
 

@@ -3,7 +3,7 @@
  * The `clast` command: picks the subcommand, knows the exit codes.
  *
  * 0 done; 1 the run failed; 2 the command line, the program or what the files say of
- * themselves is wrong; 3 it does not fit into the memory; 130 and 143 interrupted.
+ * themselves is wrong; 3 it does not fit into the memory; 129, 130 and 143 interrupted.
  */
 #include <errno.h>
 #include <stdarg.h>

@@ -5,8 +5,8 @@
  * One table of options, each with a function that reads its value; `--name value` and
  * `--name=value` are the same. The word after `eval` is the program also when it begins
  * with `-`, unless it is an option itself; then the program is the first word that is
- * none. Names and places are cut out of argv where they stand, at the first '=' and the
- * last ":/".
+ * none, or the word after `--`. Names and places are cut out of argv where they stand,
+ * at the first '=' and the last ":/".
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -364,6 +364,10 @@ int parse_eval_options(int argc, char **argv, eval_options *o)
     memset(o, 0, sizeof *o);
     int code = read_environment(o);
     for (int i = 0; i < argc && code == EXIT_DONE; i++) {
+        if (strcmp(argv[i], "--") == 0 && i + 1 < argc) {
+            code = read_word(o, argv[++i], true);
+            continue;
+        }
         const int option = find_option(argv[i], i + 1 < argc ? argv[i + 1] : NULL);
         code = option >= 0 ? read_option(o, option, argc, argv, &i)
                            : read_word(o, argv[i], i == 0);

@@ -13,6 +13,7 @@
  */
 #include "sched/engine.h"
 
+#include <math.h>
 #include <stdio.h>
 
 /* What cl_core allocates, a little more than it does; the real figure is used where it
@@ -129,9 +130,13 @@ uint64_t cl_budget_minimum(const cl_engine *engine, const cl_budget *b)
     return engine->charged + b->fixed + (b->others + b->least) * CL_PAGE;
 }
 
+/* Rounded up, so that the number, given as a budget, is enough. */
 static const char *mebibytes(uint64_t bytes, char *text, size_t size)
 {
-    snprintf(text, size, "%.1f MiB", (double)((bytes + 104857) / 104858) / 10);
+    const bool is_small = bytes < 1048576;
+    const double unit = is_small ? 1024 : 1048576;
+    snprintf(text, size, "%.1f %s", ceil((double)bytes * 10 / unit) / 10,
+             is_small ? "KiB" : "MiB");
     return text;
 }
 

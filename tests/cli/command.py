@@ -253,6 +253,23 @@ class Command(unittest.TestCase):
     def test_terminate(self):
         self.interrupt(signal.SIGTERM, 143)
 
+    def test_hang_up(self):
+        self.interrupt(signal.SIGHUP, 129)
+
+    def test_nohup(self):
+        """What the caller ignores does not end the command."""
+        line = [CLAST, "eval", "random_uniform((700, 700)) @ ones((700, 700))", "--out", f"{self.folder}/o.h5:/y"]
+        process = subprocess.Popen(line, stderr=subprocess.PIPE, env=QUIET_ENV, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        while process.poll() is None:
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.002)
+        self.assertEqual((process.returncode, process.stderr.read()), (0, b""))
+        process.stderr.close()
+
+    def test_program_after_dashes(self):
+        for args in [["eval", "--", "--1"], ["eval", "--memory", "64M", "--", "-1 + 2"]]:
+            self.assertEqual(clast(*args).stdout, "1\n", args)
+
     def test_closed_pipe(self):
         done = subprocess.run(f"'{CLAST}' eval 'zeros((6, 6, 6, 6))' | head -c 1", shell=True, capture_output=True, text=True, check=False)
         self.assertEqual((done.stdout, done.stderr), ("[", ""))
