@@ -7,10 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "array/number.h"
 #include "base/status.h"
-
-/* Python's integers, as far as anybody needs them: 2**63 - 1 must be possible. */
-__extension__ typedef __int128 cl_wide;
 
 /* Where something stands in the program; both count from 1, columns count characters.
  */
