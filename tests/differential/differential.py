@@ -10,13 +10,16 @@ operations, kinds of indices, dtypes, forms of storage of inputs and outputs, ju
 A failing program is printed with its seed; `--first SEED --count 1 --keep` replays it and leaves its files.
 """
 import argparse
+import concurrent.futures
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 
 os.environ.setdefault("NPY_PROMOTION_STATE", "weak")
@@ -168,12 +171,13 @@ def again(clast, program, output, first, seed, block, exercised):
     """More runs of a program: what differs, or None."""
     rng = np.random.default_rng([seed, 2])
     tight = clast.least
-    runs = [(3, PLENTY if rng.random() < .2 else tight)] + ([(1, tight)] if program.is_large or rng.random() < .25 else [])
+    some = int(tight * rng.choice([1, 1, 1, 1.2, 2]))
+    runs = [(3, PLENTY if rng.random() < .15 else some)] + ([(1, tight)] if program.is_large or rng.random() < .2 else [])
     for workers, start in runs:
         done, memory = clast.fit(program, output, workers, start, block)
         if done.returncode:
             return f"workers {workers}, memory {memory}: exit {done.returncode}: {done.stderr}"
-        exercised.update({f"run: {workers} worker{'s' if workers > 1 else ''}"}, {"run: in little memory"} if start == tight else ())
+        exercised.update({f"run: {workers} worker{'s' if workers > 1 else ''}"}, {"run: in little memory"} if start < PLENTY else ())
         exercised.update({"run: spilled"} if clast.spilled else ())
         answers = output.read()
         if isinstance(answers, str):
@@ -190,7 +194,7 @@ def check(clast, program, seed, exercised):
     for name in os.listdir(clast.folder):
         os.remove(os.path.join(clast.folder, name))
     write_inputs(clast.folder, program, rng)
-    block = int(rng.choice([1 << 9, 1 << 12, 1 << 16, 1 << 22], p=[.2, .5, .2, .1]))
+    block = int(rng.choice([1 << 9, 1 << 12, 1 << 16, 1 << 22, int(rng.integers(300, 20000))], p=[.1, .4, .1, .1, .3]))
     if program.error:
         done = clast.run(program, None, 1, PLENTY, block)
         exercised.add("refused")
@@ -236,7 +240,44 @@ def round_of(first, wanted):
 
 def report(seed, program, wrong):
     inputs = {n: (s.form, s.seen.dtype.name, s.seen.shape, sorted(s.attributes)) for n, s in program.inputs.items()}
-    print(f"seed {seed}: {program.text}\n  inputs {inputs}{' raw' if program.raw else ''}\n  {wrong}", flush=True)
+    return f"seed {seed}: {program.text}\n  inputs {inputs}{' raw' if program.raw else ''}\n  {wrong}"
+
+
+def work(command, folder, seed):
+    """One program in a process of its own: what was exercised, counts, and what to say of a failure."""
+    mine = os.path.join(folder, str(os.getpid()))
+    os.makedirs(mine, exist_ok=True)
+    clast, exercised = Clast(command, mine), set()
+    program = programs.program(seed, wish_of(seed, programs.wishes()))
+    try:
+        wrong = check(clast, program, seed, exercised)
+    except Exception:  # pylint: disable=broad-except
+        wrong = traceback.format_exc()
+    return seed, exercised, clast.runs, clast.refused, report(seed, program, wrong) if wrong else None
+
+
+def campaign(o, folder):
+    """Programs until the time is over, or all are done: failed seeds, how many there were, and a count of everything."""
+    start, failed, seed, total, done = time.monotonic(), [], o.first, Counter(), 0
+    least = o.count or round_of(o.first, programs.wishes())
+    with concurrent.futures.ProcessPoolExecutor(o.jobs, mp_context=multiprocessing.get_context("fork")) as pool:
+        waiting = set()
+        while True:
+            while len(waiting) < 2 * o.jobs and len(failed) < o.failures and (
+                    seed < o.first + least or (not o.count and time.monotonic() - start < o.seconds)):
+                waiting.add(pool.submit(work, o.command, folder, seed))
+                seed += 1
+            if not waiting:
+                return failed, done, total
+            ready, waiting = concurrent.futures.wait(waiting, return_when=concurrent.futures.FIRST_COMPLETED)
+            for future in ready:
+                which, exercised, runs, refused, wrong = future.result()
+                total.update(exercised)
+                total.update({"runs": runs, "refusals": refused})
+                done += 1
+                if wrong:
+                    failed.append(which)
+                    print(wrong, flush=True)
 
 
 def main():
@@ -246,34 +287,25 @@ def main():
     options.add_argument("--count", type=int, default=0, help="so many programs, and no list that must be complete")
     options.add_argument("--seconds", type=float, default=100, help="stop after so long, but not before one round over the list")
     options.add_argument("--failures", type=int, default=10, help="stop after so many")
+    options.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="programs at a time")
     options.add_argument("--keep", action="store_true", help="leave the files of the last program")
     o = options.parse_args()
     folder = tempfile.mkdtemp(prefix="clast-differential-")
-    clast, start, failed, seed = Clast(o.command, folder), time.monotonic(), [], o.first
-    wanted, done = programs.wishes(), Counter()
-    least = o.count or round_of(o.first, wanted)
     try:
-        while len(failed) < o.failures and (seed < o.first + least or
-                                            (not o.count and time.monotonic() - start < o.seconds)):
-            program, exercised = programs.program(seed, wish_of(seed, wanted)), set()
-            wrong = check(clast, program, seed, exercised)
-            done.update(exercised)
-            if wrong:
-                failed.append(seed)
-                report(seed, program, wrong)
-            seed += 1
+        failed, done, total = campaign(o, folder)
     finally:
         if o.keep:
             print("files are in", folder)
         else:
             shutil.rmtree(folder)
-    missing = [] if o.count else [item for item in required() if not done[item]]
+    missing = [] if o.count else [item for item in required() if not total[item]]
     if missing:
         print(f"never exercised: {missing}")
-    print(f"{seed - o.first} programs, {clast.runs} runs, {done['run: spilled']} programs spilled, {clast.refused} runs refused "
-          f"for lack of memory; {len(required()) - len(missing)} of {len(required())} items exercised, planted errors refused: "
-          f"{ {kind: done['planted: ' + kind] for kind in judges.KINDS} }; failed: {failed or 'none'}")
-    return 1 if failed or missing or seed == o.first else 0
+    planted = {kind: total[f"planted: {kind}"] for kind in judges.KINDS}
+    print(f"{done} programs, {total['runs']} runs, {total['run: spilled']} programs spilled, {total['refusals']} runs refused for "
+          f"lack of memory; {len(required()) - len(missing)} of {len(required())} items exercised; planted errors refused: "
+          f"{planted}; failed: {sorted(failed) or 'none'}")
+    return 1 if failed or missing or not done else 0
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import numpy as np
 
 from language import evaluate
 
-KINDS = ["exact", "function", "complex function", "sum", "mean", "var", "std", "matmul", "svd"]
+KINDS = ["exact", "function", "complex function", "sum", "mean", "var", "std", "centred", "matmul", "svd"]
 
 
 def part_of(dtype):
@@ -252,6 +252,27 @@ class Sum(Inexact):
         magnitude = evaluate(self.text, {n: np.abs(v.astype(np.complex128)) for n, v in self.operands.items()})
         magnitude = np.asarray(magnitude).real
         yield from self.one(rng, got, 4 * 8 * float(self.eps) * max(1, math.log2(self.n)) * magnitude + 1e-30)
+
+
+class Centred(Inexact):
+    """x - mean(x): what a mean loses, and two roundings."""
+    kind = "centred"
+
+    def __init__(self, name, want, text, names, n):
+        super().__init__(name, want, text, names)
+        self.n = max(1, n)
+
+    def compare(self, got):
+        reference, sizes = self.reference(), self.magnitudes()
+        magnitude = evaluate(self.text.replace(" - ", " + "), sizes)  # |x| + mean |x|
+        allowed = (8 * max(1, math.log2(self.n)) + 2) * self.eps * magnitude
+        bad = outside(got, reference, allowed, magnitude * self.n, self.most)
+        return None if not np.any(bad) else f"centred: {int(np.sum(bad))} elements outside their bound"
+
+    def errors(self, rng, got):
+        sizes = {n: np.abs(v.astype(np.complex128)).real for n, v in self.operands.items()}
+        magnitude = evaluate(self.text.replace(" - ", " + "), sizes)
+        yield from self.one(rng, got, 4 * (8 * max(1, math.log2(self.n)) + 2) * float(self.eps) * magnitude + 1e-30)
 
 
 class Moment(Inexact):

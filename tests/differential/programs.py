@@ -14,7 +14,7 @@ import re
 
 import numpy as np
 
-from judges import ComplexFunction, Exact, Function, Moment, Product, Sum, Svd, part_of
+from judges import Centred, ComplexFunction, Exact, Function, Moment, Product, Sum, Svd, part_of, KINDS
 from language import DTYPES, evaluate, items_of
 from sources import FORMS, INTEGERS, PACKING, Source, available, fitting_forms
 
@@ -34,7 +34,7 @@ def random_shape(rng, rank=None):
     shape = [int(rng.choice(pool, p=odds)) for _ in range(rank)]
     if rank and rng.random() < .15:
         shape[int(rng.integers(rank))] = int(rng.integers(40, 400))
-    while math.prod(shape) > 60000:
+    while math.prod(shape) > 40000:
         shape[int(np.argmax(shape))] //= 2
     return tuple(shape)
 
@@ -293,10 +293,22 @@ def integer_sum(rng, a, _, wish):
     return f"sum({a.text}, {axis_text(rng, a.array.ndim)}{keep})"
 
 
+def against(rng, a, _, wish):
+    """An array and one of its own extremes: what is reduced is wanted again."""
+    keep = f"{pick(rng, ['min', 'max'], wish)}({a.text}, {axis_text(rng, a.array.ndim)}, keepdims=True)"
+    return f"{a.text} {pick(rng, BINARY, wish)} {keep}"
+
+
+def crossed(rng, a, _, wish):
+    """An array and a view of itself, so that tiles meet others."""
+    views = ["{}.T", "{}[::-1]", "{}[..., ::-1]", "flip({})", "rechunk({}.T, (-1, 1)).T"]
+    return f"{a.text} {pick(rng, BINARY, wish)} {str(rng.choice(views)).format(a.text)}"
+
+
 STEPS = [(binary, .3, {*BINARY, *NAMED}), (unary, .1, set(UNARY)), (choose, .1, {*CHOOSE}),
          (view, .23, {*SHAPES, *INDICES}), (exact_reduction, .07, {*EXTREMES, *METHODS, "axis=int", "axis=-int", "axis=None",
                                                                    "axis=tuple", "keepdims="}),
-         (integer_sum, .03, set()), (pieces, .03, set()), (rounds, .04, set()), (powers, .03, {"power"}),
+         (integer_sum, .03, set()), (pieces, .03, set()), (against, .03, set()), (crossed, .04, set()), (rounds, .04, set()), (powers, .03, {"power"}),
          (source, .04, {"zeros", "ones", "ones_like", "zeros_like", "full", "arange", "random_uniform"}),
          (exact_matmul, .03, {"matmul", "dot", ".dot", "@"})]
 
@@ -307,7 +319,7 @@ def is_exact_step(text, step, a, value):
         return a.array.dtype.kind in "biu"
     if step is exact_matmul:
         return value.dtype.kind in "biu" and value.ndim <= 2 and a.array.ndim <= 2
-    if step is binary or step is unary:
+    if step in (binary, unary, against, crossed):
         if "isnan" in text:
             return True
         if value.dtype.kind == "c" and re.search(r"[/*]|abs|sqrt|multiply|divide", text):
@@ -370,8 +382,9 @@ def reduction(rng, draft, a, _, wish):
     call = call_of(axis_text(rng, a.array.ndim), ", keepdims=True" if rng.random() < .3 else "")
     is_moment = kind in ("var", "std")
     more = f", ddof={int(rng.integers(0, 3))}" if is_moment and (rng.random() < .4 or wish == "ddof=") else ""
-    into = ", dtype=float32" if rng.random() < .1 and a.array.dtype.kind in "fiub" and not is_moment else \
-        ", dtype=float64" if wish == "dtype=" or (rng.random() < .1 and a.array.dtype.kind != "c") else ""
+    into = ""
+    if a.array.dtype.kind != "c" and rng.random() < (1 if wish == "dtype=" else .15):
+        into = ", dtype=float32" if not is_moment and rng.random() < .5 else ", dtype=float64"
     text = call(kind, a.text, more + into)
     if rng.random() < .2 or (wish or "").startswith("."):
         text = f"{a.text}.{text.replace(f'({a.text}, ', '(')}"
@@ -382,6 +395,17 @@ def reduction(rng, draft, a, _, wish):
     if is_moment:
         return text, value, lambda name: Moment(kind, name, value, call, operand, names, more)
     return text, value, lambda name: Sum(kind, name, value, lambda x, _: call(kind, x, ""), operand, names)
+
+
+def centred(rng, draft, a, _, wish):
+    """An array without its mean: a reduction whose operand is wanted again."""
+    mean = f"mean({a.text}, {axis_text(rng, a.array.ndim)}, keepdims=True)"
+    text = f"{a.text} - {mean}" if rng.random() < .7 else f"{a.text} + {mean}"
+    value = evaluate(text, draft.names)
+    if isinstance(value, Exception) or value.dtype.name not in FLOATS:
+        return None
+    length = a.array.size // max(1, evaluate(mean, draft.names).size)
+    return text, value, lambda name: Centred(name, value, text, {a.text: a.array}, length)
 
 
 def product(rng, draft, a, b, wish):
@@ -395,7 +419,7 @@ def product(rng, draft, a, b, wish):
     return text, value, lambda name: Product(name, value, text, names, a.array.shape[-1])
 
 
-INEXACT = [(function, .45), (reduction, .4), (product, .15)]
+INEXACT = [(function, .4), (reduction, .35), (product, .15), (centred, .1)]
 
 
 class Draft:
@@ -477,8 +501,8 @@ class Draft:
         rng, wish = self.rng, self.wish
         makers = [maker for maker, _, gives in STEPS if wish in gives]
         odds = np.array([p for _, p, _ in STEPS])
-        for step in range(int(rng.integers(1, 8))):
-            a, b = (self.values[int(rng.integers(len(self.values)))] for _ in range(2))
+        for step in range(int(rng.integers(1, 8 if wish else 14))):
+            a, b = self.operands()
             make = makers[0] if makers and rng.random() < .5 else STEPS[int(rng.choice(len(STEPS), p=odds / odds.sum()))][0]
             text = make(rng, a, b, wish)
             value = evaluate(text, self.names)
@@ -492,6 +516,13 @@ class Draft:
             if not is_exact_step(text, make, a, value) or converts_freely(text, a, value):
                 continue
             self.add(f"t{step}", text, value)
+
+    def operands(self):
+        """Two values: often a late one, and one that has its shape."""
+        rng, values = self.rng, self.values
+        a = values[-1 - int(rng.integers(min(3, len(values))))] if rng.random() < .5 else values[int(rng.integers(len(values)))]
+        alike = [v for v in values if v.array.shape == a.array.shape]
+        return a, alike[int(rng.integers(len(alike)))] if rng.random() < .4 else values[int(rng.integers(len(values)))]
 
     def add(self, name, text, value):
         self.statements.append(([name], text))
@@ -507,11 +538,11 @@ class Draft:
             text = f"{last.text}.astype({wish[10:]})"
             value = evaluate(text, self.names)
             if not converts_freely(text, last, value):
-                self.add("t9", text, value)
+                self.add("cast", text, value)
         wanted = int(rng.choice([1, 2, 3, 4], p=[.45, .3, .15, .1]))
         if self.is_svd:
             self.add_svd()
-        inexact = [n for n in ("function", "reduction", "product") if n in self.favoured()]
+        inexact = [n for n in ("function", "reduction", "product", "centred") if n in self.favoured()]
         for i in range(wanted):
             if (inexact or rng.random() < .5) and self.add_inexact(f"y{i}", inexact):
                 continue
@@ -519,7 +550,7 @@ class Draft:
             if value.text in self.outputs or (i and value.text in self.inputs):
                 continue
             if value.text in self.inputs:
-                self.add("t8", f"{value.text}[...]", value.array)
+                self.add("copy", f"{value.text}[...]", value.array)
                 value = self.values[-1]
             self.judges.append(Exact(value.text, value.array, False))
             self.outputs.append(value.text)
@@ -530,12 +561,12 @@ class Draft:
             return ["reduction"]
         if wish in ("exp", "log", "sin", "cos", "sqrt", "**") or "function" in wish:
             return ["function"]
-        return ["product"] if wish == "judge: matmul" else []
+        return {"judge: matmul": ["product"], "judge: centred": ["centred"]}.get(wish, [])
 
     def add_inexact(self, name, kinds):
         rng = self.rng
         for _ in range(5):
-            a, b = (self.values[int(rng.integers(len(self.values)))] for _ in range(2))
+            a, b = self.operands()
             odds = np.array([p if not kinds or f.__name__ in kinds else 0 for f, p in INEXACT])
             make = INEXACT[int(rng.choice(len(INEXACT), p=odds / odds.sum()))][0]
             made = make(rng, self, a, b, self.wish)
@@ -631,7 +662,7 @@ def wishes():
     for _, _, gives in STEPS:
         wanted += sorted(g for g in gives if g not in ("where of bool", "where of numbers", "number first"))
     wanted += ["sum", "mean", "var", "std", ".sum", ".mean", ".var", ".std", "exp", "log", "sin", "cos", "ddof=", "dtype="]
-    wanted += [f"judge: {kind}" for kind in ("exact", "function", "complex function", "sum", "mean", "var", "std", "matmul", "svd")]
+    wanted += [f"judge: {kind}" for kind in KINDS]
     wanted += ["svd: all", "svd: values", "svd: left", "svd: right", "svd: product", "svd, tall", "svd, wide", "svd, square"]
     wanted += [f"svd of {dtype}" for dtype in FLOATS]
     wanted += [f"input of {dtype}" for dtype in DTYPES] + [f"output of {dtype}" for dtype in DTYPES]

@@ -163,6 +163,8 @@ class Source:
         chunked = filters & {"gzip", "shuffle", "fletcher32", "szip", "scaleoffset", "nbit", "chunked", "resizable"}
         if form == "zero-length" and rng.random() < .5:
             plist.set_chunk(tuple(max(1, c) for c in self.chunks))
+        if form == "resizable":  # chunks may be larger than what is there
+            self.chunks = tuple(c + int(rng.integers(0, 9)) for c in self.chunks)
         if chunked or (self.fill is not None and self.late and self.stored.ndim):
             plist.set_chunk(self.chunks)
         elif form in ("big-endian", "float16", "odd integer", "odd float") and self.stored.ndim and rng.random() < .6:
