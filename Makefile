@@ -3,7 +3,7 @@
 
 BUILD ?= build
 
-.PHONY: all help demo check bench soak install format clean
+.PHONY: all help demo check bench bench-tasks soak install format clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -17,6 +17,7 @@ help:
 	@echo "make demo       install what is missing, build, run three demos on 1 GiB of data within 256 MiB"
 	@echo "make check      install what is missing, build, pass every test (at most 10 minutes on 2 cores)"
 	@echo "make bench      the reference workloads beside Dask, with the machine's limits"
+	@echo "make bench-tasks  what tasks cost, beside OpenMP and StarPU"
 	@echo "make soak       the long suites: random programs, kills and signals for hours"
 	@echo "make install    into the prefix of Meson (DESTDIR is honoured)"
 	@echo "make format     clang-format over the sources"
@@ -32,6 +33,10 @@ check:
 bench:
 	scripts/packages.sh bench
 	scripts/bench.sh
+
+bench-tasks:
+	scripts/packages.sh bench
+	scripts/bench_tasks.sh
 
 soak: all
 	meson test -C $(BUILD) --suite soak --timeout-multiplier 0 --print-errorlogs
