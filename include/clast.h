@@ -15,6 +15,7 @@
 #include "clast/linalg.h"
 #include "clast/sink.h"
 #include "clast/status.h"
+#include "clast/task.h"
 #include "clast/types.h"
 
 #endif

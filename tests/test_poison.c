@@ -29,6 +29,12 @@ static along_fn *const along[] = {
     clast_flip, clast_expand_dims, clast_squeeze};
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
+static clast_status do_nothing(clast_call *call, void *user, int nin,
+                               const clast_view *in, int nout, clast_buffer *out)
+{
+    return CLAST_OK;
+}
+
 static void write_nothing(void *arg, const char *text, size_t bytes) {}
 
 static void log_nothing(void *arg, clast_log_level level, const char *message) {}
@@ -74,6 +80,22 @@ static void try_operations(clast_array *bad, clast_array *good, clast_status sta
     is_poisoned(svd.vt, status);
 }
 
+/* Functions of the caller, with `bad` among the inputs. */
+static void try_kernels(clast_ctx *ctx, clast_array *bad, clast_array *good,
+                        clast_status status)
+{
+    static const int64_t bytes[1] = {8};
+    static const clast_output output = {CLAST_UINT8, 1, bytes};
+    clast_array *const in[2] = {good, bad};
+    clast_array *made = NULL;
+    is_poisoned(clast_map(ctx, 2, in, do_nothing, NULL,
+                          &(clast_map_options){.dtype = CLAST_INT8}),
+                status);
+    ck_assert_int_eq(clast_task(ctx, 2, in, 1, &output, &made, do_nothing, NULL, NULL),
+                     status);
+    is_poisoned(made, status);
+}
+
 static void try_sinks(clast_ctx *ctx, clast_array *bad, clast_status status)
 {
     double out[4];
@@ -108,6 +130,7 @@ START_TEST(poisoned_arrays)
     ck_assert_str_eq(clast_error(clast_add(good, bad)), clast_error(bad));
     is_poisoned(clast_full(ctx, 0, NULL, bad, CLAST_INT8), CLAST_EAXIS);
     ck_assert_ptr_eq(clast_array_ctx(bad), ctx);
+    try_kernels(ctx, bad, good, CLAST_EAXIS);
     try_sinks(ctx, bad, CLAST_EAXIS);
     clast_close(&ctx);
 }
@@ -133,6 +156,15 @@ static void try_creation(clast_ctx *ctx, clast_status status)
     is_poisoned(clast_borrow(ctx, &data), status);
     is_poisoned(clast_from_hdf5(ctx, "x.h5", "/x"), status);
     is_poisoned(clast_from_hdf5_with(ctx, "x.h5", "/x", NULL), status);
+    is_poisoned(clast_map(ctx, 0, NULL, do_nothing, NULL,
+                          &(clast_map_options){.dtype = CLAST_INT8}),
+                status);
+    clast_array *made[3] = {NULL, NULL, NULL};
+    ck_assert_int_eq(clast_task(ctx, 0, NULL, 2, NULL, made, do_nothing, NULL, NULL),
+                     status);
+    is_poisoned(made[0], status);
+    is_poisoned(made[1], status);
+    ck_assert_ptr_null(made[2]);
 }
 
 static void try_context(clast_ctx *ctx, clast_status status)
@@ -159,6 +191,7 @@ START_TEST(poisoned_context)
     try_context(ctx, CLAST_EVALUE);
     clast_array *bad = clast_int(ctx, 1);
     try_operations(bad, bad, CLAST_EVALUE);
+    try_kernels(ctx, bad, bad, CLAST_EVALUE);
     try_sinks(ctx, bad, CLAST_EVALUE);
     clast_close(&ctx);
     ck_assert_ptr_null(ctx);
@@ -171,6 +204,13 @@ START_TEST(null)
     try_operations(NULL, NULL, CLAST_EVALUE);
     is_poisoned(clast_concatenate(0, NULL, 0), CLAST_EVALUE);
     is_poisoned(clast_stack(0, NULL, 0), CLAST_EVALUE);
+    try_kernels(NULL, NULL, NULL, CLAST_EVALUE);
+    ck_assert_int_eq(clast_call_fail(NULL, "why"), CLAST_EVALUE);
+    ck_assert_ptr_null(clast_call_workspace(NULL));
+    ck_assert(!clast_call_is_canceled(NULL));
+    ck_assert_int_eq(clast_call_ndim(NULL), -1);
+    ck_assert_ptr_null(clast_call_origin(NULL));
+    ck_assert_ptr_null(clast_call_extent(NULL));
     ck_assert_ptr_null(clast_array_ctx(NULL));
     clast_ctx *none = NULL;
     clast_close(&none);

@@ -39,6 +39,7 @@ extern "C" {
     X(EBUSY, "the context is busy with a run that this call is part of")               \
     X(EMATH, "an iteration did not converge")                                          \
     X(ENOTSUP, "not supported")                                                        \
+    X(EUSER, "a function of the caller failed")                                        \
     X(EINTERNAL, "internal error: please report it")
 
 typedef enum clast_status {

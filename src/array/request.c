@@ -9,6 +9,8 @@
  */
 #include "array/request.h"
 
+#include "array/user_call.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -84,9 +86,12 @@ static clast_status gather_sources(cl_request *request, cl_error *err)
     if (!request->source || !request->source_facts)
         return no_memory(err);
     cl_sources_facts(table, request->source_facts);
-    for (uint32_t i = 0; i < table->count; i++)
+    for (uint32_t i = 0; i < table->count; i++) {
+        const cl_callee *callee = table->entry[i].callee;
         request->source[i] = (cl_run_source){.source = table->entry[i].source,
-                                             .persisted = table->entry[i].persisted};
+                                             .persisted = table->entry[i].persisted,
+                                             .user = callee ? &callee->function : NULL};
+    }
     return CLAST_OK;
 }
 

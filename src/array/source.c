@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The source table: a growing array with holes. Entries are few (inputs of a program),
- * so that places are found by looking through them.
+ * The source table: a growing array with holes. A free place is looked for from the
+ * first that may be one, so that adding many in a row costs O(1) each.
  */
 #include "array/source.h"
+
+#include "array/user_call.h"
 
 #include <string.h>
 
@@ -11,19 +13,20 @@
 
 static bool is_free(const cl_source_entry *e)
 {
-    return !e->source && !e->persisted;
+    return !e->source && !e->persisted && !e->callee;
 }
 
 clast_status cl_sources_add(cl_sources *sources, const cl_source_entry *entry,
                             uint32_t *index)
 {
-    uint32_t i = 0;
+    uint32_t i = sources->full;
     while (i < sources->count && !is_free(&sources->entry[i]))
         i++;
     if (!cl_grow(&sources->entry, &sources->capacity, (size_t)i + 1,
                  sizeof *sources->entry))
         return CLAST_ENOMEM;
     sources->entry[i] = *entry;
+    sources->full = i + 1;
     if (i == sources->count)
         sources->count++;
     *index = i;
@@ -34,11 +37,14 @@ void cl_sources_remove(cl_sources *sources, cl_engine *engine, uint32_t index)
 {
     cl_source_entry *e = &sources->entry[index];
     cl_source_close(e->source);
+    cl_callee_free(e->callee);
     if (e->persisted)
         cl_persisted_free(engine, e->persisted);
     if (e->charged)
         cl_engine_uncharge(engine, e->charged);
     *e = (cl_source_entry){0};
+    if (index < sources->full)
+        sources->full = index;
 }
 
 void cl_sources_fini(cl_sources *sources, cl_engine *engine)
@@ -71,6 +77,8 @@ void cl_sources_facts(const cl_sources *sources, cl_source_facts *facts)
         facts[i] = (cl_source_facts){0};
         if (e->source)
             facts_of(cl_source_get_info(e->source), &facts[i]);
+        if (e->callee)
+            facts[i].user = &e->callee->user;
         if (e->persisted) {
             facts[i].tiles = cl_persisted_grid(e->persisted);
             facts[i].shape = cl_grid_shape(facts[i].tiles);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The source table of a context: what SOURCE nodes index.
+ * The source table of a context: what SOURCE and USER nodes index.
  *
  * Equal datasets of equal files share an entry, so that their nodes are equal. An entry
  * lives as long as its SOURCE node: the node store tells when that goes. Guarded by the
@@ -14,8 +14,9 @@
 #include "sched/run.h"
 
 typedef struct {
-    cl_source *source; /* HDF5 and memory; NULL for persisted blocks and free entries */
-    cl_persisted *persisted; /* a persisted array's blocks */
+    cl_source *source;        /* HDF5 and memory; NULL otherwise */
+    struct cl_callee *callee; /* a function of the caller, for USER nodes */
+    cl_persisted *persisted;  /* a persisted array's blocks */
     clast_dtype persisted_dtype;
     bool is_raw;
     uint64_t charged; /* bytes of the budget that go back with it */
@@ -24,6 +25,7 @@ typedef struct {
 typedef struct {
     cl_source_entry *entry;
     uint32_t count;
+    uint32_t full; /* entries before this one are all taken */
     size_t capacity;
 } cl_sources;
 

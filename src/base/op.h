@@ -88,7 +88,8 @@ typedef enum {
     CL_CLASS_REDUCE,
     CL_CLASS_PRODUCT,
     CL_CLASS_FACTOR,
-    CL_CLASS_PART
+    CL_CLASS_PART,
+    CL_CLASS_USER
 } cl_op_class;
 
 #define CL_STRUCTURE_MAP(X)                                                            \
@@ -101,7 +102,8 @@ typedef enum {
       REDUCE) /* params: cl_reduction, ddof, axes mask; result without the axes */     \
     X(MATMUL, matmul, PRODUCT) /* 2-D only; 1-D operands come through views */         \
     X(SVD, svd, FACTOR)        /* tall 2-D only; wide ones come through views */       \
-    X(PART, part, PART)        /* params: which output of a several-output node */
+    X(PART, part, PART)        /* params: which output of a several-output node */     \
+    X(USER, user, USER)        /* params: source index of a function of the caller */
 
 typedef enum {
 #define CL_OP_ENUM5(NAME, name, arity, rule, cost) CL_OP_##NAME,

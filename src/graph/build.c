@@ -42,8 +42,37 @@ static uint64_t mix_numbers(uint64_t h, int n, const int64_t *v)
     return h;
 }
 
+static uint64_t hash_user(uint64_t h, const cl_user *u)
+{
+    for (const char *c = u->name; *c; c++)
+        h = mix(h, (uint64_t)*c);
+    h = mix(h, (uint64_t)u->version << 32 | (uint64_t)u->pure << 3 |
+                   (uint64_t)u->is_task << 2 | (uint64_t)u->is_fold << 1 |
+                   u->has_finish);
+    h = mix(mix(mix(h, u->workspace), u->axes), (uint64_t)u->cost);
+    h = mix_numbers(h, u->space.ndim, u->space.dim);
+    if (u->chunk)
+        h = mix_numbers(h, u->space.ndim, u->chunk);
+    for (uint32_t i = 0; i < u->ninput; i++) {
+        const cl_user_input *const in = &u->input[i];
+        h = mix(h, (uint64_t)in->dtype << 16 | (uint64_t)in->pad << 8 | in->access);
+        h = mix(mix(h, in->value.u64), (uint64_t)in->shape.ndim);
+        h = mix_numbers(h, in->shape.ndim, in->shape.dim);
+        if (in->before)
+            h = mix_numbers(h, in->shape.ndim, in->before);
+        if (in->after)
+            h = mix_numbers(h, in->shape.ndim, in->after);
+    }
+    for (uint32_t i = 0; i < u->noutput; i++)
+        h = mix_numbers(mix(h, u->output[i].dtype), u->output[i].shape.ndim,
+                        u->output[i].shape.dim);
+    return h;
+}
+
 static uint64_t hash_source(uint64_t h, const cl_source_facts *f)
 {
+    if (f->user)
+        return hash_user(h, f->user);
     const int n = f->shape.ndim;
     h = mix(h, (uint64_t)f->dtype << 32 | (uint64_t)n << 8 |
                    (uint64_t)f->is_memory << 4 | (uint64_t)f->has_chunks << 3 |
@@ -73,7 +102,7 @@ static uint64_t hash_all(const cl_draft *d)
             h = mix(h, it->in[k]);
     }
     for (uint32_t s = 0; s < d->nfact; s++)
-        if (d->is_read[s])
+        if (d->is_read[s] || d->fact[s].user)
             h = hash_source(mix(h, s), &d->fact[s]);
     for (uint32_t s = 0; s < d->nsink; s++) {
         const cl_sink_facts *const f = &d->sink[s];

@@ -26,6 +26,7 @@ typedef struct {
     bool is_slow;               /* H5Dread: staging of the same size as the block */
     const cl_grid *
         tiles; /* persisted arrays: their grid (blocks exist already); NULL otherwise */
+    const cl_user *user; /* a function of the caller; nothing else is set then */
 } cl_source_facts;
 
 /* What the planner must know of a sink. */

@@ -17,7 +17,8 @@ static const char *const kind_name[] = {
     [CL_STAGE_FINISH] = "finish", [CL_STAGE_GEMM] = "gemm",
     [CL_STAGE_QR] = "qr",         [CL_STAGE_QR_JOIN] = "qr-join",
     [CL_STAGE_SVD] = "svd",       [CL_STAGE_Q_JOIN] = "q-join",
-    [CL_STAGE_Q] = "q",           [CL_STAGE_STORE] = "store"};
+    [CL_STAGE_Q] = "q",           [CL_STAGE_USER] = "user",
+    [CL_STAGE_STORE] = "store"};
 
 typedef struct {
     char cell[COLUMNS][CELL];

@@ -43,6 +43,7 @@ typedef struct {
     uint32_t recipe;   /* that makes it, or CL_NONE */
     uint32_t tensor;   /* once lowered, or CL_NONE */
     uint32_t view;     /* memo of cl_draft_view */
+    uint32_t whole;    /* memo of lower_user.c: a view of it as one block, or CL_NONE */
     uint32_t parts;    /* SVD: bits of the outputs that are used */
     uint32_t nested;   /* concatenations and reshapes, one below the other, that a read
                           goes through */
@@ -59,7 +60,8 @@ typedef enum {
     CL_RECIPE_MAP,
     CL_RECIPE_FOLD,
     CL_RECIPE_GEMM,
-    CL_RECIPE_SVD
+    CL_RECIPE_SVD,
+    CL_RECIPE_USER
 } cl_recipe_kind;
 
 typedef struct {
@@ -173,6 +175,11 @@ clast_status cl_draft_view_map(cl_draft *d, uint32_t child, const cl_map *map,
                                const cl_shape *shape, uint32_t *view);
 clast_status cl_draft_view_reshape(cl_draft *d, uint32_t child, const cl_shape *shape,
                                    uint32_t *view);
+clast_status cl_draft_view_concat(cl_draft *d, int axis, uint32_t n,
+                                  const uint32_t *children, const int64_t *starts,
+                                  const cl_shape *shape, uint32_t *view);
+/* view_pad.c: *view becomes that of the padded array, where a view can be. */
+clast_status cl_draft_view_padded(cl_draft *d, const cl_user_input *in, uint32_t *view);
 /* The view of an item through a map (NULL: identity), in the map's space. */
 clast_status cl_draft_view(cl_draft *d, uint32_t item, uint32_t *view);
 clast_status cl_draft_view_mapped(cl_draft *d, uint32_t item, const cl_map *map,
@@ -184,10 +191,17 @@ clast_status cl_draft_natural(cl_draft *d, uint32_t item, const cl_map *map,
                               const cl_shape *space, cl_grid *grid, bool *is_aligned,
                               bool *is_whole, bool *found);
 
+/* A grid of the map's input seen in its space; axes that the map does not reach are
+ * whole. */
+clast_status cl_draft_project(cl_draft *d, const cl_grid *from, const cl_map *map,
+                              const cl_shape *space, cl_grid *grid, bool *is_whole);
+
 /* settle.c: grids. */
 clast_status cl_settle_space(cl_draft *d, cl_recipe *recipe);
 clast_status cl_settle_gemm(cl_draft *d, cl_recipe *recipe);
 clast_status cl_settle_svd(cl_draft *d, cl_recipe *recipe);
+/* settle_user.c */
+clast_status cl_settle_user(cl_draft *d, cl_recipe *recipe);
 clast_status cl_settle_units(cl_draft *d, uint32_t sink, cl_grid *units);
 uint64_t cl_draft_target(const cl_draft *d);
 
@@ -220,6 +234,11 @@ clast_status cl_lower_map(cl_draft *d, cl_recipe *recipe);
  * tiles. */
 clast_status cl_lower_staged(cl_draft *d, uint32_t node, const cl_grid *consumer,
                              uint32_t *view);
+/* Copies *view into tiles of a grid of its own space and makes *view these. `order`: the
+ * grid that is read, in the same space, or NULL. */
+clast_status cl_lower_copy(cl_draft *d, uint32_t node, clast_dtype dtype,
+                           const cl_grid *grid, const cl_grid *order, uint32_t *view);
+clast_status cl_lower_user(cl_draft *d, cl_recipe *recipe);
 clast_status cl_lower_fold(cl_draft *d, cl_recipe *recipe);
 clast_status cl_lower_gemm(cl_draft *d, cl_recipe *recipe);
 clast_status cl_lower_svd(cl_draft *d, cl_recipe *recipe);

@@ -278,6 +278,11 @@ clast_status cl_draft_emit(cl_draft *d, cl_recipe *recipe)
 {
     static const char *const plain[] = {
         [CL_RECIPE_MAP] = "copy", [CL_RECIPE_GEMM] = "matmul", [CL_RECIPE_SVD] = "svd"};
+    if (recipe->kind == CL_RECIPE_USER) {
+        const uint32_t source = d->item[recipe->item].node.params.source;
+        recipe->label = cl_lower_label(d, d->fact[source].user->name, NULL);
+        return recipe->label ? CLAST_OK : cl_draft_nomem(d);
+    }
     writer *const w = cl_calloc(1, sizeof *w);
     if (!w)
         return cl_draft_nomem(d);

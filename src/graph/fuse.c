@@ -259,6 +259,9 @@ static clast_status visit(cl_draft *d, uint32_t item)
         CL_TRY(new_recipe(d, CL_RECIPE_SVD, item, &d->item[it->in[0]].node.shape,
                           &recipe));
         break;
+    case CL_OP_USER:
+        CL_TRY(new_recipe(d, CL_RECIPE_USER, item, &shape, &recipe));
+        break;
     case CL_OP_CONCAT:
     case CL_OP_RESHAPE:
         if (it->forced)

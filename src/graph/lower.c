@@ -233,6 +233,9 @@ static clast_status lower_recipe(cl_draft *d, cl_recipe *r)
     case CL_RECIPE_GEMM:
         CL_TRY(cl_settle_gemm(d, r));
         return cl_lower_gemm(d, r);
+    case CL_RECIPE_USER:
+        CL_TRY(cl_settle_user(d, r));
+        return cl_lower_user(d, r);
     default:
         CL_TRY(cl_settle_svd(d, r));
         return cl_lower_svd(d, r);
@@ -252,6 +255,17 @@ static clast_status persist_sink(cl_draft *d, uint32_t sink)
     return CLAST_OK;
 }
 
+/* The tensors of a task's outputs follow each other. */
+static void find_output(cl_draft *d, uint32_t item)
+{
+    cl_item *const part = &d->item[item];
+    if (part->node.op != CL_OP_PART)
+        return;
+    const cl_item *const of = &d->item[part->in[0]];
+    if (of->node.op == CL_OP_USER)
+        part->tensor = of->tensor + part->node.params.part;
+}
+
 clast_status cl_draft_lower(cl_draft *d)
 {
     if (!cl_grow(&d->operand_start, &d->start_capacity, 1, sizeof *d->operand_start))
@@ -262,6 +276,7 @@ clast_status cl_draft_lower(cl_draft *d)
         const uint32_t recipe = d->item[i].recipe;
         if (recipe != CL_NONE && !d->recipe[recipe].dead)
             CL_TRY(lower_recipe(d, &d->recipe[recipe]));
+        find_output(d, (uint32_t)i);
     }
     for (uint32_t s = 0; s < d->nsink; s++)
         CL_TRY(d->sink[s].is_persist ? persist_sink(d, s) : cl_lower_store(d, s));

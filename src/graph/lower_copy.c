@@ -119,10 +119,8 @@ static cl_grid between(const cl_draft *d, const fit *f, const cl_shape *space,
     return middle;
 }
 
-/* Copies *view into tiles of a grid of its own space and makes *view these. `order`:
- * the grid that is read, in the same space. */
-static clast_status copy(cl_draft *d, uint32_t node, clast_dtype dtype,
-                         const cl_grid *grid, const cl_grid *order, uint32_t *view)
+clast_status cl_lower_copy(cl_draft *d, uint32_t node, clast_dtype dtype,
+                           const cl_grid *grid, const cl_grid *order, uint32_t *view)
 {
     uint32_t tensor, stage;
     CL_TRY(cl_draft_tensor(d, dtype, grid, 0, 1, &tensor));
@@ -244,10 +242,10 @@ static clast_status staged_reshape(cl_draft *d, uint32_t node, const cl_grid *co
         const cl_shape below = d->view[child].shape;
         const cl_grid in = slabs(d, &below, element);
         CL_TRY(cl_lower_staged(d, node, &in, &child));
-        CL_TRY(copy(d, node, dtype, &in, NULL, &child));
+        CL_TRY(cl_lower_copy(d, node, dtype, &in, NULL, &child));
         CL_TRY(cl_draft_view_reshape(d, child, &shape, &reshaped));
     }
-    CL_TRY(copy(d, node, dtype, &out, NULL, &reshaped));
+    CL_TRY(cl_lower_copy(d, node, dtype, &out, NULL, &reshaped));
     *view = reshaped;
     if (top.kind == CL_VIEW_MAP)
         CL_TRY(cl_draft_view_map(d, reshaped, &top.map, &top.shape, view));
@@ -273,5 +271,5 @@ clast_status cl_lower_staged(cl_draft *d, uint32_t node, const cl_grid *consumer
         if (f.from[s] < (double)space.dim[s])
             from.axis[s] = cl_axis_regular(space.dim[s], (int64_t)f.from[s]);
     const cl_grid middle = between(d, &f, &space, element);
-    return copy(d, node, t->dtype, &middle, &from, view);
+    return cl_lower_copy(d, node, t->dtype, &middle, &from, view);
 }

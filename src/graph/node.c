@@ -267,7 +267,8 @@ void cl_nodes_drop(cl_nodes *nodes, cl_node_id id,
         dying = r->next;
         for (uint32_t i = 0; i < r->node.nin; i++)
             release(nodes, r->node.in[i].v, &dying);
-        if (r->node.op == CL_OP_SOURCE && on_source_gone)
+        const bool is_entry = r->node.op == CL_OP_SOURCE || r->node.op == CL_OP_USER;
+        if (is_entry && on_source_gone)
             on_source_gone(arg, r->node.params.source);
         nodes->slot[r->slot] = NULL;
         nodes->free_slot[nodes->nfree++] = r->slot;

@@ -32,7 +32,7 @@ typedef struct {
     int32_t axis;      /* CONCAT */
     uint32_t axes;   /* REDUCE: bit a set: axis a of the input is reduced (result has no
                         such axes) */
-    uint32_t source; /* SOURCE: index into the context's source table */
+    uint32_t source; /* SOURCE, USER: index into the context's source table */
     double ddof;     /* REDUCE */
 } cl_params;
 
@@ -59,7 +59,7 @@ const cl_node *cl_nodes_get(const cl_nodes *nodes,
                             cl_node_id id); /* valid while referenced */
 void cl_nodes_keep(cl_nodes *nodes, cl_node_id id);
 /* Drops a reference; `on_source_gone` (may be NULL) is told the source index of each
- * SOURCE node that vanishes. */
+ * SOURCE or USER node that vanishes. */
 void cl_nodes_drop(cl_nodes *nodes, cl_node_id id,
                    void (*on_source_gone)(void *arg, uint32_t source), void *arg);
 uint64_t cl_nodes_bytes(const cl_nodes *nodes);

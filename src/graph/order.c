@@ -217,10 +217,11 @@ static uint32_t sibling_task(const cl_draft *d, uint32_t from, uint32_t to,
     return d->walk[to].first + (uint32_t)(o * b->nfold + k);
 }
 
-static bool is_eager(cl_stage_kind kind)
+static bool is_eager(const cl_stage *s)
 {
-    return kind == CL_STAGE_STORE || kind == CL_STAGE_FOLD || kind == CL_STAGE_JOIN ||
-           kind == CL_STAGE_FINISH;
+    return s->kind == CL_STAGE_STORE || s->kind == CL_STAGE_FOLD ||
+           s->kind == CL_STAGE_JOIN || s->kind == CL_STAGE_FINISH ||
+           (s->kind == CL_STAGE_USER && s->user->is_fold);
 }
 
 /* The task is next: it gets its rank, and what should follow at once is pushed. */
@@ -244,7 +245,7 @@ static clast_status emit(order *o, uint32_t task)
             const uint32_t next = o->consumer[c];
             const bool follows = o->stage[next] == stage; /* its own chain */
             if (--o->pending[next] == 0 && !follows &&
-                is_eager(d->stage[o->stage[next]].kind))
+                is_eager(&d->stage[o->stage[next]]))
                 CL_TRY(push(o, next));
         }
     }

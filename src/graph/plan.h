@@ -30,6 +30,7 @@
 
 #include "base/alloc.h"
 #include "base/program.h"
+#include "base/user.h"
 #include "base/view.h"
 
 #define CL_NONE UINT32_MAX
@@ -103,6 +104,11 @@ typedef enum {
                         triangle that was stacked */
     CL_STAGE_Q,    /* index: row part i, tile of `out`. R reflectors i, R w (n x n), W u
                       tile (rows x n) */
+    CL_STAGE_USER, /* a function of the caller, by `role`. MAP: index = tile of space (of
+                      a fold: o * nfold + k as FOLD); R..., W each output that is not
+                      empty, or the partial. COMBINE: index = o * njoin + j; R
+                      partials, W one. FINISH: index = o; R the last partial or none, W
+                      tile of `out` */
     CL_STAGE_STORE /* index: tile of `units`. Gathers view[0] over the unit's box and
                       gives it to sink `sink` */
 } cl_stage_kind;
@@ -129,6 +135,9 @@ typedef struct {
     uint32_t partial_first;
     int64_t columns;          /* QR...: n */
     uint32_t part_mask;       /* SVD */
+    const cl_user *user;      /* USER */
+    cl_user_role role;        /* USER */
+    uint32_t source;          /* USER: index into the context's source table */
     cl_grid units;            /* STORE */
     uint32_t sink;            /* STORE: index into the run's sinks */
     uint32_t workspace_pages; /* of one task, besides operands: the largest. sched

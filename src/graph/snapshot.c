@@ -24,7 +24,7 @@ static clast_status item_new(cl_draft *d, uint32_t *index)
         return cl_draft_nomem(d);
     cl_item *const it = &d->item[d->nitem];
     memset(it, 0, sizeof *it);
-    it->hint = it->recipe = it->tensor = it->view = CL_NONE;
+    it->hint = it->recipe = it->tensor = it->view = it->whole = CL_NONE;
     *index = (uint32_t)d->nitem++;
     return CLAST_OK;
 }

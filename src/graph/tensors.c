@@ -149,7 +149,7 @@ clast_status cl_draft_windows(cl_draft *d)
         for (uint32_t l = 0; l < r->nleaf; l++)
             touch_leaf(d, r, &r->leaf[l]);
         const cl_item *const it = &d->item[r->item];
-        if (r->kind != CL_RECIPE_GEMM && r->kind != CL_RECIPE_SVD)
+        if (r->kind == CL_RECIPE_MAP || r->kind == CL_RECIPE_FOLD)
             continue;
         for (uint32_t k = 0; k < it->node.nin; k++) {
             const cl_box box = cl_box_whole(&d->item[it->in[k]].node.shape);
@@ -369,6 +369,32 @@ static clast_status view_source(cl_draft *d, const cl_item *it, uint32_t *view)
     return cl_draft_view_map(d, leaf, &shift, &it->node.shape, view);
 }
 
+static clast_status concat_new(cl_draft *d, int axis, uint32_t n,
+                               const uint32_t *children, const int64_t *starts,
+                               const cl_shape *shape, uint32_t *view)
+{
+    CL_TRY(view_new(d, CL_VIEW_CONCAT, shape, view));
+    cl_view *const v = &d->view[*view];
+    v->axis = axis;
+    v->nchild = n;
+    v->children = children;
+    v->starts = starts;
+    return CLAST_OK;
+}
+
+clast_status cl_draft_view_concat(cl_draft *d, int axis, uint32_t n,
+                                  const uint32_t *children, const int64_t *starts,
+                                  const cl_shape *shape, uint32_t *view)
+{
+    uint32_t *const in = cl_arena_array(&d->plan->arena, n + 1u, sizeof *in);
+    int64_t *const at = cl_arena_array(&d->plan->arena, n + 1u, sizeof *at);
+    if (!in || !at)
+        return cl_draft_nomem(d);
+    memcpy(in, children, n * sizeof *in);
+    memcpy(at, starts, (n + 1u) * sizeof *at);
+    return concat_new(d, axis, n, in, at, shape, view);
+}
+
 static clast_status view_concat(cl_draft *d, uint32_t item, uint32_t *view)
 {
     const cl_item *const it = &d->item[item];
@@ -383,13 +409,7 @@ static clast_status view_concat(cl_draft *d, uint32_t item, uint32_t *view)
         CL_TRY(cl_draft_view(d, it->in[i], &children[i]));
         starts[i + 1] = starts[i] + d->item[it->in[i]].node.shape.dim[axis];
     }
-    CL_TRY(view_new(d, CL_VIEW_CONCAT, &it->node.shape, view));
-    cl_view *const v = &d->view[*view];
-    v->axis = axis;
-    v->nchild = n;
-    v->children = children;
-    v->starts = starts;
-    return CLAST_OK;
+    return concat_new(d, axis, n, children, starts, &it->node.shape, view);
 }
 
 static clast_status view_base(cl_draft *d, uint32_t item, uint32_t *view)
@@ -438,8 +458,8 @@ clast_status cl_draft_view_mapped(cl_draft *d, uint32_t item, const cl_map *map,
 /* ---- what storage suggests --------------------------------------------------------
  */
 
-static clast_status project(cl_draft *d, const cl_grid *from, const cl_map *map,
-                            const cl_shape *space, cl_grid *grid, bool *is_whole)
+clast_status cl_draft_project(cl_draft *d, const cl_grid *from, const cl_map *map,
+                              const cl_shape *space, cl_grid *grid, bool *is_whole)
 {
     bool covered[CL_MAXDIM] = {false};
     *grid = cl_grid_single(space);
@@ -519,5 +539,5 @@ clast_status cl_draft_natural(cl_draft *d, uint32_t item, const cl_map *map,
     }
     if (!*found)
         return CLAST_OK;
-    return project(d, &from, &whole, space, grid, is_whole);
+    return cl_draft_project(d, &from, &whole, space, grid, is_whole);
 }

@@ -65,7 +65,10 @@ static clast_status make_loops(cl_exec *exec, cl_error *err)
 clast_status cl_exec_init(cl_exec *exec, const cl_plan *plan, const cl_run *run,
                           cl_error *err)
 {
-    *exec = (cl_exec){.plan = plan, .sinks = run->sinks, .outputs = run->outputs};
+    *exec = (cl_exec){.plan = plan,
+                      .sources = run->sources,
+                      .sinks = run->sinks,
+                      .outputs = run->outputs};
     exec->loop = cl_calloc(plan->nstage, sizeof *exec->loop);
     exec->base = cl_calloc(plan->ntensor, sizeof *exec->base);
     if (!exec->loop || !exec->base)
@@ -177,8 +180,11 @@ static clast_status add_span(void *arg, const cl_piece *piece)
         job->used = UINT64_MAX;
     r->count++;
     if (job->is_measuring) {
-        if (r->count == 1)
+        if (r->count == 1) {
             shape_span(&job->first, piece);
+            const uintptr_t base = (uintptr_t)job->exec->base[piece->tensor];
+            job->is_first_aligned = (base + (uintptr_t)piece->offset) % 64 == 0;
+        }
         return CLAST_OK;
     }
     CL_TRY(cl_job_check(job));

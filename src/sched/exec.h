@@ -22,6 +22,7 @@
 
 typedef struct {
     const cl_plan *plan;
+    const cl_run_source *sources;
     const cl_run_sink *sinks;
     cl_outputs *outputs;
     void **address; /* of each block in memory; RESIDENT tensors are in `base` */

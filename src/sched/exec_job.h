@@ -18,11 +18,15 @@ typedef struct {
     char *workspace;
     uint64_t room, used; /* bytes of the workspace */
     cl_span first;       /* measuring: the first span of the last view, without data */
+    bool is_first_aligned; /* measuring: its data will be a multiple of 64 */
     cl_error *err;
 } cl_job;
 
 typedef clast_status cl_job_fn(cl_job *job);
 extern cl_job_fn *const cl_job_table[CL_STAGE_STORE + 1];
+
+/* exec_user.c */
+clast_status cl_job_user(cl_job *job);
 
 /* 64-byte aligned part of the workspace; NULL while measuring. */
 void *cl_job_take(cl_job *job, uint64_t bytes);

@@ -366,5 +366,6 @@ cl_job_fn *const cl_job_table[CL_STAGE_STORE + 1] = {
     [CL_STAGE_FINISH] = run_finish, [CL_STAGE_GEMM] = run_gemm,
     [CL_STAGE_QR] = run_qr,         [CL_STAGE_QR_JOIN] = run_qr_join,
     [CL_STAGE_SVD] = run_svd,       [CL_STAGE_Q_JOIN] = run_q_join,
-    [CL_STAGE_Q] = run_q,           [CL_STAGE_STORE] = run_store,
+    [CL_STAGE_Q] = run_q,           [CL_STAGE_USER] = cl_job_user,
+    [CL_STAGE_STORE] = run_store,
 };

@@ -41,11 +41,12 @@ typedef struct cl_persisted cl_persisted;
 void cl_persisted_free(cl_engine *engine, cl_persisted *persisted);
 const cl_grid *cl_persisted_grid(const cl_persisted *persisted);
 
-/* A source of the run, by the index that plan sources use: exactly one of the two is
- * set. */
+/* A source of the run, by the index that plan sources use: exactly one of the three
+ * is set. */
 typedef struct {
     cl_source *source;
     cl_persisted *persisted;
+    const cl_user_function *user;
 } cl_run_source;
 
 /* Where a plan's sink goes: an output (index into outputs), caller's memory, or
