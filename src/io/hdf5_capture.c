@@ -8,8 +8,7 @@
  * Two opens are the same file to libhdf5 only if device, inode, size and time of
  * change agree: a file that was changed since must not share metadata with its past.
  *
- * The driver interface is public up to HDF5 1.12; later versions moved it. There the
- * default driver is used, nothing is captured, and chunks are read by H5Dread_chunk.
+ * Where there is no driver nothing is captured, and chunks are read by H5Dread_chunk.
  */
 #include "io/hdf5_capture.h"
 
@@ -17,20 +16,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/alloc.h"
-#include "io/sys.h"
+#include "io/hdf5_driver.h"
 
-#if H5_VERS_MAJOR == 1 && H5_VERS_MINOR == 10
-
-typedef struct {
-    H5FD_t base;
-    int fd;
-    haddr_t eoa;
-    struct stat at_open;
-} capture_file;
+#if CL_HDF5_HAS_DRIVERS
 
 static _Thread_local struct {
     bool is_on;
@@ -43,111 +32,74 @@ static int open_error; /* guarded by the lock of hdf5_lib.h */
 
 static H5FD_t *open_file(const char *name, unsigned flags, hid_t list, haddr_t most)
 {
+    (void)list;
+    (void)most;
     if (flags & H5F_ACC_RDWR)
         return NULL;
-    capture_file *f = cl_calloc(1, sizeof *f);
-    open_error = f ? 0 : ENOMEM;
-    if (!f)
-        return NULL;
-    f->fd = open(name, O_RDONLY | O_CLOEXEC);
-    if (f->fd >= 0 && fstat(f->fd, &f->at_open) == 0 && S_ISREG(f->at_open.st_mode))
-        return &f->base;
-    open_error = errno;
-    if (f->fd >= 0)
-        close(f->fd);
-    cl_free(f);
+    cl_hdf5_driver_file *f =
+        cl_hdf5_driver_open(sizeof *f, name, O_RDONLY, &open_error);
+    if (!f || S_ISREG(f->at_open.st_mode))
+        return (H5FD_t *)f;
+    cl_hdf5_driver_close(&f->base);
     return NULL;
 }
 
 static herr_t close_file(H5FD_t *file)
 {
-    capture_file *f = (capture_file *)file;
-    close(f->fd);
-    cl_free(f);
+    cl_hdf5_driver_close(file);
     return 0;
 }
 
-static int order(uint64_t a, uint64_t b)
+static int order(int64_t a, int64_t b)
 {
     return a < b ? -1 : a > b;
 }
 
 static int compare_files(const H5FD_t *a, const H5FD_t *b)
 {
-    const struct stat *x = &((const capture_file *)a)->at_open;
-    const struct stat *y = &((const capture_file *)b)->at_open;
-    const uint64_t key[][2] = {
-        {(uint64_t)x->st_dev, (uint64_t)y->st_dev},
-        {(uint64_t)x->st_ino, (uint64_t)y->st_ino},
-        {(uint64_t)x->st_size, (uint64_t)y->st_size},
-        {(uint64_t)x->st_mtim.tv_sec, (uint64_t)y->st_mtim.tv_sec},
-        {(uint64_t)x->st_mtim.tv_nsec, (uint64_t)y->st_mtim.tv_nsec},
+    const struct stat *x = &((const cl_hdf5_driver_file *)a)->at_open;
+    const struct stat *y = &((const cl_hdf5_driver_file *)b)->at_open;
+    const int key[] = {
+        cl_hdf5_driver_compare(a, b),
+        order(x->st_size, y->st_size),
+        order(x->st_mtim.tv_sec, y->st_mtim.tv_sec),
+        order(x->st_mtim.tv_nsec, y->st_mtim.tv_nsec),
     };
-    for (size_t i = 0; i < sizeof key / sizeof *key; i++)
-        if (key[i][0] != key[i][1])
-            return order(key[i][0], key[i][1]);
-    return 0;
+    size_t i = 0;
+    while (i < sizeof key / sizeof *key - 1 && key[i] == 0)
+        i++;
+    return key[i];
 }
 
 static herr_t query(const H5FD_t *file, unsigned long *flags)
 {
+    (void)file;
     *flags = H5FD_FEAT_AGGREGATE_METADATA | H5FD_FEAT_ACCUMULATE_METADATA_READ |
              H5FD_FEAT_DATA_SIEVE | H5FD_FEAT_POSIX_COMPAT_HANDLE |
              H5FD_FEAT_DEFAULT_VFD_COMPATIBLE;
     return 0;
 }
 
-static haddr_t get_eoa(const H5FD_t *file, H5FD_mem_t type)
-{
-    return ((const capture_file *)file)->eoa;
-}
-
-static herr_t set_eoa(H5FD_t *file, H5FD_mem_t type, haddr_t address)
-{
-    ((capture_file *)file)->eoa = address;
-    return 0;
-}
-
-static haddr_t get_eof(const H5FD_t *file, H5FD_mem_t type)
-{
-    return (haddr_t)((const capture_file *)file)->at_open.st_size;
-}
-
-static herr_t get_handle(H5FD_t *file, hid_t list, void **handle)
-{
-    *handle = &((capture_file *)file)->fd;
-    return 0;
-}
-
-/* Behind the end of the file are zeros, as libhdf5's own drivers have it. */
-static herr_t read_at(const capture_file *f, haddr_t at, size_t bytes, void *buffer)
-{
-    const haddr_t end = (haddr_t)f->at_open.st_size;
-    const size_t there = at >= end ? 0 : end - at < bytes ? end - at : bytes;
-    struct iovec piece = {buffer, there};
-    memset((char *)buffer + there, 0, bytes - there);
-    const int error = there > 0 ? cl_sys_read_all(f->fd, &piece, 1, (off_t)at) : 0;
-    return error == 0 ? 0 : -1;
-}
-
 static herr_t read_file(H5FD_t *file, H5FD_mem_t type, hid_t list, haddr_t at,
                         size_t bytes, void *buffer)
 {
-    const capture_file *f = (const capture_file *)file;
+    const cl_hdf5_driver_file *f = (const cl_hdf5_driver_file *)file;
+    (void)list;
     if (noted.is_on && type == H5FD_MEM_DRAW) {
         noted.address = at;
         noted.bytes = bytes;
         noted.reads++;
         return 0;
     }
-    if (at == HADDR_UNDEF || at + bytes < at || at + bytes > f->eoa)
+    if (cl_hdf5_driver_is_outside(f, at, bytes))
         return -1;
-    return read_at(f, at, bytes, buffer);
+    return cl_hdf5_driver_read(f, at, bytes, buffer) == 0 ? 0 : -1;
 }
 
 static herr_t refuse_write(H5FD_t *file, H5FD_mem_t type, hid_t list, haddr_t at,
                            size_t bytes, const void *buffer)
 {
+    (void)file, (void)type, (void)list, (void)at, (void)bytes, (void)buffer;
     return -1;
 }
 
@@ -155,45 +107,26 @@ static herr_t refuse_write(H5FD_t *file, H5FD_mem_t type, hid_t list, haddr_t at
  * are taken as they are. */
 static herr_t lock_file(H5FD_t *file, hbool_t is_write)
 {
-    const int fd = ((const capture_file *)file)->fd;
+    const int fd = ((const cl_hdf5_driver_file *)file)->fd;
+    (void)is_write;
     if (flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
         return 0;
     open_error = EWOULDBLOCK;
     return -1;
 }
 
-static herr_t unlock_file(H5FD_t *file)
-{
-    flock(((const capture_file *)file)->fd, LOCK_UN);
-    return 0;
-}
-
-static const H5FD_class_t capture_class = {
-    .name = "clast_capture",
-    .maxaddr = (haddr_t)1 << 62,
-    .fc_degree = H5F_CLOSE_WEAK,
-    .open = open_file,
-    .close = close_file,
-    .cmp = compare_files,
-    .query = query,
-    .get_eoa = get_eoa,
-    .set_eoa = set_eoa,
-    .get_eof = get_eof,
-    .get_handle = get_handle,
-    .read = read_file,
-    .write = refuse_write,
-    .lock = lock_file,
-    .unlock = unlock_file,
-    .fl_map = H5FD_FLMAP_DICHOTOMY,
-};
-
 bool cl_hdf5_capture_use(hid_t access_list)
 {
     static hid_t driver = H5I_INVALID_HID;
-    if (driver < 0 ||
-        H5Iget_type(driver) != H5I_VFL) /* also after the host's H5close */
-        driver = H5FDregister(&capture_class);
-    return driver >= 0 && H5Pset_driver(access_list, driver, NULL) >= 0;
+    H5FD_class_t own = cl_hdf5_driver_class(CL_HDF5_DRIVER_CAPTURE, "clast_capture");
+    own.open = open_file;
+    own.close = close_file;
+    own.cmp = compare_files;
+    own.query = query;
+    own.read = read_file;
+    own.write = refuse_write;
+    own.lock = lock_file;
+    return cl_hdf5_driver_use(access_list, &driver, &own);
 }
 
 int cl_hdf5_capture_error(void)
@@ -239,6 +172,7 @@ cl_chunk_state cl_hdf5_locate(hid_t dataset, const hsize_t *offset, uint64_t *at
 
 bool cl_hdf5_capture_use(hid_t access_list)
 {
+    (void)access_list;
     return false;
 }
 
