@@ -236,7 +236,7 @@ static clast_status read_datatype(cl_hdf5_source *s, bool raw, bool *is_exact,
         s->memory_type = id;
     } else {
         H5Tclose(id);
-        s->memory_type = cl_hdf5_type_make(type.dtype);
+        s->memory_type = cl_hdf5_type_make_read(&type);
     }
     if (!raw)
         cl_hdf5_cf_read(s->dataset, &s->convert);

@@ -6,7 +6,9 @@
  * byte order: then raw bytes can be read past libhdf5. Floats are compared by their
  * fields (position and size of exponent and fraction, bias, normalisation), never by
  * size alone: a 16-bit float may be IEEE half or bfloat16. Integers of fewer bits than
- * their bytes hold, bfloat16 and other odd floats are left to H5Dread.
+ * their bytes hold, bfloat16 and other odd floats are left to H5Dread. It reads such
+ * integers in the byte order of the file, and we swap them: where only order and
+ * precision differ libhdf5 (1.10) swaps the bytes and forgets to extend the sign.
  *
  * h5py's conventions are followed for what HDF5 lacks: bool is an enum of one byte with
  * FALSE = 0 and TRUE = 1, complex a compound of two equal IEEE floats r and i. What has
@@ -58,7 +60,7 @@ static bool read_integer(hid_t type, cl_hdf5_type *r)
     r->dtype = dtypes[H5Tget_sign(type) == H5T_SGN_2][log];
     r->is_exact = size == (size_t)1 << log && H5Tget_precision(type) == 8 * size &&
                   H5Tget_offset(type) == 0 && (size == 1 || is_plain_order(order));
-    r->is_swapped = r->is_exact && size > 1 && is_swapped_order(order);
+    r->is_swapped = size > 1 && is_swapped_order(order);
     return true;
 }
 
@@ -213,6 +215,18 @@ hid_t cl_hdf5_type_make(clast_dtype dtype)
         [CLAST_UINT32] = H5T_NATIVE_UINT32, [CLAST_UINT64] = H5T_NATIVE_UINT64,
         [CLAST_FLOAT32] = H5T_NATIVE_FLOAT, [CLAST_FLOAT64] = H5T_NATIVE_DOUBLE};
     return dtype < CLAST_NDTYPE ? H5Tcopy(native[dtype]) : H5I_INVALID_HID;
+}
+
+hid_t cl_hdf5_type_make_read(const cl_hdf5_type *type)
+{
+    const hid_t id = cl_hdf5_type_make(type->dtype);
+    if (id < 0 || !type->is_swapped)
+        return id;
+    const bool is_little = H5Tget_order(id) == H5T_ORDER_LE;
+    if (H5Tset_order(id, is_little ? H5T_ORDER_BE : H5T_ORDER_LE) >= 0)
+        return id;
+    H5Tclose(id);
+    return H5I_INVALID_HID;
 }
 
 static void describe_other(hid_t type, char *text, size_t size)
