@@ -13,6 +13,7 @@
 #include "clast/context.h"
 #include "clast/expr.h"
 #include "clast/linalg.h"
+#include "clast/run.h"
 #include "clast/sink.h"
 #include "clast/status.h"
 #include "clast/task.h"

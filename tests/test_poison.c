@@ -167,6 +167,18 @@ static void try_creation(clast_ctx *ctx, clast_status status)
     ck_assert_ptr_null(made[2]);
 }
 
+/* A run that was over before it began. */
+static void try_run(clast_run *run, clast_status status)
+{
+    ck_assert_int_eq(clast_wait(run, -1), status);
+    ck_assert_int_eq(clast_wait(run, 0), status);
+    ck_assert_str_ne(clast_run_error(run), "");
+    ck_assert_uint_eq(clast_run_stats(run).tasks, 0);
+    clast_run_cancel(run);
+    clast_run_close(&run);
+    ck_assert_ptr_null(run);
+}
+
 static void try_context(clast_ctx *ctx, clast_status status)
 {
     ck_assert_int_eq(clast_ctx_status(ctx), status);
@@ -183,6 +195,9 @@ static void try_context(clast_ctx *ctx, clast_status status)
     ck_assert_int_eq(clast_compute(ctx, 0, NULL), status);
     ck_assert_int_eq(clast_explain(ctx, 0, NULL, write_nothing, NULL), status);
     ck_assert_int_eq(clast_hdf5_info(ctx, "x.h5", NULL, write_nothing, NULL), status);
+    ck_assert_int_eq(clast_trace(ctx, write_nothing, NULL), status);
+    clast_set_progress(ctx, NULL, NULL);
+    try_run(clast_submit(ctx, 0, NULL), status);
 }
 
 START_TEST(poisoned_context)
@@ -215,6 +230,8 @@ START_TEST(null)
     clast_ctx *none = NULL;
     clast_close(&none);
     clast_close(NULL);
+    try_run(NULL, CLAST_EVALUE);
+    clast_run_close(NULL);
 }
 END_TEST
 

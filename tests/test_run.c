@@ -242,7 +242,7 @@ static cl_engine *open_engine(uint64_t bytes, int workers, cl_team_kind team)
 {
     cl_engine *engine = NULL;
     const cl_engine_options o = {
-        .memory = bytes, .workers = workers, .team = team, .trace_events = 16};
+        .memory = bytes, .workers = workers, .team = team, .trace = CLAST_KIB(8)};
     ck_assert_int_eq(cl_engine_new(&engine, &o, NULL), CLAST_OK);
     return engine;
 }

@@ -20,7 +20,9 @@ typedef struct clast_options {
     const char *cluster; /**< NULL: this process; anything else is not supported */
     uint64_t block; /**< target bytes of a numeric tile; 0: 4 MiB. Part of what decides
                        the bits. */
-    uint64_t reserved[7]; /**< zero */
+    uint64_t trace; /**< bytes of the budget for recording what runs do when
+                             (clast_trace()), at least 64 KiB; 0: nothing is recorded */
+    uint64_t reserved[6]; /**< zero */
 } clast_options;
 
 typedef enum clast_log_level { CLAST_LOG_INFO, CLAST_LOG_WARNING } clast_log_level;
@@ -31,7 +33,7 @@ typedef void clast_log_fn(void *arg, clast_log_level level, const char *message)
  * poisoned and clast_ctx_status() says why; every call on it is safe and does nothing.
  *
  * @param options  NULL: defaults; its strings are copied
- * @errors         CLAST_EVALUE workers, CLAST_ENOTSUP cluster or a reserved field,
+ * @errors         CLAST_EVALUE workers or trace, CLAST_ENOTSUP cluster or a reserved field,
  *                 CLAST_ENOMEM
  * @cost           reserves addresses, starts workers with the first run
  */

@@ -38,6 +38,7 @@ extern "C" {
     X(ECANCELED, "canceled")                                                           \
     X(EBUSY, "the context is busy with a run that this call is part of")               \
     X(EMATH, "an iteration did not converge")                                          \
+    X(EPENDING, "the run has not ended yet")                                           \
     X(ENOTSUP, "not supported")                                                        \
     X(EUSER, "a function of the caller failed")                                        \
     X(EINTERNAL, "internal error: please report it")

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Running: compute, fetch, store, persist, explain.
+ * Calls that want the engine and wait for it: compute, fetch, store, persist, explain,
+ * info, trace.
  *
- * One run per context at a time: later ones wait for their turn, one that is called
- * from a callback of the run itself is CLAST_EBUSY. The lock is held while a request is
- * prepared and not while it runs. Every failure is returned and recorded as the
- * context's first.
+ * Each takes its turn (turn.h) on the thread of the caller; one that is called from a
+ * callback of the run itself is CLAST_EBUSY.
  */
 #include "array/request.h"
 
@@ -14,79 +13,18 @@
 #include <string.h>
 
 #include "array/make.h"
-
-/* ---- turns */
-
-/* Takes the lock and the turn to run. */
-static clast_status begin_turn(clast_ctx *ctx, cl_error *err)
-{
-    if (ctx->is_dead)
-        return cl_error_set(err, clast_ctx_status(ctx), "%s", ctx->text);
-    if (cl_ctx_lock(ctx) != CLAST_OK)
-        return cl_error_set(err, CLAST_EBUSY, "compute: %s", cl_poison_busy.message);
-    while (ctx->is_running)
-        cl_cond_wait(&ctx->idle, ctx->lock);
-    ctx->is_running = true;
-    atomic_store(&ctx->is_canceled, false);
-    atomic_store(&ctx->is_cancelable, true);
-    return CLAST_OK;
-}
-
-static void end_turn(clast_ctx *ctx, const cl_error *err)
-{
-    atomic_store(&ctx->is_cancelable, false);
-    if (err->status != CLAST_OK)
-        cl_ctx_record(ctx, err->status, err->text);
-    ctx->is_running = false;
-    cl_cond_broadcast(&ctx->idle);
-    cl_ctx_unlock(ctx);
-}
-
-/* A loop that does not persist executes its history again and again: said once. */
-static bool is_repeating(clast_ctx *ctx, const clast_stats *stats)
-{
-    if (stats->read == 0)
-        return false;
-    const bool repeats = ctx->least_read > 0 && stats->read / 2 > ctx->least_read;
-    if (ctx->least_read == 0 || stats->read < ctx->least_read)
-        ctx->least_read = stats->read;
-    if (!repeats || ctx->hinted)
-        return false;
-    ctx->hinted = true;
-    return true;
-}
-
-/* Prepares and runs under a turn that was taken; the lock is held before and after. */
-static void run_request(clast_ctx *ctx, int n, const clast_sink *sinks,
-                        cl_persisted **persist, cl_error *err)
-{
-    cl_request request;
-    if (cl_request_prepare(&request, ctx, n, sinks, persist, err) == CLAST_OK) {
-        const uint64_t before = ctx->least_read;
-        cl_ctx_unlock(ctx);
-        cl_request_run(&request, err);
-        cl_mutex_lock(ctx->lock);
-        ctx->stats = request.stats;
-        if (err->status == CLAST_OK && is_repeating(ctx, &request.stats))
-            cl_log_info(&ctx->log,
-                        "compute: this run read %" PRIu64
-                        " bytes, an earlier one %" PRIu64
-                        "; where a loop repeats its history, clast_persist() keeps it",
-                        request.stats.read, before);
-    }
-    cl_request_fini(&request);
-}
+#include "array/turn.h"
 
 clast_status clast_compute(clast_ctx *ctx, int n, const clast_sink *sinks)
 {
     cl_error err = {0};
     if (!ctx)
         return CLAST_EVALUE;
-    if (begin_turn(ctx, &err) != CLAST_OK)
+    if (cl_turn_begin(ctx, &err) != CLAST_OK)
         return err.status;
     if (n != 0)
-        run_request(ctx, n, sinks, NULL, &err);
-    end_turn(ctx, &err);
+        cl_turn_run(ctx, n, sinks, NULL, &err);
+    cl_turn_end(ctx, &err);
     return err.status;
 }
 
@@ -138,7 +76,7 @@ static cl_node_id persisted(cl_make *m, clast_array *a)
 {
     cl_persisted *blocks = NULL;
     const clast_sink sink = {.array = a};
-    run_request(m->ctx, 1, &sink, &blocks, &m->err);
+    cl_turn_run(m->ctx, 1, &sink, &blocks, &m->err);
     if (!cl_make_failed(m))
         return blocks ? persisted_node(m, blocks, a->node) : a->id;
     cl_error_prefix(&m->err, m->op);
@@ -153,14 +91,14 @@ clast_array *clast_persist(clast_array *a)
     const bool is_begun = cl_make_begin(&m, "persist", 1, &a);
     if (is_begun) {
         cl_ctx_unlock(m.ctx);
-        begin_turn(m.ctx, &none);
+        cl_turn_begin(m.ctx, &none);
         result = persisted(&m, a);
     }
     clast_array *handle = cl_make_handle(&m, result);
     if (handle->ctx)
         handle->is_persisted = true;
     if (is_begun) {
-        end_turn(m.ctx, &m.err);
+        cl_turn_end(m.ctx, &m.err);
         cl_mutex_lock(m.ctx->lock);
     }
     cl_make_close(&m);
@@ -212,13 +150,13 @@ clast_status clast_explain(clast_ctx *ctx, int n, const clast_sink *sinks,
     cl_request request;
     if (!ctx || !write)
         return CLAST_EVALUE;
-    if (begin_turn(ctx, &err) != CLAST_OK)
+    if (cl_turn_begin(ctx, &err) != CLAST_OK)
         return err.status;
     voice v = {ctx, write, arg};
     if (cl_request_prepare(&request, ctx, n, sinks, NULL, &err) == CLAST_OK)
         describe(&request, &v, &err);
     cl_request_fini(&request);
-    end_turn(ctx, &err);
+    cl_turn_end(ctx, &err);
     return err.status;
 }
 
@@ -228,13 +166,30 @@ clast_status clast_hdf5_info(clast_ctx *ctx, const char *file, const char *path,
     cl_error err = {0};
     if (!ctx || !write)
         return CLAST_EVALUE;
-    if (begin_turn(ctx, &err) != CLAST_OK)
+    if (cl_turn_begin(ctx, &err) != CLAST_OK)
         return err.status;
     voice v = {ctx, write, arg};
     if (!file)
         cl_error_set(&err, CLAST_EVALUE, "info: the file is NULL");
     else
         cl_hdf5_info(file, path, speak, &v, &err);
-    end_turn(ctx, &err);
+    cl_turn_end(ctx, &err);
+    return err.status;
+}
+
+clast_status clast_trace(clast_ctx *ctx, clast_text_fn *write, void *arg)
+{
+    cl_error err = {0};
+    if (!ctx || !write)
+        return CLAST_EVALUE;
+    if (cl_turn_begin(ctx, &err) != CLAST_OK)
+        return err.status;
+    voice v = {ctx, write, arg};
+    if (ctx->options.trace)
+        cl_engine_write_trace(ctx->engine, speak, &v);
+    else
+        cl_error_set(&err, CLAST_EVALUE,
+                     "trace: nothing is recorded, options.trace was 0");
+    cl_turn_end(ctx, &err);
     return err.status;
 }

@@ -10,7 +10,7 @@
  * The first error is kept until it is cleared: its text is written before its status is
  * published, so the status can be read without the lock (from callbacks, say).
  */
-#include "array/handle.h"
+#include "array/turn.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -87,6 +87,15 @@ static void pass_log(void *arg, clast_log_level level, const char *message)
     cl_ctx_callback_end(outer);
 }
 
+/* What the engine says of progress passes here, likewise. */
+static void pass_progress(void *arg, const clast_progress *progress)
+{
+    const clast_ctx *ctx = arg;
+    const clast_ctx *outer = cl_ctx_callback_begin(ctx);
+    ctx->listener.fn(ctx->listener.arg, progress);
+    cl_ctx_callback_end(outer);
+}
+
 static clast_status settle(clast_ctx *ctx, const clast_options *asked, cl_error *err)
 {
     clast_options *o = &ctx->options;
@@ -107,6 +116,12 @@ static clast_status settle(clast_ctx *ctx, const clast_options *asked, cl_error 
         o->workers = cl_limit_workers();
     if (o->block == 0)
         o->block = CL_BLOCK_BYTES;
+    if (o->trace != 0 && (o->trace < CL_LEAST_TRACE || o->trace > o->memory / 2))
+        return cl_error_set(err, CLAST_EVALUE,
+                            "trace is %llu bytes, it must be 0, or at least %d and at "
+                            "most half of the budget of %llu",
+                            (unsigned long long)o->trace, CL_LEAST_TRACE,
+                            (unsigned long long)o->memory);
     if (o->scratch) {
         ctx->scratch = cl_strdup(o->scratch);
         if (!ctx->scratch)
@@ -125,7 +140,8 @@ static clast_status start(clast_ctx *ctx, const clast_options *asked, cl_error *
     const cl_engine_options options = {.memory = ctx->options.memory,
                                        .workers = ctx->options.workers,
                                        .team = cl_team_default(),
-                                       .log = &ctx->log};
+                                       .log = &ctx->log,
+                                       .trace = ctx->options.trace};
     return cl_engine_new(&ctx->engine, &options, err);
 }
 
@@ -135,10 +151,12 @@ clast_ctx *clast_open(const clast_options *options)
     if (!ctx)
         return &no_memory_ctx;
     cl_mutex_init(&ctx->mutex);
+    cl_mutex_init(&ctx->canceling);
     cl_cond_init(&ctx->idle);
     ctx->lock = &ctx->mutex;
     ctx->scope = &ctx->root;
     ctx->log = (cl_log){pass_log, ctx};
+    ctx->progress = (cl_progress){.tell = pass_progress, .arg = ctx};
     cl_error err = {0};
     if (start(ctx, options, &err) != CLAST_OK) {
         ctx->is_dead = true;
@@ -171,8 +189,9 @@ void clast_close(clast_ctx **address)
     *address = NULL;
     if (ctx->is_static)
         return;
-    while (ctx->is_running)
+    while (ctx->turns_ended != ctx->turns_asked)
         cl_cond_wait(&ctx->idle, ctx->lock);
+    cl_runs_fini(ctx);
     close_scopes(ctx);
     cl_sources_fini(&ctx->sources, ctx->engine);
     cl_engine_free(ctx->engine);
@@ -180,6 +199,7 @@ void clast_close(clast_ctx **address)
     cl_ctx_unlock(ctx);
     cl_cond_fini(&ctx->idle);
     cl_mutex_fini(&ctx->mutex);
+    cl_mutex_fini(&ctx->canceling);
     cl_free(ctx->scratch);
     cl_free(ctx);
 }
@@ -220,6 +240,14 @@ void clast_set_log(clast_ctx *ctx, clast_log_fn *fn, void *arg)
     if (!ctx || ctx->is_dead || cl_ctx_lock(ctx) != CLAST_OK)
         return;
     ctx->user_log = (cl_log){fn, arg};
+    cl_ctx_unlock(ctx);
+}
+
+void clast_set_progress(clast_ctx *ctx, clast_progress_fn *fn, void *arg)
+{
+    if (!ctx || ctx->is_dead || cl_ctx_lock(ctx) != CLAST_OK)
+        return;
+    ctx->user_listener = (cl_listener){fn, arg};
     cl_ctx_unlock(ctx);
 }
 

@@ -9,7 +9,9 @@
  *
  * Locking: `lock` guards everything of a context but `status`, which is read without it
  * (release after the text was written). It is held while an operation is built or a
- * plan made, not while a plan runs, so that expressions can be built during a run.
+ * plan made, not while a plan runs, so that expressions can be built during a run. What
+ * belongs to the run under way (`listener`, `progress`) is its own while it has the turn
+ * (turn.h). `canceling` is taken after the lock, or alone, by callbacks too.
  * `calling` (a variable of the thread) names the context whose callback is running:
  * functions that would need the lock give CLAST_EBUSY then.
  */
@@ -44,6 +46,12 @@ struct clast_array {
     bool is_persisted;
 };
 
+/* Who is told how far runs are. */
+typedef struct {
+    clast_progress_fn *fn;
+    void *arg;
+} cl_listener;
+
 struct clast_ctx {
     _Atomic int status; /* the first error */
     char text[CL_ERROR_TEXT];
@@ -53,7 +61,14 @@ struct clast_ctx {
     char *scratch;
     cl_mutex *lock; /* points at `mutex`, so that a const context can be locked */
     cl_mutex mutex;
-    cl_cond idle; /* no run is under way */
+    cl_cond idle; /* a turn has ended */
+    uint64_t turns_asked, turns_ended;
+    cl_mutex canceling;      /* guards `current`, and run->is_canceled of all runs */
+    clast_run *current;      /* has the turn; NULL: a call that waits for its end */
+    clast_run *runs;         /* all that were not closed */
+    clast_run *first, *last; /* of those that wait in the background */
+    cl_thread background;    /* does them */
+    bool is_joinable, is_background_alive;
     cl_nodes *nodes;
     cl_sources sources;
     cl_engine *engine;
@@ -61,8 +76,9 @@ struct clast_ctx {
     cl_scope *scope;      /* innermost */
     uint64_t lost_scopes; /* begun without memory for them: their ends count only */
     cl_log user_log, log; /* `log` leads through us to user_log */
+    cl_listener user_listener, listener; /* of the next run, of this one */
+    cl_progress progress;                /* leads through us to listener */
     clast_stats stats;
-    bool is_running;
     atomic_bool is_cancelable, is_canceled;
     uint64_t least_read; /* of the runs so far, for the hint about persisting */
     bool hinted;
@@ -95,8 +111,9 @@ clast_array *cl_array_poison(clast_ctx *ctx, clast_status status, const char *te
 void cl_scope_free(clast_ctx *ctx, cl_scope *scope); /* frees the handles in it */
 void cl_node_drop(clast_ctx *ctx, cl_node_id id); /* and the sources that go with it */
 
-/* The most workers that a context may have, and the tile where options say nothing. */
-enum { CL_MOST_WORKERS = 256, CL_BLOCK_BYTES = 4 << 20 };
+/* The most workers that a context may have, the tile where options say nothing, the
+ * smallest trace. */
+enum { CL_MOST_WORKERS = 256, CL_BLOCK_BYTES = 4 << 20, CL_LEAST_TRACE = 64 << 10 };
 
 /* Memory and workers of this machine that a process may use. */
 uint64_t cl_limit_memory(void);

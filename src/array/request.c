@@ -141,7 +141,10 @@ static cl_run run_of(cl_request *request, cl_outputs *outputs)
                     .outputs = outputs,
                     .scratch_folder = request->scratch_folder,
                     .stats = &request->stats,
-                    .is_canceled = &request->ctx->is_canceled};
+                    .is_canceled = &request->ctx->is_canceled,
+                    .progress =
+                        request->ctx->listener.fn ? &request->ctx->progress : NULL,
+                    .in_background = request->in_background};
 }
 
 /* What the engine does not know. */

@@ -26,6 +26,7 @@ typedef struct {
     char *scratch; /* the folder, where it is not the context's */
     const char *scratch_folder;
     double plan_seconds;
+    bool in_background;
     clast_stats stats;
 } cl_request;
 

@@ -3,10 +3,10 @@
  * Threads: thin names over pthreads, and teams.
  *
  * A team runs one function on each of its members, which learn the team's true size.
- * With OpenMP that is one parallel region; each member asks for teams of one on entry,
- * because a BLAS built on OpenMP takes a thread that may fork for one that should.
- * Inside a region of the host no team is forked at all. With pthreads the members wait
- * at a gate until it is known how many threads could be started.
+ * With OpenMP that is one parallel region; inside a region of the host no team is forked
+ * at all. With pthreads the members wait at a gate until it is known how many threads
+ * could be started. Either way each member asks for OpenMP teams of one on entry, because
+ * a BLAS built on OpenMP takes a thread that may fork for one that should.
  *
  * Threads are started with all signals blocked: signals belong to the host's threads.
  */
@@ -43,7 +43,11 @@ void cl_mutex_unlock(cl_mutex *m)
 
 void cl_cond_init(cl_cond *c)
 {
-    pthread_cond_init(&c->c, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* cl_clock()'s */
+    pthread_cond_init(&c->c, &attr);
+    pthread_condattr_destroy(&attr);
 }
 
 void cl_cond_fini(cl_cond *c)
@@ -54,6 +58,20 @@ void cl_cond_fini(cl_cond *c)
 void cl_cond_wait(cl_cond *c, cl_mutex *m)
 {
     pthread_cond_wait(&c->c, &m->m);
+}
+
+bool cl_cond_wait_until(cl_cond *c, cl_mutex *m, double until)
+{
+    const double never = 4e18; /* beyond what a time_t may hold */
+    if (!(until < never)) {
+        cl_cond_wait(c, m);
+        return true;
+    }
+    const double seconds = until > 0 ? until : 0;
+    const struct timespec t = {.tv_sec = (time_t)seconds,
+                               .tv_nsec =
+                                   (long)((seconds - (double)(time_t)seconds) * 1e9)};
+    return pthread_cond_timedwait(&c->c, &m->m, &t) == 0;
 }
 
 void cl_cond_signal(cl_cond *c)
@@ -83,6 +101,37 @@ void cl_thread_join(cl_thread *t)
 
 /* ---- teams ---- */
 
+#ifdef _OPENMP
+
+int cl_fork_width(void)
+{
+    return omp_get_max_threads();
+}
+
+void cl_fork_width_set(int width)
+{
+    omp_set_num_threads(width);
+}
+
+#else
+
+int cl_fork_width(void)
+{
+    return 1;
+}
+
+void cl_fork_width_set(int width) {}
+
+#endif
+
+static void run_as_team_of_one(cl_team_fn *fn, void *arg, int worker, int size)
+{
+    const int before = cl_fork_width();
+    cl_fork_width_set(1);
+    fn(arg, worker, size);
+    cl_fork_width_set(before);
+}
+
 typedef struct {
     cl_team_fn *fn;
     void *arg;
@@ -106,7 +155,7 @@ static void *run_member(void *arg)
         cl_cond_wait(&t->opened, &t->mutex);
     const int size = t->size;
     cl_mutex_unlock(&t->mutex);
-    t->fn(t->arg, self->worker, size);
+    run_as_team_of_one(t->fn, t->arg, self->worker, size);
     return NULL;
 }
 
@@ -126,7 +175,7 @@ static void run_pthreads(int workers, cl_team_fn *fn, void *arg)
     t.size = size;
     cl_cond_broadcast(&t.opened);
     cl_mutex_unlock(&t.mutex);
-    fn(arg, 0, size);
+    run_as_team_of_one(fn, arg, 0, size);
     for (int i = 1; i < size; i++)
         cl_thread_join(&members[i].thread);
     cl_cond_fini(&t.opened);
@@ -134,24 +183,6 @@ static void run_pthreads(int workers, cl_team_fn *fn, void *arg)
 }
 
 #ifdef _OPENMP
-
-int cl_fork_width(void)
-{
-    return omp_get_max_threads();
-}
-
-void cl_fork_width_set(int width)
-{
-    omp_set_num_threads(width);
-}
-
-static void run_as_team_of_one(cl_team_fn *fn, void *arg, int worker, int size)
-{
-    const int before = cl_fork_width();
-    cl_fork_width_set(1);
-    fn(arg, worker, size);
-    cl_fork_width_set(before);
-}
 
 static void run_openmp(int workers, cl_team_fn *fn, void *arg)
 {
@@ -164,13 +195,6 @@ static void run_openmp(int workers, cl_team_fn *fn, void *arg)
 }
 
 #else
-
-int cl_fork_width(void)
-{
-    return 1;
-}
-
-void cl_fork_width_set(int width) {}
 
 static void run_openmp(int workers, cl_team_fn *fn, void *arg)
 {

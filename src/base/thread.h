@@ -36,6 +36,8 @@ void cl_mutex_unlock(cl_mutex *m);
 void cl_cond_init(cl_cond *c);
 void cl_cond_fini(cl_cond *c);
 void cl_cond_wait(cl_cond *c, cl_mutex *m);
+/* At most until cl_clock() says `until`, which may be INFINITY; false: it does. */
+bool cl_cond_wait_until(cl_cond *c, cl_mutex *m, double until);
 void cl_cond_signal(cl_cond *c);
 void cl_cond_broadcast(cl_cond *c);
 clast_status cl_thread_start(cl_thread *t, void *(*fn)(void *),

@@ -11,15 +11,6 @@
 
 enum { COLUMNS = 6, CELL = 96 };
 
-static const char *const kind_name[] = {
-    [CL_STAGE_EMPTY] = "empty",   [CL_STAGE_MAP] = "map",
-    [CL_STAGE_FOLD] = "fold",     [CL_STAGE_JOIN] = "join",
-    [CL_STAGE_FINISH] = "finish", [CL_STAGE_GEMM] = "gemm",
-    [CL_STAGE_QR] = "qr",         [CL_STAGE_QR_JOIN] = "qr-join",
-    [CL_STAGE_SVD] = "svd",       [CL_STAGE_Q_JOIN] = "q-join",
-    [CL_STAGE_Q] = "q",           [CL_STAGE_USER] = "user",
-    [CL_STAGE_STORE] = "store"};
-
 typedef struct {
     char cell[COLUMNS][CELL];
 } row;
@@ -95,7 +86,7 @@ static void stage_row(table *t, const cl_plan *plan, const cl_stage *s)
                                  : &plan->tensor[s->out].grid;
     const cl_shape shape = cl_grid_shape(g);
     snprintf(r.cell[0], CELL, "%s", s->label ? s->label : "");
-    snprintf(r.cell[1], CELL, "%s", kind_name[s->kind]);
+    snprintf(r.cell[1], CELL, "%s", cl_stage_kind_name(s->kind));
     snprintf(r.cell[2], CELL, "%s", clast_dtype_name(s->dtype));
     shape_cell(r.cell[3], &shape);
     tile_cell(r.cell[4], g);

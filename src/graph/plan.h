@@ -113,6 +113,8 @@ typedef enum {
                       gives it to sink `sink` */
 } cl_stage_kind;
 
+const char *cl_stage_kind_name(cl_stage_kind kind); /* "gemm" */
+
 #define CL_CHAIN 16
 
 typedef struct {

@@ -356,6 +356,11 @@ bool cl_core_wants_memory(const cl_core *core)
     return core->starved;
 }
 
+uint32_t cl_core_ready(const cl_core *core)
+{
+    return cl_ready_count(&core->ready);
+}
+
 cl_core_counts cl_core_get_counts(const cl_core *core)
 {
     return core->counts;

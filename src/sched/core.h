@@ -134,6 +134,8 @@ bool cl_core_is_finished(
 clast_status cl_core_failure(const cl_core *core, uint32_t *task, uint32_t *block);
 /* Something could run if memory allowed (for statistics of waiting). */
 bool cl_core_wants_memory(const cl_core *core);
+/* Tasks that could start if their operands were resident and memory allowed. */
+uint32_t cl_core_ready(const cl_core *core);
 cl_core_counts cl_core_get_counts(const cl_core *core);
 /* Where a block is at the end of a run, for persisted ones. */
 typedef enum { CL_AT_NOWHERE, CL_AT_MEMORY, CL_AT_SCRATCH } cl_at;

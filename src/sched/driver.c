@@ -21,8 +21,12 @@
 #include "base/alloc.h"
 #include "kernel/linalg.h"
 
+#include <math.h>
+
 #define BATCH      32
 #define BATCH_TIME 20e-6 /* seconds that a batch should last at most */
+
+#define TELL_INTERVAL 0.1 /* seconds between two calls of the progress function */
 
 /* A plan of at most so many tasks on so many bytes is done before a team has met. */
 #define ALONE_TASKS 8
@@ -150,6 +154,63 @@ static void adapt(hand *h, double seconds)
         h->want *= 2;
 }
 
+/* What is in use, for those who look on. */
+static uint64_t in_use(const cl_driver *d)
+{
+    return d->fixed + cl_memory_live(d->engine->memory) * CL_PAGE;
+}
+
+static void take_sample(cl_driver *d, double now)
+{
+    cl_trace_take(&d->engine->trace,
+                  &(cl_trace_sample){.time = now,
+                                     .memory = in_use(d),
+                                     .read = d->read,
+                                     .written = atomic_load(&d->exec->written),
+                                     .spilled = d->spilled,
+                                     .ready = cl_core_ready(d->core)});
+}
+
+/* Lets the mutex go while the host's function runs: its own workers go on. */
+static void tell(cl_driver *d, double now)
+{
+    const cl_core_counts counts = cl_core_get_counts(d->core);
+    cl_progress *progress = d->run->progress;
+    clast_progress *told = &d->told;
+    const uint64_t done =
+        counts.done > counts.rearmed ? counts.done - counts.rearmed : 0;
+    progress->due = now + TELL_INTERVAL;
+    if (d->is_telling)
+        return;
+    d->is_telling = true;
+    told->tasks_done = done > told->tasks_done ? done : told->tasks_done;
+    told->read = d->read;
+    told->written = atomic_load(&d->exec->written);
+    told->spilled = d->spilled;
+    told->memory = in_use(d);
+    told->seconds = now - d->begun;
+    const clast_progress copy = *told;
+    cl_mutex_unlock(d->mutex);
+    progress->tell(progress->arg, &copy);
+    cl_mutex_lock(d->mutex);
+    d->is_telling = false;
+}
+
+static void choose_due(cl_driver *d)
+{
+    const double told = d->run->progress ? d->run->progress->due : INFINITY;
+    d->due = fmin(d->engine->trace.due, told);
+}
+
+static void look_on(cl_driver *d, double now)
+{
+    if (now >= d->engine->trace.due)
+        take_sample(d, now);
+    if (d->run->progress && now >= d->run->progress->due)
+        tell(d, now);
+    choose_due(d);
+}
+
 /* Runs what was taken and reports it; lets the mutex go in between. */
 static void run_tasks(hand *h)
 {
@@ -169,12 +230,15 @@ static void run_tasks(hand *h)
                      end);
         begin = end;
     }
-    adapt(h, cl_clock() - first);
+    const double now = cl_clock();
+    adapt(h, now - first);
     cl_mutex_lock(d->mutex);
     for (size_t i = 0; i < h->count; i++)
         finish(d, &h->task[i]);
     d->running -= (uint32_t)h->count;
     cl_driver_drain(d);
+    if (now >= d->due)
+        look_on(d, now);
 }
 
 /* ---- the loop; with the mutex ---- */
@@ -219,8 +283,11 @@ static void work(void *arg, int worker, int nworkers)
     d->workers = nworkers;
     while (!is_over(d)) {
         look_for_cancel(d);
-        if (cl_transfer_decode(d, h.lane))
+        if (cl_transfer_decode(d, h.lane)) {
+            if (d->due < INFINITY && cl_clock() >= d->due)
+                look_on(d, cl_clock());
             continue;
+        }
         if (!d->threads && cl_transfer_io(d, h.lane))
             continue;
         if (take_tasks(&h)) {
@@ -298,11 +365,16 @@ static int team_size(const cl_driver *d)
 clast_status cl_driver_run(cl_driver *d, cl_error *err)
 {
     CL_TRY(make_tables(d, err));
+    d->begun = cl_clock();
+    if (d->run->progress)
+        d->run->progress->due = fmax(d->run->progress->due, d->begun + TELL_INTERVAL);
+    choose_due(d);
     cl_cond_init(&d->work);
     cl_cond_init(&d->io);
     const cl_engine_options *o = &d->engine->options;
     cl_blas_enter();
-    cl_team_run(o->team, team_size(d), work, d);
+    cl_team_run(d->run->in_background ? CL_TEAM_PTHREADS : o->team, team_size(d), work,
+                d);
     cl_blas_leave();
     cl_transfer_stop(d);
     cl_cond_fini(&d->work);

@@ -65,6 +65,11 @@ typedef struct {
     uint64_t read, stored_read, spilled;
     double wait_memory, wait_read, wait_task;
     int workers; /* that came */
+
+    double begun, due;   /* due: of the next sample or progress report */
+    bool is_telling;     /* somebody is in the progress function */
+    uint64_t fixed;      /* bytes besides blocks */
+    clast_progress told; /* totals, and what was told last */
 } cl_driver;
 
 /* Runs the core to its end, or to a failure. The core must hold the plan's segments. */

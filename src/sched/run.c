@@ -35,14 +35,14 @@ clast_status cl_engine_new(cl_engine **out, const cl_engine_options *options,
     engine->options = *options;
     if (engine->options.workers < 1)
         engine->options.workers = 1;
-    const uint32_t lanes = (uint32_t)engine->options.workers + CL_IO_THREADS;
-    if (cl_trace_init(&engine->trace, lanes, options->trace_events)) {
+    if (cl_trace_init(&engine->trace, (uint32_t)engine->options.workers, CL_IO_THREADS,
+                      options->trace)) {
         cl_memory_free(engine->memory);
         cl_free(engine);
-        return cl_error_set(err, CLAST_ENOMEM, "no memory for a trace of %u events",
-                            options->trace_events);
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for a trace of %llu bytes",
+                            (unsigned long long)options->trace);
     }
-    engine->charged = cl_trace_bytes(lanes, options->trace_events);
+    engine->charged = options->trace;
     cl_mutex_init(&engine->mutex);
     cl_mutex_init(&engine->spill.mutex);
     *out = engine;
@@ -69,9 +69,9 @@ void cl_engine_cancel(cl_engine *engine)
     atomic_compare_exchange_strong(&engine->state, &running, CL_ENGINE_CANCELED);
 }
 
-const cl_trace *cl_engine_trace(const cl_engine *engine)
+void cl_engine_write_trace(const cl_engine *engine, clast_text_fn *write, void *arg)
 {
-    return &engine->trace;
+    cl_trace_write(&engine->trace, write, arg);
 }
 
 /* ---- charges; with the mutex ---- */
@@ -185,7 +185,6 @@ static void begin(cl_engine *engine, const cl_run *run, const cl_budget *budget)
     engine->spill.folder = run->scratch_folder;
     adjust_limit(engine);
     cl_mutex_unlock(&engine->mutex);
-    cl_trace_clear(&engine->trace);
 }
 
 /* Room that only an earlier run's blocks hold is given back to the disk. */
@@ -226,6 +225,7 @@ static clast_status end(cl_driver *d, clast_status status, cl_error *err)
     cl_persisted_return(d->core, d->plan, d->run, d->address, d->slot);
     if (status == CLAST_OK)
         status = persist_results(d, err);
+    cl_trace_resolve(&engine->trace, d->plan, d->run, d->source_of);
     cl_driver_sweep(d);
     engine->running = 0;
     adjust_limit(engine);
@@ -260,7 +260,12 @@ static clast_status drive(cl_engine *engine, cl_plan *plan, const cl_run *run,
                    .plan = plan,
                    .run = run,
                    .exec = exec,
-                   .nblock = budget->blocks};
+                   .nblock = budget->blocks,
+                   .fixed = budget->fixed,
+                   .told = {.tasks = budget->tasks,
+                            .predicted_read = stats->predicted_read,
+                            .predicted_written = stats->predicted_written,
+                            .predicted_spilled = stats->predicted_spilled}};
     CL_TRY(cl_budget_core(&d.core, engine, plan, run, budget, err));
     d.address = cl_calloc((size_t)budget->blocks, sizeof *d.address);
     d.slot = cl_calloc((size_t)budget->blocks, sizeof *d.slot);
@@ -291,6 +296,7 @@ clast_status cl_engine_run(cl_engine *engine, cl_plan *plan, const cl_run *run,
     if (run->is_canceled && atomic_load(run->is_canceled))
         cl_engine_cancel(engine);
     const double begun = cl_clock();
+    cl_trace_begin(&engine->trace, begun);
     clast_stats own = {0};
     clast_stats *stats = run->stats ? run->stats : &own;
     cl_exec exec = {0};

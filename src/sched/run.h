@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "base/thread.h"
-#include "clast/context.h"
+#include "clast/run.h"
 #include "graph/plan.h"
 #include "io/store.h"
 
@@ -21,7 +21,7 @@ typedef struct {
     int workers;
     cl_team_kind team;
     const cl_log *log;
-    uint32_t trace_events; /* kept of each thread; 0: no trace */
+    uint64_t trace; /* bytes of the budget for what is recorded; 0: nothing is */
 } cl_engine_options;
 
 clast_status cl_engine_new(cl_engine **engine, const cl_engine_options *options,
@@ -59,6 +59,15 @@ typedef struct {
     cl_persisted **persist; /* filled when the run succeeds */
 } cl_run_sink;
 
+/* Who is told how far a run is. `due` is when at the earliest (cl_clock()); it is the
+ * engine's while a run is under way, and outlives runs so that many short ones keep to
+ * the rate as well. */
+typedef struct {
+    void (*tell)(void *arg, const clast_progress *progress);
+    void *arg;
+    double due;
+} cl_progress;
+
 typedef struct {
     const cl_run_source *sources;
     const cl_run_sink *sinks;
@@ -66,6 +75,8 @@ typedef struct {
     const char *scratch_folder;
     clast_stats *stats;             /* filled, also on failure */
     const atomic_bool *is_canceled; /* a cancel that came before the run; or NULL */
+    cl_progress *progress;          /* NULL: nobody listens */
+    bool in_background;             /* on pthreads, whatever the engine's team is */
 } cl_run;
 
 /* What a run of the plan would need, without touching any data: peak, bytes read,
@@ -80,8 +91,7 @@ clast_status cl_engine_run(cl_engine *engine, cl_plan *plan, const cl_run *run,
  * calls this loses no cancel that comes just before a run. */
 void cl_engine_cancel(cl_engine *engine);
 
-/* Of the last run; sched/trace.h. */
-struct cl_trace;
-const struct cl_trace *cl_engine_trace(const cl_engine *engine);
+/* Writes what the last run did when (sched/trace.h). Not during a run. */
+void cl_engine_write_trace(const cl_engine *engine, clast_text_fn *write, void *arg);
 
 #endif

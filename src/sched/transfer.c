@@ -169,7 +169,10 @@ bool cl_transfer_io(cl_driver *d, uint32_t lane)
     const double begin = cl_clock();
     const bool is_spill = t->action.kind == CL_ACTION_SPILL;
     t->status = move(d, t);
-    cl_trace_add(&d->engine->trace, lane, is_spill ? CL_TRACE_SPILL : CL_TRACE_READ,
+    cl_trace_add(&d->engine->trace, lane,
+                 is_spill                 ? CL_TRACE_SPILL
+                 : t->action.from_scratch ? CL_TRACE_RELOAD
+                                          : CL_TRACE_READ,
                  t->action.block, begin, cl_clock());
     cl_mutex_lock(d->mutex);
     if (t->status != CLAST_OK || is_spill || t->action.from_scratch) {

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A trace as JSON in Chrome's trace-event format, which chrome://tracing and Perfetto
+ * open: a row for each worker and I/O thread, named by metadata events; a complete
+ * event ("X") for each task and transfer; counter events ("C") for memory, ready tasks
+ * and bytes a second.
+ *
+ * Times are whole nanoseconds since the run began, written as microseconds with three
+ * digits: both ends are rounded down alike, so events that did not overlap do not
+ * overlap in the file. What rings have overwritten is stated: otherData has the sum,
+ * and each row an instant event where its first kept one begins.
+ */
+#include "sched/trace.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { BUFFER = 8192, PIECE = 1024 };
+
+typedef struct {
+    clast_text_fn *write;
+    void *arg;
+    const cl_trace *trace;
+    bool has_event;
+    size_t n;
+    char text[BUFFER];
+} page;
+
+static void flush(page *p)
+{
+    if (p->n)
+        p->write(p->arg, p->text, p->n);
+    p->n = 0;
+}
+
+static void put(page *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void put(page *p, const char *format, ...)
+{
+    if (p->n + PIECE > BUFFER)
+        flush(p);
+    va_list args;
+    va_start(args, format);
+    const int n = vsnprintf(p->text + p->n, PIECE, format, args);
+    va_end(args);
+    if (n > 0)
+        p->n += n < PIECE ? (size_t)n : PIECE - 1;
+}
+
+/* Bytes of the UTF-8 character at s; 0: it is none. */
+static int utf8_length(const unsigned char *s)
+{
+    const int n = s[0] >= 0xF0 && s[0] < 0xF5   ? 4
+                  : s[0] >= 0xE0 && s[0] < 0xF0 ? 3
+                  : s[0] >= 0xC2 && s[0] < 0xE0 ? 2
+                                                : 0;
+    for (int i = 1; i < n; i++)
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    return n;
+}
+
+/* Inside of a JSON string; what is no UTF-8 becomes a question mark. */
+static void put_text(page *p, const char *text)
+{
+    for (const unsigned char *s = (const unsigned char *)text; *s;) {
+        const int n = *s < 0x80 ? 1 : utf8_length(s);
+        if (*s < 0x20)
+            put(p, "\\u%04x", *s);
+        else if (*s == '"' || *s == '\\')
+            put(p, "\\%c", *s);
+        else if (n)
+            put(p, "%.*s", n, (const char *)s);
+        else
+            put(p, "?");
+        s += n ? n : 1;
+    }
+}
+
+static uint64_t nanoseconds(const page *p, double time)
+{
+    const double since = time - p->trace->begun;
+    return since > 0 ? (uint64_t)(since * 1e9) : 0;
+}
+
+static void put_time(page *p, const char *name, uint64_t ns)
+{
+    put(p, ",\"%s\":%" PRIu64 ".%03u", name, ns / 1000, (unsigned)(ns % 1000));
+}
+
+static void open_event(page *p, const char *phase, uint32_t lane)
+{
+    put(p, "%s\n{\"ph\":\"%s\",\"pid\":1,\"tid\":%" PRIu32, p->has_event ? "," : "",
+        phase, lane + 1);
+    p->has_event = true;
+}
+
+/* ---- rows ---- */
+
+static void name_lane(page *p, uint32_t lane)
+{
+    const bool is_worker = lane < p->trace->workers;
+    open_event(p, "M", lane);
+    put(p, ",\"name\":\"thread_name\",\"args\":{\"name\":\"%s %" PRIu32 "\"}}",
+        is_worker ? "worker" : "I/O thread",
+        is_worker ? lane : lane - p->trace->workers);
+    open_event(p, "M", lane);
+    put(p, ",\"name\":\"thread_sort_index\",\"args\":{\"sort_index\":%" PRIu32 "}}",
+        lane);
+}
+
+/* " [1, 2] #3": the coordinates of the part, and which share of it. */
+static void put_part(page *p, const cl_trace_row *row, uint32_t index)
+{
+    const int64_t inner = row->inner > 1 ? row->inner : 1;
+    int64_t at[CL_MAXDIM], tile = index / inner;
+    if (!row->count) {
+        put(p, " #%" PRIu32, index);
+        return;
+    }
+    for (int a = row->ndim - 1; a >= 0; a--) {
+        const int64_t n = row->count[a] > 0 ? row->count[a] : 1;
+        at[a] = a ? tile % n : tile;
+        tile /= n;
+    }
+    put(p, " [");
+    for (int a = 0; a < row->ndim; a++)
+        put(p, "%s%" PRId64, a ? ", " : "", at[a]);
+    put(p, "]");
+    if (row->inner > 1)
+        put(p, " #%" PRId64, index % inner);
+}
+
+static void put_event(page *p, uint32_t lane, const cl_trace_event *e)
+{
+    static const char *const verb[] = {[CL_TRACE_TASK] = "",
+                                       [CL_TRACE_READ] = "read ",
+                                       [CL_TRACE_DECODE] = "decode ",
+                                       [CL_TRACE_SPILL] = "spill ",
+                                       [CL_TRACE_RELOAD] = "reload "};
+    static const cl_trace_row nameless = {.inner = 1};
+    const uint32_t kind = e->kind & 0xFF, number = e->kind >> 8;
+    const cl_trace_row *row =
+        number < p->trace->nrow ? &p->trace->row[number] : &nameless;
+    const uint64_t begin = nanoseconds(p, e->begin), end = nanoseconds(p, e->end);
+    open_event(p, "X", lane);
+    put(p, ",\"cat\":\"%s\",\"name\":\"%s",
+        kind == CL_TRACE_TASK ? (row->kind ? row->kind : "task") : "transfer",
+        verb[kind]);
+    if (row->name)
+        put_text(p, row->name);
+    else
+        put(p, "stage %" PRIu32, number);
+    put_part(p, row, e->id);
+    put(p, "\"");
+    put_time(p, "ts", begin);
+    put_time(p, "dur", end > begin ? end - begin : 0);
+    put(p, ",\"args\":{\"stage\":%" PRIu32 ",\"index\":%" PRIu32 "}}", number, e->id);
+}
+
+static void put_lane(page *p, uint32_t lane)
+{
+    const cl_trace *t = p->trace;
+    const cl_trace_lane *l = &t->lane[lane];
+    const uint64_t lost = cl_trace_lost(t, lane);
+    if (l->count == 0)
+        return;
+    name_lane(p, lane);
+    if (lost) {
+        open_event(p, "i", lane);
+        put(p, ",\"s\":\"t\",\"name\":\"%" PRIu64 " earlier events were dropped\"",
+            lost);
+        put_time(p, "ts", nanoseconds(p, l->event[lost % t->size].begin));
+        put(p, "}");
+    }
+    for (uint64_t k = lost; k < l->count; k++)
+        put_event(p, lane, &l->event[k % t->size]);
+}
+
+/* ---- counters ---- */
+
+static double rate(uint64_t after, uint64_t before, double seconds)
+{
+    return seconds > 0 ? (double)(after - before) / seconds : 0;
+}
+
+static void put_sample(page *p, const cl_trace_sample *s, const cl_trace_sample *before)
+{
+    const uint64_t now = nanoseconds(p, s->time);
+    const double seconds = s->time - before->time;
+    open_event(p, "C", UINT32_MAX);
+    put_time(p, "ts", now);
+    put(p, ",\"name\":\"memory\",\"args\":{\"bytes\":%" PRIu64 "}}", s->memory);
+    open_event(p, "C", UINT32_MAX);
+    put_time(p, "ts", now);
+    put(p, ",\"name\":\"ready tasks\",\"args\":{\"tasks\":%" PRIu32 "}}", s->ready);
+    open_event(p, "C", UINT32_MAX);
+    put_time(p, "ts", now);
+    put(p,
+        ",\"name\":\"bytes/s\",\"args\":{\"read\":%.0f,\"written\":%.0f,"
+        "\"spilled\":%.0f}}",
+        rate(s->read, before->read, seconds),
+        rate(s->written, before->written, seconds),
+        rate(s->spilled, before->spilled, seconds));
+}
+
+void cl_trace_write(const cl_trace *trace, clast_text_fn *write, void *arg)
+{
+    page p = {.write = write, .arg = arg, .trace = trace};
+    uint64_t kept = 0, lost = 0;
+    for (uint32_t i = 0; i < trace->lanes; i++) {
+        lost += cl_trace_lost(trace, i);
+        kept += trace->lane[i].count - cl_trace_lost(trace, i);
+    }
+    put(&p,
+        "{\"displayTimeUnit\":\"ms\",\"otherData\":{\"events\":%" PRIu64
+        ",\"dropped\":%" PRIu64 "},\n\"traceEvents\":[",
+        kept, lost);
+    if (kept) {
+        open_event(&p, "M", UINT32_MAX);
+        put(&p, ",\"name\":\"process_name\",\"args\":{\"name\":\"clast\"}}");
+    }
+    for (uint32_t i = 0; i < trace->lanes; i++)
+        put_lane(&p, i);
+    for (uint32_t i = 0; i < trace->nsample; i++)
+        put_sample(&p, &trace->sample[i], &trace->sample[i ? i - 1 : 0]);
+    put(&p, "\n]}\n");
+    flush(&p);
+}
