@@ -449,6 +449,118 @@ START_TEST(footprints_are_bounded)
 }
 END_TEST
 
+static uint64_t copies(const cl_plan *plan)
+{
+    uint64_t n = 0;
+    for (uint32_t s = 0; s < plan->nstage; s++)
+        n += strcmp(plan->stage[s].label, "copy") == 0 ? plan->stage[s].tasks : 0;
+    return n;
+}
+
+/* The longest way, in tasks, from the first reader of a source block to its last. */
+static uint32_t longest_life(const cl_plan *plan)
+{
+    const cl_segment *const g = &plan->segment[0];
+    uint32_t most = 0;
+    for (uint32_t b = 0; b < g->nblock; b++) {
+        const uint32_t c = g->consumer_start[b], end = g->consumer_start[b + 1];
+        if (!(g->block[b].flags & CL_BLOCK_SOURCE) || c == end)
+            continue;
+        const uint32_t life = g->consumer[end - 1] - g->consumer[c] + 1;
+        most = life > most ? life : most;
+    }
+    return most;
+}
+
+/* Squares stored, columns wanted: gathered directly where a band of 88 MiB fits, copied
+ * where not. Either way each source tile is used up by tasks that follow each other. */
+START_TEST(copies_follow_the_budget)
+{
+    static const struct {
+        uint64_t budget; /* MiB */
+        bool is_added;   /* rechunk(x) + 1 instead of x */
+        uint64_t copies;
+        uint32_t life;
+    } row[] = {
+        {242, false, 0, 16},   {121, false, 0, 16},   {96, false, 1936, 31},
+        {60, false, 1936, 31}, {32, false, 1936, 31}, {242, true, 0, 31},
+        {60, true, 1936, 16},
+    };
+    static const int64_t columns[] = {11264, 64};
+    const cl_shape shape = DIMS(11264, 11264);
+    kit k;
+    kit_open(&k);
+    cl_node_id x = kit_source(&k, F8, shape, square_chunk, false);
+    if (row[_i].is_added) {
+        const cl_node rechunk = {.op = CL_OP_RECHUNK,
+                                 .dtype = F8,
+                                 .nin = 1,
+                                 .shape = shape,
+                                 .in = &x,
+                                 .chunk = columns};
+        x = kit_op(&k, CL_OP_ADD, F8, shape, kit_add(&k, &rechunk),
+                   kit_scalar(&k, kit_const(&k, 1, scalar), shape));
+    }
+    kit_store(&k, x, columns);
+    k.settings.budget_pages = CLAST_MIB(row[_i].budget) / CL_PAGE;
+    kit_build(&k);
+    ck_assert_uint_eq(copies(&k.plan), row[_i].copies);
+    ck_assert_uint_eq(longest_life(&k.plan), row[_i].life);
+    ck_assert_uint_le(most_bytes(&k.plan), CLAST_MIB(row[_i].budget));
+    kit_close(&k);
+}
+END_TEST
+
+/* 4096 tiles, room for four: no grid between is coarse enough, so copies of copies. */
+START_TEST(crumbs_are_copied_twice)
+{
+    static const int64_t rows[] = {1, 8192}, columns[] = {4096, 1};
+    kit k;
+    kit_open(&k);
+    kit_store(&k, kit_source(&k, F8, DIMS(4096, 8192), rows, true), columns);
+    k.settings.block_bytes = 65536;
+    k.settings.budget_pages = 4 * 65536 / CL_PAGE;
+    kit_build(&k);
+    uint32_t stages = 0;
+    for (uint32_t s = 0; s < k.plan.nstage; s++)
+        stages += strcmp(k.plan.stage[s].label, "copy") == 0;
+    ck_assert_uint_eq(stages, 3);
+    ck_assert_uint_lt(copies(&k.plan), 262144);
+    kit_close(&k);
+}
+END_TEST
+
+/* Thousands of short arrays one after another, stacked or not: a tree of copies. */
+START_TEST(many_members_are_gathered_in_steps)
+{
+    enum { MEMBERS = 5000 };
+    static cl_node_id in[MEMBERS];
+    kit k;
+    kit_open(&k);
+    const cl_node_id x = kit_source(&k, F8, DIMS(MEMBERS), NULL, false);
+    const cl_shape one = DIMS(3);
+    for (int64_t i = 0; i < MEMBERS; i++) {
+        const cl_node_id c = kit_const(&k, (double)i, one);
+        in[i] = kit_op(&k, CL_OP_ADD, F8, one, c,
+                       kit_scalar(&k, kit_slice(&k, x, i, 1, 1), one));
+    }
+    const cl_node all = {.op = CL_OP_CONCAT,
+                         .dtype = F8,
+                         .nin = MEMBERS,
+                         .shape = DIMS(3 * MEMBERS),
+                         .in = in};
+    const cl_node_id y = kit_add(&k, &all);
+    kit_store(&k, y, NULL);
+    kit_store(&k, kit_slice(&k, y, 3 * MEMBERS - 1, 3 * MEMBERS, -1), NULL);
+    kit_build(&k);
+    const cl_segment *const g = &k.plan.segment[0];
+    for (uint32_t t = 0; t < g->ntask; t++)
+        REQUIRE(g->operand_start[t + 1] - g->operand_start[t] <= 2 * 64 + 1);
+    ck_assert_uint_le(k.plan.bytes, CLAST_MIB(48));
+    kit_close(&k);
+}
+END_TEST
+
 /* Shifts of shifts share everything, and concatenations nest without end: plans stay
  * small and no walk goes deep. */
 START_TEST(views_may_nest)
@@ -530,6 +642,9 @@ static Suite *suite(void)
     tcase_add_test(t, described);
     tcase_add_test(t, badly_fitting_grids_are_staged);
     tcase_add_loop_test(t, footprints_are_bounded, 0, 5);
+    tcase_add_loop_test(t, copies_follow_the_budget, 0, 7);
+    tcase_add_test(t, crumbs_are_copied_twice);
+    tcase_add_test(t, many_members_are_gathered_in_steps);
     tcase_add_test(t, views_may_nest);
     tcase_add_test(t, every_allocation_may_fail);
     suite_add_tcase(s, t);

@@ -52,8 +52,8 @@ clast_status cl_plan_build(cl_plan *plan, const cl_nodes *nodes, uint32_t nsourc
 /* For a persisted sink: the tensor that holds it (its tiles are those blocks). */
 uint32_t cl_plan_sink_tensor(const cl_plan *plan, uint32_t sink);
 
-/* The plan as text, for people: one line a stage with label, dtype, shape, tile, tasks;
- * then totals. */
+/* The plan as text, for people: one line a stage with label, dtype, shape, tile, bytes
+ * that a task reads, tasks; then totals. */
 clast_status cl_plan_describe(const cl_plan *plan, clast_text_fn *write, void *arg);
 
 #endif

@@ -2,6 +2,8 @@
 /*
  * The plan as text: sources with their windows, a line for each stage, totals. Columns
  * are as wide as their longest entry, so a first pass measures and a second one writes.
+ * What the neediest task of a stage reads at once tells whether copies were put between
+ * grids (a stage "copy"), or tiles are gathered directly.
  */
 #include "graph/build.h"
 
@@ -9,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { COLUMNS = 6, CELL = 96 };
+enum { COLUMNS = 7, CELL = 96 };
 
 typedef struct {
     char cell[COLUMNS][CELL];
@@ -20,6 +22,7 @@ typedef struct {
     void *arg;
     size_t width[COLUMNS];
     bool is_measuring;
+    uint64_t *reads; /* by stage: pages that a task reads, at most */
 } table;
 
 static void say(const table *t, const char *text)
@@ -90,16 +93,33 @@ static void stage_row(table *t, const cl_plan *plan, const cl_stage *s)
     snprintf(r.cell[2], CELL, "%s", clast_dtype_name(s->dtype));
     shape_cell(r.cell[3], &shape);
     tile_cell(r.cell[4], g);
-    snprintf(r.cell[5], CELL, "%" PRIu64, s->tasks);
+    size_text(r.cell[5], t->reads[s - plan->stage] * CL_PAGE);
+    snprintf(r.cell[6], CELL, "%" PRIu64, s->tasks);
     add_row(t, &r);
 }
 
 static void stage_rows(table *t, const cl_plan *plan)
 {
-    static const row head = {{"stage", "kind", "dtype", "shape", "tile", "tasks"}};
+    static const row head = {
+        {"stage", "kind", "dtype", "shape", "tile", "reads", "tasks"}};
     add_row(t, &head);
     for (uint32_t i = 0; i < plan->nstage; i++)
         stage_row(t, plan, &plan->stage[i]);
+}
+
+static void count_reads(table *t, const cl_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->nsegment; i++) {
+        const cl_segment *const g = &plan->segment[i];
+        for (uint32_t k = 0; k < g->ntask; k++) {
+            uint64_t *const most = &t->reads[g->task_stage[k]], pages = 0;
+            for (uint32_t o = g->operand_start[k]; o < g->operand_start[k + 1]; o++)
+                if (cl_operand_mode(g->operand[o]) == CL_R)
+                    pages +=
+                        cl_plan_block(plan, cl_operand_block(g->operand[o]))->pages;
+            *most = pages > *most ? pages : *most;
+        }
+    }
 }
 
 static void source_line(const table *t, const cl_plan *plan, const cl_plan_source *s)
@@ -155,11 +175,16 @@ static void totals(const table *t, const cl_plan *plan)
 clast_status cl_plan_describe(const cl_plan *plan, clast_text_fn *write, void *arg)
 {
     table t = {.write = write, .arg = arg, .is_measuring = true};
+    t.reads = cl_calloc(plan->nstage + 1u, sizeof *t.reads);
+    if (!t.reads)
+        return CLAST_ENOMEM;
+    count_reads(&t, plan);
     for (uint32_t i = 0; i < plan->nsource; i++)
         source_line(&t, plan, &plan->source[i]);
     stage_rows(&t, plan);
     t.is_measuring = false;
     stage_rows(&t, plan);
     totals(&t, plan);
+    cl_free(t.reads);
     return CLAST_OK;
 }

@@ -77,11 +77,12 @@ typedef struct {
     char *label;
     uint32_t hint; /* RECHUNK item */
     cl_map hint_map;
-    uint32_t sink;  /* first sink that stores it directly, or CL_NONE */
-    cl_grid grid;   /* of space; GEMM, SVD: of the product, of the rows */
-    cl_axis panels; /* GEMM: K */
-    uint32_t inner; /* axes that a second pass walks innermost */
-    uint32_t stage; /* its first stage */
+    uint32_t sink;        /* first sink that stores it directly, or CL_NONE */
+    cl_grid grid;         /* of space; GEMM, SVD: of the product, of the rows */
+    cl_axis panels;       /* GEMM: K */
+    uint32_t inner;       /* axes that a second pass walks innermost */
+    const cl_grid *order; /* tasks follow the tiles of this grid, which they read */
+    uint32_t stage;       /* its first stage */
 } cl_recipe;
 
 /* Raw tasks of one stage, and how order walks them. */
@@ -216,12 +217,16 @@ clast_status cl_lower_read(cl_draft *d, uint32_t view, const cl_box *box);
 clast_status cl_lower_read_block(cl_draft *d, uint32_t block);
 clast_status cl_lower_operand(cl_draft *d, uint32_t block, cl_mode mode);
 clast_status cl_lower_reads(cl_draft *d); /* sorts what was read, writes R operands */
-clast_status cl_lower_task(cl_draft *d);  /* ends a task */
+/* Forgets what was read; its bytes and how many blocks they are in. */
+uint64_t cl_lower_read_bytes(cl_draft *d, int64_t *blocks);
+clast_status cl_lower_task(cl_draft *d); /* ends a task */
 const uint32_t *cl_lower_views(cl_draft *d, uint32_t n, const uint32_t *views);
 char *cl_lower_label(cl_draft *d, const char *a, const char *b);
 
 /* lower_map.c */
-clast_status cl_lower_leaves(cl_draft *d, const cl_recipe *recipe, uint32_t *views);
+/* `bytes`: of a task besides what its leaves gather. */
+clast_status cl_lower_leaves(cl_draft *d, cl_recipe *recipe, uint64_t bytes,
+                             uint32_t *views);
 double cl_lower_cost(const cl_recipe *recipe);
 void cl_lower_walk(cl_draft *d, uint32_t stage, const cl_grid *from, const cl_grid *to,
                    uint32_t inner);
@@ -230,14 +235,31 @@ void cl_lower_walk(cl_draft *d, uint32_t stage, const cl_grid *from, const cl_gr
 clast_status cl_lower_grid(cl_draft *d, const cl_grid *grid, uint32_t n,
                            const uint32_t *views, uint32_t out);
 clast_status cl_lower_map(cl_draft *d, cl_recipe *recipe);
-/* lower_copy.c: puts a copy under *view where tasks of the grid would gather too many
- * tiles. */
+
+/* lower_copy.c: what tasks that are about to be written read. */
+typedef struct {
+    uint32_t node;
+    const cl_grid *grid; /* a task a tile, in the space of the views */
+    uint64_t bytes;      /* of a task besides what the views gather */
+    bool is_walked;      /* tasks may run in the order of what one view reads ... */
+    bool has_order;      /* ... and have to: */
+    cl_grid order;
+} cl_reading;
+
+/* Puts copies under views where tasks would gather more than fits or many crumbs. */
+clast_status cl_lower_fitted(cl_draft *d, cl_reading *r, uint32_t n, uint32_t *views);
+/* The same for one view and tasks that need nothing else. */
 clast_status cl_lower_staged(cl_draft *d, uint32_t node, const cl_grid *consumer,
                              uint32_t *view);
-/* Copies *view into tiles of a grid of its own space and makes *view these. `order`: the
- * grid that is read, in the same space, or NULL. */
+/* Bytes that the views of a task may gather within the budget. */
+double cl_lower_room(const cl_draft *d, const cl_reading *r);
+/* Copies *view into tiles of a grid of its own space and makes *view these. `order`:
+ * the grid that is read, in the same space, or NULL: as readers want them. */
 clast_status cl_lower_copy(cl_draft *d, uint32_t node, clast_dtype dtype,
                            const cl_grid *grid, const cl_grid *order, uint32_t *view);
+/* lower_gather.c: the same for reshapes and concatenations. */
+clast_status cl_lower_gathered(cl_draft *d, const cl_reading *r, uint32_t *view);
+
 clast_status cl_lower_user(cl_draft *d, cl_recipe *recipe);
 clast_status cl_lower_fold(cl_draft *d, cl_recipe *recipe);
 clast_status cl_lower_gemm(cl_draft *d, cl_recipe *recipe);

@@ -285,18 +285,21 @@ clast_status cl_axis_settle(cl_arena *arena, const cl_axis *a, int64_t least,
     return CLAST_OK;
 }
 
-clast_status cl_axis_append(cl_arena *arena, const cl_axis *a, const cl_axis *b,
-                            cl_axis *out)
+clast_status cl_axis_chain(cl_arena *arena, uint32_t n, const cl_axis *axes,
+                           cl_axis *out)
 {
-    const int64_t count = a->count + b->count;
+    int64_t count = 0, at = 0, length = 0;
+    for (uint32_t i = 0; i < n; i++)
+        count += axes[i].count;
     int64_t *const cuts = new_cuts(arena, count);
     if (!cuts)
         return CLAST_ENOMEM;
-    for (int64_t i = 0; i < a->count; i++)
-        cuts[i] = cl_axis_lo(a, i);
-    for (int64_t i = 0; i < b->count; i++)
-        cuts[a->count + i] = a->n + cl_axis_lo(b, i);
-    cuts[count] = a->n + b->n;
+    for (uint32_t i = 0; i < n; i++) {
+        for (int64_t p = 0; p < axes[i].count; p++)
+            cuts[at++] = length + cl_axis_lo(&axes[i], p);
+        length += axes[i].n;
+    }
+    cuts[count] = length;
     *out = axis_of_cuts(cuts, count);
     return CLAST_OK;
 }

@@ -38,9 +38,9 @@ clast_status cl_axis_project(cl_arena *arena, const cl_axis *a, int64_t off,
 /* Merges parts shorter than `least` and cuts those longer than `most`. */
 clast_status cl_axis_settle(cl_arena *arena, const cl_axis *a, int64_t least,
                             int64_t most, cl_axis *out);
-/* One axis after another: consecutive parts of a, then of b. */
-clast_status cl_axis_append(cl_arena *arena, const cl_axis *a, const cl_axis *b,
-                            cl_axis *out);
+/* n axes one after another: all parts of the first, then of the second, ... */
+clast_status cl_axis_chain(cl_arena *arena, uint32_t n, const cl_axis *axes,
+                           cl_axis *out);
 int64_t cl_axis_largest(const cl_axis *a);
 
 #endif

@@ -178,13 +178,33 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-clast_status cl_lower_reads(cl_draft *d)
+static void sort_reads(cl_draft *d)
 {
     bool is_sorted = true;
     for (size_t i = 1; i < d->nread && is_sorted; i++)
         is_sorted = d->read[i - 1] < d->read[i];
     if (!is_sorted)
         qsort(d->read, d->nread, sizeof *d->read, compare);
+}
+
+uint64_t cl_lower_read_bytes(cl_draft *d, int64_t *blocks)
+{
+    uint64_t pages = 0;
+    *blocks = 0;
+    sort_reads(d);
+    for (size_t i = 0; i < d->nread; i++) {
+        if (i > 0 && d->read[i] == d->read[i - 1])
+            continue;
+        pages += d->block[d->read[i]].pages;
+        ++*blocks;
+    }
+    d->nread = 0;
+    return pages * CL_PAGE;
+}
+
+clast_status cl_lower_reads(cl_draft *d)
+{
+    sort_reads(d);
     for (size_t i = 0; i < d->nread; i++)
         if (i == 0 || d->read[i] != d->read[i - 1])
             CL_TRY(cl_lower_operand(d, d->read[i], CL_R));

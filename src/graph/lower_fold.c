@@ -86,7 +86,7 @@ static void link_siblings(cl_draft *d, const cl_recipe *r, uint32_t stage)
 static clast_status leaves(cl_draft *d, cl_recipe *r, fold *f)
 {
     uint32_t views[2 * CL_MAX_INSNS], stage;
-    CL_TRY(cl_lower_leaves(d, r, views));
+    CL_TRY(cl_lower_leaves(d, r, f->nout > 0 ? f->bytes[0] : 0, views));
     CL_TRY(partials(d, f, f->nfold, &f->base.partial_first));
     cl_stage s = f->base;
     s.kind = CL_STAGE_FOLD;

@@ -212,8 +212,18 @@ clast_status cl_lower_gemm(cl_draft *d, cl_recipe *r)
     CL_TRY(cl_draft_view(d, it.in[1], &views[1]));
     const cl_grid grid_a = {.ndim = 2, .axis = {r->grid.axis[0], r->panels}};
     const cl_grid grid_b = {.ndim = 2, .axis = {r->panels, r->grid.axis[1]}};
-    CL_TRY(cl_lower_staged(d, it.id, &grid_a, &views[0]));
-    CL_TRY(cl_lower_staged(d, it.id, &grid_b, &views[1]));
+    const uint64_t element = clast_dtype_size(dtype);
+    const uint64_t result = (uint64_t)cl_grid_largest(&r->grid) * element;
+    cl_reading read_a = {.node = it.id,
+                         .grid = &grid_a,
+                         .bytes =
+                             result + (uint64_t)cl_grid_largest(&grid_b) * element};
+    cl_reading read_b = {.node = it.id,
+                         .grid = &grid_b,
+                         .bytes =
+                             result + (uint64_t)cl_grid_largest(&grid_a) * element};
+    CL_TRY(cl_lower_fitted(d, &read_a, 1, &views[0]));
+    CL_TRY(cl_lower_fitted(d, &read_b, 1, &views[1]));
     CL_TRY(chain_tensors(d, r, dtype, chain, tensor));
     const uint32_t first =
         d->tensor[tensor[0]].first_block - (uint32_t)((chain < nk ? chain : nk) - 1);

@@ -29,13 +29,31 @@ static reader reader_of(const cl_draft *d, uint32_t view, const cl_grid *grid)
     return r;
 }
 
-clast_status cl_lower_leaves(cl_draft *d, const cl_recipe *r, uint32_t *views)
+/* A sink that stores what the recipe makes walks its tiles, so these may follow what
+ * they read. */
+static bool is_walked(const cl_draft *d, const cl_recipe *r)
 {
-    for (uint32_t i = 0; i < r->nleaf; i++) {
+    return r->kind == CL_RECIPE_MAP && r->sink != CL_NONE &&
+           !d->sink[r->sink].is_persist;
+}
+
+clast_status cl_lower_leaves(cl_draft *d, cl_recipe *r, uint64_t bytes, uint32_t *views)
+{
+    for (uint32_t i = 0; i < r->nleaf; i++)
         CL_TRY(cl_draft_view_mapped(d, r->leaf[i].item, &r->leaf[i].map, &r->space,
                                     &views[i]));
-        CL_TRY(cl_lower_staged(d, d->item[r->item].id, &r->grid, &views[i]));
-    }
+    cl_reading reading = {.node = d->item[r->item].id,
+                          .grid = &r->grid,
+                          .bytes = bytes,
+                          .is_walked = is_walked(d, r)};
+    CL_TRY(cl_lower_fitted(d, &reading, r->nleaf, views));
+    if (!reading.has_order)
+        return CLAST_OK;
+    cl_grid *const order = cl_arena_alloc(&d->scratch, sizeof *order);
+    if (!order)
+        return cl_draft_nomem(d);
+    *order = reading.order;
+    r->order = order;
     return CLAST_OK;
 }
 
@@ -138,7 +156,9 @@ clast_status cl_lower_map(cl_draft *d, cl_recipe *r)
 {
     const cl_node *const node = &d->item[r->item].node;
     uint32_t views[2 * CL_MAX_INSNS], tensor, stage;
-    CL_TRY(cl_lower_leaves(d, r, views));
+    const uint64_t bytes = (uint64_t)cl_grid_largest(&r->grid) *
+                           clast_dtype_size((clast_dtype)node->dtype);
+    CL_TRY(cl_lower_leaves(d, r, bytes, views));
     CL_TRY(cl_draft_tensor(d, (clast_dtype)node->dtype, &r->grid, 0, 1, &tensor));
     CL_TRY(cl_lower_tiles(d, tensor, 0));
     const cl_stage s = {.kind = CL_STAGE_MAP,
@@ -163,6 +183,23 @@ clast_status cl_lower_map(cl_draft *d, cl_recipe *r)
     return CLAST_OK;
 }
 
+/* What a store needs besides tiles: the unit, gathered, and room to filter its chunks.
+ */
+static uint64_t unit_bytes(const cl_draft *d, uint32_t sink, const cl_grid *units)
+{
+    const cl_sink_facts *const s = &d->sink[sink];
+    const size_t element =
+        clast_dtype_size((clast_dtype)d->item[d->sink_item[sink]].node.dtype);
+    uint64_t chunks = 1;
+    if (s->is_memory)
+        return 0;
+    for (int a = 0; a < units->ndim; a++) {
+        const int64_t c = s->chunk[a] > 0 ? s->chunk[a] : 1;
+        chunks *= (uint64_t)((cl_axis_largest(&units->axis[a]) - 1) / c + 1);
+    }
+    return (uint64_t)cl_grid_largest(units) * element + chunks * s->staging_per_chunk;
+}
+
 clast_status cl_lower_store(cl_draft *d, uint32_t sink)
 {
     const uint32_t item = d->sink_item[sink];
@@ -171,7 +208,11 @@ clast_status cl_lower_store(cl_draft *d, uint32_t sink)
     CL_TRY(cl_settle_units(d, sink, &units));
     uint32_t view, stage;
     CL_TRY(cl_draft_view(d, item, &view));
-    CL_TRY(cl_lower_staged(d, it->id, &units, &view));
+    cl_reading reading = {.node = it->id,
+                          .grid = &units,
+                          .bytes = unit_bytes(d, sink, &units),
+                          .is_walked = true};
+    CL_TRY(cl_lower_fitted(d, &reading, 1, &view));
     const cl_stage s = {.kind = CL_STAGE_STORE,
                         .label = "store",
                         .node = it->id,
@@ -190,7 +231,13 @@ clast_status cl_lower_store(cl_draft *d, uint32_t sink)
     bool aligned, whole, found;
     CL_TRY(cl_draft_natural(d, item, &identity, &it->node.shape, &natural, &aligned,
                             &whole, &found));
-    const uint32_t inner = cl_item_is_made(d, it) ? d->recipe[it->recipe].inner : 0;
-    cl_lower_walk(d, stage, found ? &natural : NULL, &units, inner);
+    const cl_recipe *const made =
+        cl_item_is_made(d, it) ? &d->recipe[it->recipe] : NULL;
+    const cl_grid *order = found ? &natural : NULL;
+    if (made && made->order)
+        order = made->order;
+    if (reading.has_order)
+        order = &reading.order;
+    cl_lower_walk(d, stage, order, &units, made ? made->inner : 0);
     return cl_lower_grid(d, &units, 1, &view, CL_NONE);
 }

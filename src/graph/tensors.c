@@ -485,7 +485,9 @@ static clast_status natural_concat(cl_draft *d, const cl_item *it, cl_grid *grid
 {
     const int axis = it->node.params.axis;
     int64_t most = -1;
-    cl_axis along = cl_axis_regular(0, 1);
+    cl_axis *const along = cl_arena_array(&d->scratch, it->node.nin, sizeof *along);
+    if (!along)
+        return cl_draft_nomem(d);
     *is_aligned = true;
     for (uint32_t i = 0; i < it->node.nin; i++) {
         const cl_item *const in = &d->item[it->in[i]];
@@ -501,11 +503,11 @@ static clast_status natural_concat(cl_draft *d, const cl_item *it, cl_grid *grid
             most = g.axis[axis].n;
             *grid = g;
         }
-        const cl_axis before = along;
-        if (cl_axis_append(&d->plan->arena, &before, &g.axis[axis], &along) != CLAST_OK)
-            return cl_draft_nomem(d);
+        along[i] = g.axis[axis];
     }
-    grid->axis[axis] = along;
+    if (cl_axis_chain(&d->plan->arena, it->node.nin, along, &grid->axis[axis]) !=
+        CLAST_OK)
+        return cl_draft_nomem(d);
     return CLAST_OK;
 }
 
