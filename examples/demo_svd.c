@@ -8,6 +8,8 @@
  * 1, u.T @ u = 1 and sum(s ** 2) = sum(a ** 2) over all rows.
  */
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "demo.h"
 
@@ -42,9 +44,8 @@ static double orthogonality(const double *vt)
     return worst;
 }
 
-static bool check(const char *in, const char *out)
+static bool check(clast_ctx *ctx, const char *in, const char *out)
 {
-    clast_ctx *ctx = clast_open(&(clast_options){.memory = DEMO_MEMORY});
     clast_array *a = clast_from_hdf5(ctx, in, "/x");
     clast_array *u = clast_from_hdf5(ctx, out, "/u");
     double *s = demo_get(clast_from_hdf5(ctx, out, "/s"), ":");
@@ -76,44 +77,26 @@ static bool check(const char *in, const char *out)
            worst, v, w, norm);
     free(s);
     free(vt);
-    clast_close(&ctx);
     return worst <= 1e-13 && v <= 1e-12 && w <= 1e-11 && norm <= 1e-11;
 }
 
-static bool run(const char *in, const char *out)
+static void compute(clast_ctx *ctx, const char *in, const char *out)
 {
-    const uint64_t before = demo_peak_begin();
-    clast_ctx *ctx = clast_open(&(clast_options){.memory = DEMO_MEMORY});
-    const double start = demo_clock();
-
     const clast_hdf5_options options = {.overwrite = true};
     const clast_svd_result svd = clast_svd(clast_from_hdf5(ctx, in, "/x"));
     const clast_sink sinks[] = {clast_sink_hdf5(svd.u, out, "/u", &options),
                                 clast_sink_hdf5(svd.s, out, "/s", &options),
                                 clast_sink_hdf5(svd.vt, out, "/vt", &options)};
     clast_compute(ctx, 3, sinks);
-
-    bool is_fine = clast_ctx_status(ctx) == CLAST_OK;
-    if (is_fine)
-        is_fine = demo_report(ctx, before, demo_clock() - start);
-    else
-        fprintf(stderr, "demo: %s\n", clast_ctx_error(ctx));
-    clast_close(&ctx);
-    return is_fine;
 }
 
 int main(int argc, char **argv)
 {
-    const char *folder = argc > 1 ? argv[1] : ".";
-    char in[4096], out[4096];
-    demo_path(in, sizeof in, folder, "svd_in.h5");
-    demo_path(out, sizeof out, folder, "svd_out.h5");
-    printf("u, s, vt = svd(a)\n");
-    const bool is_fine =
-        demo_make(in, ROWS, COLUMNS, (const int64_t[]){8192, COLUMNS}) &&
-        run(in, out) && check(in, out);
-    remove(in);
-    remove(out);
-    printf("  %s\n", is_fine ? "ok" : "FAILED");
-    return is_fine ? EXIT_SUCCESS : EXIT_FAILURE;
+    const demo d = {.title = "u, s, vt = svd(a)",
+                    .rows = ROWS,
+                    .columns = COLUMNS,
+                    .chunks = (const int64_t[]){8192, COLUMNS},
+                    .compute = compute,
+                    .check = check};
+    return demo_main(&d, argc, argv);
 }

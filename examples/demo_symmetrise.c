@@ -8,15 +8,16 @@
  * y[i][j] are computed from x[i][j] and x[j][i].
  */
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "demo.h"
 
 enum { N = 11776 }; /* 1.03 GiB */
 
-static bool check(const char *in, const char *out)
+static bool check(clast_ctx *ctx, const char *in, const char *out)
 {
     static const int samples[] = {0, 1, 1023, 1024, 5000, N - 1};
-    clast_ctx *ctx = clast_open(&(clast_options){.memory = DEMO_MEMORY});
     clast_array *x = clast_from_hdf5(ctx, in, "/x");
     clast_array *y = clast_from_hdf5(ctx, out, "/y");
     double worst = 0;
@@ -38,40 +39,23 @@ static bool check(const char *in, const char *out)
         free(row);
     }
     printf("  largest error in 6 columns: %.3g\n", worst);
-    clast_close(&ctx);
     return worst <= 1e-12;
 }
 
-static bool run(const char *in, const char *out)
+static void compute(clast_ctx *ctx, const char *in, const char *out)
 {
-    const uint64_t before = demo_peak_begin();
-    clast_ctx *ctx = clast_open(&(clast_options){.memory = DEMO_MEMORY});
-    const double start = demo_clock();
-
     clast_array *x = clast_from_hdf5(ctx, in, "/x");
     clast_array *y = clast_sub(clast_add(x, clast_transpose(x)), clast_mean(x, 0));
     clast_to_hdf5(y, out, "/y", &(clast_hdf5_options){.overwrite = true});
-
-    bool is_fine = clast_ctx_status(ctx) == CLAST_OK;
-    if (is_fine)
-        is_fine = demo_report(ctx, before, demo_clock() - start);
-    else
-        fprintf(stderr, "demo: %s\n", clast_ctx_error(ctx));
-    clast_close(&ctx);
-    return is_fine;
 }
 
 int main(int argc, char **argv)
 {
-    const char *folder = argc > 1 ? argv[1] : ".";
-    char in[4096], out[4096];
-    demo_path(in, sizeof in, folder, "symmetrise_in.h5");
-    demo_path(out, sizeof out, folder, "symmetrise_out.h5");
-    printf("x + x.T - mean(x, axis=0)\n");
-    const bool is_fine = demo_make(in, N, N, (const int64_t[]){1024, 1024}) &&
-                         run(in, out) && check(in, out);
-    remove(in);
-    remove(out);
-    printf("  %s\n", is_fine ? "ok" : "FAILED");
-    return is_fine ? EXIT_SUCCESS : EXIT_FAILURE;
+    const demo d = {.title = "x + x.T - mean(x, axis=0)",
+                    .rows = N,
+                    .columns = N,
+                    .chunks = (const int64_t[]){1024, 1024},
+                    .compute = compute,
+                    .check = check};
+    return demo_main(&d, argc, argv);
 }
