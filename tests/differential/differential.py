@@ -177,8 +177,8 @@ def again(clast, program, output, first, seed, block, exercised):
         done, memory = clast.fit(program, output, workers, start, block)
         if done.returncode:
             return f"workers {workers}, memory {memory}: exit {done.returncode}: {done.stderr}"
-        exercised.update({f"run: {workers} worker{'s' if workers > 1 else ''}"}, {"run: in little memory"} if start < PLENTY else ())
-        exercised.update({"run: spilled"} if clast.spilled else ())
+        exercised.update({f"run: {workers} worker{'s' if workers > 1 else ''}"}, {"run: spilled"} if clast.spilled else (),
+                         {"run: in little memory"} if start < PLENTY else ())
         answers = output.read()
         if isinstance(answers, str):
             return answers
@@ -302,8 +302,8 @@ def main():
     if missing:
         print(f"never exercised: {missing}")
     planted = {kind: total[f"planted: {kind}"] for kind in judges.KINDS}
-    print(f"{done} programs, {total['runs']} runs, {total['run: spilled']} programs spilled, {total['refusals']} runs refused for "
-          f"lack of memory; {len(required()) - len(missing)} of {len(required())} items exercised; planted errors refused: "
+    print(f"{done} programs, {total['runs']} runs, {total['run: spilled']} programs spilled, {total['refusals']} runs refused "
+          f"for lack of memory; {len(required()) - len(missing)} of {len(required())} items exercised; planted errors refused: "
           f"{planted}; failed: {sorted(failed) or 'none'}")
     return 1 if failed or missing or not done else 0
 

@@ -5,12 +5,15 @@ Where NumPy 1.24 differs from NumPy 2, or NumPy has no such function, the rule i
 library documents as its own (float32 where NumPy has float16, the Philox stream) as well.
 """
 import ast
+import contextlib
+import resource
 import warnings
 
 import numpy as np
 
 DTYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
           "float32", "float64", "complex64", "complex128"]
+HUGE = 300 << 20
 SAME = ("add subtract multiply divide true_divide floor_divide remainder mod power negative absolute minimum maximum "
         "sum mean var std dot zeros_like ones_like argmin argmax any all transpose swapaxes flip broadcast_to "
         "expand_dims squeeze reshape ravel concatenate stack matmul zeros ones full arange float32 float64 int8 int16 "
@@ -103,9 +106,26 @@ NAMESPACE.update(max=np.max, min=np.min, abs=np.abs, bool=np.bool_, where=where,
                  __builtins__={"__import__": __import__})
 
 
+def mapped():
+    """Bytes of address space that this process has mapped."""
+    with open("/proc/self/statm", encoding="ascii") as f:
+        return int(f.read().split()[0]) * resource.getpagesize()
+
+
+@contextlib.contextmanager
+def little_memory():
+    """Within it what is huge gives a MemoryError instead of a busy machine."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (mapped() + HUGE, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
 def evaluate(text, names):
     """NumPy's value of an expression, or the exception that it raises."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
+    with little_memory(), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         # NumPy 1.24 gives False where shapes do not fit a comparison, NumPy 2 raises.
         warnings.filterwarnings("error", "elementwise comparison failed", DeprecationWarning)
@@ -116,8 +136,8 @@ def evaluate(text, names):
 
 
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
-             ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^", ast.MatMult: "@", ast.USub: "unary -", ast.Invert: "~",
-             ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+             ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^", ast.MatMult: "@", ast.USub: "unary -",
+             ast.UAdd: "unary +", ast.Invert: "~", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
 
 
 def number(node):
@@ -172,8 +192,8 @@ def items_of(text):
                 found.update(keyword_items(keyword))
             if name == "where" and any(isinstance(a, (ast.Constant, ast.UnaryOp, ast.BinOp)) for a in node.args[1:]):
                 found.add("where of a number")
-        elif isinstance(node, ast.Attribute) and node.attr == "T":
-            found.add(".T")
+        elif isinstance(node, ast.Attribute) and node.attr in ("T", "shape", "size", "ndim"):
+            found.add("." + node.attr)
         elif isinstance(node, ast.Subscript):
             found.update(index_items(node.slice))
     return found

@@ -154,13 +154,14 @@ def binary(rng, a, b, wish):
 
 UNARY = {"unary -": "-{}", "abs": "abs({})", "~": "~{}", "sqrt": "sqrt({})", ".astype": "{}.astype({d})", ".T": "{}.T",
          "**": "{} ** 2", "*": "{} * {}", "negative": "negative({})", "absolute": "absolute({})", "invert": "invert({})",
-         "bitwise_not": "bitwise_not({})", "isnan": "isnan({})", "astype": "astype({}, {d})", "clip": "clip({}, {s}, {t})"}
+         "unary +": "+{}", "bitwise_not": "bitwise_not({})", "isnan": "isnan({})", "astype": "astype({}, {d})",
+         "clip": "clip({}, {s}, {t})"}
 
 
 def unary(rng, a, _, wish):
     name = pick(rng, UNARY, wish)
-    if name == "**" and a.array.dtype == bool:
-        name = "~"  # NumPy 1.24 squares bools into int8, NumPy 2 into int64
+    if name in ("**", "unary +") and a.array.dtype == bool:
+        name = "~"  # NumPy 1.24 squares bools into int8, NumPy 2 into int64; it only warns of +bool
     return UNARY[name].format(a.text, a.text, d=pick(rng, DTYPES, wish), s=scalar_text(rng, a.array),
                               t=scalar_text(rng, a.array))
 
@@ -258,7 +259,9 @@ def powers(rng, a, b, wish):
     if a.array.dtype.kind in "iu" and style == 0:
         return f"{a.text} ** {int(rng.integers(0, 5))}"
     if a.array.dtype.kind in "iu" and b.array.dtype.kind in "iu" and style == 1:
-        return f"power({a.text}, {b.text} & 3)" if wish == "power" or rng.random() < .3 else f"{a.text} ** ({b.text} & 3)"
+        # NumPy 1.24 takes ** of a 0-d exponent for one of a number of Python's.
+        named = wish == "power" or b.array.ndim == 0 or rng.random() < .3
+        return f"power({a.text}, {b.text} & 3)" if named else f"{a.text} ** ({b.text} & 3)"
     if a.array.dtype.kind in "fc":  # what NaN and infinity are as integers depends on the compiler
         kinds = [k for k in kinds if k[0] in "fc"] or ["float64"]
     else:
@@ -293,6 +296,15 @@ def integer_sum(rng, a, _, wish):
     return f"sum({a.text}, {axis_text(rng, a.array.ndim)}{keep})"
 
 
+def attributes(rng, a, _, wish):
+    """Python's numbers, from what an array knows of itself and from sums of literals."""
+    number = {".shape": f"{a.text}.shape[{int(rng.integers(-1, max(1, a.array.ndim)))}]", ".size": f"{a.text}.size",
+              ".ndim": f"{a.text}.ndim", "literals": str(rng.choice(["2 ** 5", "-7 // 2", "7 % -3", "(1 + 2)", "9 // 4 * 2"]))}
+    text = number[pick(rng, number, wish)]
+    text = f"{text} % 50" if rng.random() < .8 else text
+    return f"{a.text} {str(rng.choice(['+', '-', '*', '<', '/', '//', '|']))} ({text})"
+
+
 def against(rng, a, _, wish):
     """An array and one of its own extremes: what is reduced is wanted again."""
     keep = f"{pick(rng, ['min', 'max'], wish)}({a.text}, {axis_text(rng, a.array.ndim)}, keepdims=True)"
@@ -308,7 +320,8 @@ def crossed(rng, a, _, wish):
 STEPS = [(binary, .3, {*BINARY, *NAMED}), (unary, .1, set(UNARY)), (choose, .1, {*CHOOSE}),
          (view, .23, {*SHAPES, *INDICES}), (exact_reduction, .07, {*EXTREMES, *METHODS, "axis=int", "axis=-int", "axis=None",
                                                                    "axis=tuple", "keepdims="}),
-         (integer_sum, .03, set()), (pieces, .03, set()), (against, .03, set()), (crossed, .04, set()), (rounds, .04, set()), (powers, .03, {"power"}),
+         (integer_sum, .03, set()), (pieces, .03, set()), (against, .03, set()), (crossed, .04, set()),
+         (attributes, .03, {".shape", ".size", ".ndim"}), (rounds, .04, set()), (powers, .03, {"power"}),
          (source, .04, {"zeros", "ones", "ones_like", "zeros_like", "full", "arange", "random_uniform"}),
          (exact_matmul, .03, {"matmul", "dot", ".dot", "@"})]
 
@@ -319,7 +332,7 @@ def is_exact_step(text, step, a, value):
         return a.array.dtype.kind in "biu"
     if step is exact_matmul:
         return value.dtype.kind in "biu" and value.ndim <= 2 and a.array.ndim <= 2
-    if step in (binary, unary, against, crossed):
+    if step in (binary, unary, attributes, against, crossed):
         if "isnan" in text:
             return True
         if value.dtype.kind == "c" and re.search(r"[/*]|abs|sqrt|multiply|divide", text):
@@ -330,8 +343,13 @@ def is_exact_step(text, step, a, value):
 
 
 def converts_freely(text, a, value):
-    """Whether floats go where an integer dtype has no place for them: C leaves open what comes out."""
-    if "astype" not in text or a.array.dtype.kind not in "fc" or value.dtype.kind not in "iu":
+    """Whether floats go where an integer dtype has no place for them: C leaves open what comes out. Or the real part
+    is taken of a complex NaN, which may be one of several."""
+    if "astype" not in text or a.array.dtype.kind not in "fc":
+        return False
+    if a.array.dtype.kind == "c" and value.dtype.kind != "c" and np.isnan(a.array).any():
+        return True
+    if value.dtype.kind not in "iu":
         return False
     x, info = a.array.real, np.iinfo(value.dtype)
     return not bool(np.all(np.isfinite(x) & (x > float(info.min) - 1) & (x < float(info.max))))
@@ -349,7 +367,7 @@ COMPLEX = {"multiply": "{a} * {b}", "divide": "{a} / {b}", "abs": "abs({a})", "s
 def function(rng, draft, a, b, wish):
     is_complex = a.array.dtype.kind == "c"
     if not is_complex and rng.random() < .2:
-        text = f"{a.text} ** {b.text}"
+        text = f"power({a.text}, {b.text})"
     elif is_complex:
         name = pick(rng, COMPLEX, wish)
         text = COMPLEX[name].format(a=a.text, b=b.text)
@@ -506,6 +524,8 @@ class Draft:
             make = makers[0] if makers and rng.random() < .5 else STEPS[int(rng.choice(len(STEPS), p=odds / odds.sum()))][0]
             text = make(rng, a, b, wish)
             value = evaluate(text, self.names)
+            if isinstance(value, MemoryError):
+                continue
             if isinstance(value, Exception):
                 if rng.random() < (.5 if wish == "refused" else .01) and make is not source:
                     self.error, self.extra = text, {"refused"}
@@ -625,7 +645,7 @@ class Draft:
         self.inputs = {n: s for n, s in self.inputs.items() if n in needed}
         if re.search(r"(?<!arg)(min|max)|clip", self.text):
             for judge in self.judges:
-                judge.either_zero = True
+                judge.has_extremes = True
 
     @property
     def text(self):
