@@ -97,6 +97,9 @@ START_TEST(reductions)
     REFUSED(clast_reduce(matrix, CLAST_ARGMAX,
                          &(clast_reduce_options){.naxes = 0, .axes = twice}),
             CLAST_EAXIS, "argmax: takes one axis or all of them, not 0");
+    REFUSED(clast_reduce(matrix, CLAST_SUM,
+                         &(clast_reduce_options){.naxes = -1, .axes = twice}),
+            CLAST_EVALUE, "sum: naxes is -1");
     REFUSED(clast_reduce(matrix, CLAST_NREDUCTION, NULL), CLAST_EVALUE,
             "reduce: 10 is no reduction");
 }
@@ -122,6 +125,9 @@ START_TEST(views)
             "reshape: 20 elements of shape (4, 5) do not fit into shape (3, ?)");
     REFUSED(clast_reshape(matrix, 2, two), CLAST_ESHAPE,
             "reshape: only one extent can be -1");
+    const int64_t many[CLAST_MAXDIM + 1] = {-1, -1};
+    REFUSED(clast_reshape(matrix, CLAST_MAXDIM + 1, many), CLAST_ESHAPE,
+            "reshape: 33 dimensions, there can be 0 to 32");
     REFUSED(clast_broadcast_to(matrix, 2, wide), CLAST_ESHAPE,
             "broadcast_to: shape (4, 5) does not broadcast to (4, 6)");
     REFUSED(clast_rechunk(matrix, 1, wide), CLAST_ESHAPE,
@@ -149,6 +155,8 @@ START_TEST(indices)
             "index: the step is 0 (column 1)");
     REFUSED(clast_index(matrix, "1 x"), CLAST_ESYNTAX,
             "index: found 'x', expected ',' or the end (column 3)");
+    REFUSED(clast_index(matrix, "0\xc3\xa9"), CLAST_ESYNTAX,
+            "index: found '\xc3\xa9', expected ',' or the end (column 2)");
     REFUSED(
         clast_index(matrix, ""), CLAST_ESYNTAX,
         "index: the index ends, expected an integer, a slice, None or ... (column 1)");
@@ -234,6 +242,9 @@ START_TEST(sinks)
         ck_assert_int_eq(clast_fetch(matrix, &into), rows[i].status);
         ck_assert_str_eq(clast_ctx_error(ctx), rows[i].text);
     }
+    clast_ctx_clear(ctx);
+    ck_assert_int_eq(clast_fetch(matrix, NULL), CLAST_EVALUE);
+    ck_assert_str_eq(clast_ctx_error(ctx), "fetch: the buffer is NULL");
     clast_ctx_clear(ctx);
     ck_assert_int_eq(clast_to_hdf5(matrix, "/nonexistent/out.h5", "/x", NULL),
                      CLAST_ENOENT);

@@ -48,7 +48,8 @@ clast_status clast_to_hdf5(clast_array *a, const char *file, const char *path,
 
 clast_status clast_fetch(clast_array *a, const clast_buffer *into)
 {
-    static const clast_buffer nowhere = {.dtype = CLAST_NDTYPE};
+    /* Not NULL, which would make it a sink without a file. */
+    static const clast_buffer nowhere = {.ndim = -1};
     const clast_sink sink = clast_sink_fetch(a, into ? into : &nowhere);
     return compute_one(a, &sink);
 }

@@ -198,9 +198,12 @@ static int column_of(const scanner *s)
 
 static bool wrong(scanner *s, const char *expected)
 {
+    int bytes = *s->at != '\0'; /* of a character in UTF-8 */
+    while (bytes > 0 && (s->at[bytes] & 0xc0) == 0x80)
+        bytes++;
     if (*s->at)
-        cl_make_fail(s->m, CLAST_ESYNTAX, "found '%c', expected %s (column %d)", *s->at,
-                     expected, column_of(s));
+        cl_make_fail(s->m, CLAST_ESYNTAX, "found '%.*s', expected %s (column %d)",
+                     bytes, s->at, expected, column_of(s));
     else
         cl_make_fail(s->m, CLAST_ESYNTAX, "the index ends, expected %s (column %d)",
                      expected, column_of(s));

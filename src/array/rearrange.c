@@ -169,7 +169,7 @@ static bool settle_extents(cl_make *m, const cl_shape *from, int ndim,
     int open = -1;
     char x[512], y[512];
     cl_shape_count(from, &count);
-    for (int a = 0; a < ndim && a < CL_MAXDIM && dim; a++) {
+    for (int a = 0; a < ndim && ndim <= CL_MAXDIM && dim; a++) {
         settled[a] = dim[a];
         if (dim[a] != -1) {
             if (__builtin_mul_overflow(known, dim[a], &known))

@@ -31,6 +31,10 @@ static bool settle_axes(cl_make *m, const clast_reduce_options *o,
                         const cl_shape *shape, request *r)
 {
     r->axes = 0;
+    if (o->naxes < 0) {
+        cl_make_fail(m, CLAST_EVALUE, "naxes is %d", o->naxes);
+        return false;
+    }
     if (!o->axes && o->naxes != 0) {
         cl_make_fail(m, CLAST_EVALUE, "naxes is %d, but axes is NULL", o->naxes);
         return false;

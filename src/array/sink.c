@@ -156,6 +156,8 @@ static clast_status check_buffer(const clast_sink *sink, cl_error *err)
 {
     const clast_buffer *into = sink->into;
     const cl_node *node = sink->array->node;
+    if (!into->data && into->ndim < 0)
+        return cl_error_set(err, CLAST_EVALUE, "the buffer is NULL");
     CL_TRY(cl_buffer_check_output(into, err));
     if (into->dtype != node->dtype)
         return cl_error_set(err, CLAST_EDTYPE, "the buffer is %s, the array %s",

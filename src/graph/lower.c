@@ -26,11 +26,30 @@ static clast_status too_many(cl_draft *d, const char *what, double count)
                         count, what);
 }
 
+/* A plan whose tables alone are beyond the budget is refused before they are made: the
+ * process must not grow over what it will be refused for. Small ones are left to the
+ * admission of the run, which knows the exact minimum. */
+static clast_status check_tables(cl_draft *d, double tasks, double blocks)
+{
+    const double small = 64 << 20, budget = (double)d->settings.budget_pages * CL_PAGE;
+    const double least = tasks * sizeof(uint64_t) + blocks * sizeof(cl_block);
+    if (budget == 0 || least <= small || least <= budget)
+        return CLAST_OK;
+    return cl_error_set(d->err, CLAST_EBUDGET,
+                        "the plan would have %.3g %s: their tables need more than "
+                        "%.0f MiB, %.0f MiB of the memory budget are free; larger "
+                        "blocks (--block, rechunk) make fewer",
+                        tasks > blocks ? tasks : blocks,
+                        tasks > blocks ? "tasks" : "blocks", least / 1048576,
+                        budget / 1048576);
+}
+
 clast_status cl_lower_stage(cl_draft *d, const cl_stage *stage, uint32_t recipe,
                             uint32_t *index)
 {
     if (stage->tasks > MOST - d->ntask)
         return too_many(d, "tasks", (double)stage->tasks + (double)d->ntask);
+    CL_TRY(check_tables(d, (double)stage->tasks + (double)d->ntask, (double)d->nblock));
     const size_t need = d->nstage + 1;
     if (!cl_grow(&d->stage, &d->stage_capacity, need, sizeof *d->stage) ||
         !cl_grow(&d->walk, &d->walk_capacity, need, sizeof *d->walk))
@@ -52,6 +71,7 @@ clast_status cl_lower_blocks(cl_draft *d, int64_t count, uint32_t *first)
 {
     if (count > MOST - (int64_t)d->nblock)
         return too_many(d, "blocks", (double)count + (double)d->nblock);
+    CL_TRY(check_tables(d, (double)d->ntask, (double)count + (double)d->nblock));
     const size_t need = d->nblock + (size_t)count;
     if (!cl_grow(&d->block, &d->block_capacity, need, sizeof *d->block))
         return cl_draft_nomem(d);
