@@ -251,7 +251,7 @@ static clast_status run_fixture(cl_engine *engine, fixture *f, fake *source,
                                 cl_persisted *persisted, clast_stats *stats,
                                 cl_error *err)
 {
-    const cl_run_source s = {source ? &source->base : NULL, persisted};
+    const cl_run_source s = {source ? &source->base : NULL, persisted, NULL};
     const cl_run_sink sink = {.into = &into};
     const cl_run run = {
         .sources = &s, .sinks = &sink, .scratch_folder = "/tmp", .stats = stats};
@@ -451,7 +451,7 @@ START_TEST(test_sum)
     double value = 0;
     const clast_buffer scalar = {.data = &value, .bytes = 8, .dtype = CLAST_FLOAT64};
     open_memory(&source);
-    const cl_run_source s = {&source.base, NULL};
+    const cl_run_source s = {&source.base, NULL, NULL};
     const cl_run_sink sink = {.into = &scalar};
     const cl_run run = {.sources = &s, .sinks = &sink, .scratch_folder = "/tmp"};
     cl_error err = {0};
@@ -562,7 +562,7 @@ START_TEST(test_cancel_before)
     cl_engine *engine = open_engine(CLAST_MIB(1), 2, CL_TEAM_PTHREADS);
     open_fake(&source, engine);
     atomic_bool is_canceled = true;
-    const cl_run_source s = {&source.base, NULL};
+    const cl_run_source s = {&source.base, NULL, NULL};
     const cl_run_sink sink = {.into = &into};
     const cl_run run = {.sources = &s,
                         .sinks = &sink,

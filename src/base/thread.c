@@ -23,7 +23,13 @@
 
 void cl_mutex_init(cl_mutex *m)
 {
-    pthread_mutex_init(&m->m, NULL);
+    pthread_mutexattr_t kind;
+    pthread_mutexattr_init(&kind);
+#ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP /* they look for a while before they sleep */
+    pthread_mutexattr_settype(&kind, PTHREAD_MUTEX_ADAPTIVE_NP);
+#endif
+    pthread_mutex_init(&m->m, &kind);
+    pthread_mutexattr_destroy(&kind);
 }
 
 void cl_mutex_fini(cl_mutex *m)

@@ -44,6 +44,16 @@ clast_status cl_thread_start(cl_thread *t, void *(*fn)(void *),
                              void *arg); /* signals blocked; CLAST_ENOMEM */
 void cl_thread_join(cl_thread *t);
 
+/* Between two looks at something that another thread will change soon. */
+static inline void cl_thread_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 typedef enum { CL_TEAM_OPENMP, CL_TEAM_PTHREADS } cl_team_kind;
 typedef void cl_team_fn(void *arg, int worker, int nworkers);
 /* Runs on 1 to `workers` threads, the caller's among them; returns when all have. Never

@@ -274,6 +274,14 @@ static clast_status write_program(writer *w)
     return publish(w);
 }
 
+/* The tables are large, and nothing in them is read before it was written. */
+static void clear(writer *w)
+{
+    w->ninsn = w->nimm = w->nleaf = w->nknown = 0;
+    memset(w->is_named, 0, sizeof w->is_named);
+    memset(w->label, 0, sizeof w->label);
+}
+
 clast_status cl_draft_emit(cl_draft *d, cl_recipe *recipe)
 {
     static const char *const plain[] = {
@@ -283,9 +291,10 @@ clast_status cl_draft_emit(cl_draft *d, cl_recipe *recipe)
         recipe->label = cl_lower_label(d, d->fact[source].user->name, NULL);
         return recipe->label ? CLAST_OK : cl_draft_nomem(d);
     }
-    writer *const w = cl_calloc(1, sizeof *w);
+    writer *const w = cl_alloc(sizeof *w);
     if (!w)
         return cl_draft_nomem(d);
+    clear(w);
     w->d = d;
     w->recipe = recipe;
     clast_status status = CLAST_OK;

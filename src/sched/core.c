@@ -351,14 +351,14 @@ clast_status cl_core_failure(const cl_core *core, uint32_t *task, uint32_t *bloc
     return core->failure;
 }
 
+size_t cl_core_ready(const cl_core *core, size_t most)
+{
+    return core->nclaim + cl_ready_count(&core->ready, most);
+}
+
 bool cl_core_wants_memory(const cl_core *core)
 {
     return core->starved;
-}
-
-uint32_t cl_core_ready(const cl_core *core)
-{
-    return cl_ready_count(&core->ready);
 }
 
 cl_core_counts cl_core_get_counts(const cl_core *core)

@@ -78,15 +78,11 @@ uint32_t cl_ready_next(const cl_ready *set, uint32_t rank)
     return word0 << 6 | (uint32_t)__builtin_ctzll(set->level[0][word0]);
 }
 
-uint32_t cl_ready_count(const cl_ready *set)
+size_t cl_ready_count(const cl_ready *set, size_t most)
 {
-    uint32_t count = 0;
-    for (uint32_t w2 = set->low; w2 < set->words[2]; w2++)
-        for (uint64_t b2 = set->level[2][w2]; b2; b2 &= b2 - 1) {
-            const uint32_t w1 = w2 << 6 | (uint32_t)__builtin_ctzll(b2);
-            for (uint64_t b1 = set->level[1][w1]; b1; b1 &= b1 - 1)
-                count += (uint32_t)__builtin_popcountll(
-                    set->level[0][w1 << 6 | (uint32_t)__builtin_ctzll(b1)]);
-        }
-    return count;
+    size_t n = 0;
+    for (uint32_t r = cl_ready_next(set, 0); r != CL_NONE && n < most;
+         r = cl_ready_next(set, (r | 63) + 1))
+        n += (size_t)__builtin_popcountll(set->level[0][r >> 6]);
+    return n;
 }

@@ -21,7 +21,8 @@ void cl_ready_fini(cl_ready *set);
 uint64_t cl_ready_bytes(const cl_ready *set);
 /* The lowest member >= rank, or CL_NONE. */
 uint32_t cl_ready_next(const cl_ready *set, uint32_t rank);
-uint32_t cl_ready_count(const cl_ready *set); /* looks at words that have members */
+/* How many members there are; it may stop counting at `most`. */
+size_t cl_ready_count(const cl_ready *set, size_t most);
 
 static inline bool cl_ready_has(const cl_ready *set, uint32_t r)
 {

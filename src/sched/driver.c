@@ -6,12 +6,13 @@
  * section. In order of urgency: stop where the run is over; decode what was fetched,
  * because tasks wait for it; take tasks; sleep. While tasks are tiny it takes several
  * at once, as many as ran in the last 20 us or so, so that the mutex is not what is
- * measured.
+ * measured, but no more than its share of those that are ready.
  *
- * Waking: whoever got all the tasks it asked for wakes one sleeper, for there may be
- * more; each one that finds work wakes the next. Loads that arrive wake one. Nobody
- * waits for another worker of the team: a team of one does everything itself, within a
- * parallel region of the host too.
+ * Waking: whoever leaves tasks that are ready wakes one sleeper; each one that finds
+ * work wakes the next. Loads that arrive wake one. While tasks run, a worker that found
+ * nothing looks out for 50 us before it sleeps: waking it would take longer than a tiny
+ * task. Nobody waits for another worker of the team: a team of one does everything
+ * itself, within a parallel region of the host too.
  *
  * Canceling sets a flag and wakes nobody: a sleeping worker implies a running task or
  * transfer, whose end looks at the flag.
@@ -25,6 +26,7 @@
 
 #define BATCH      32
 #define BATCH_TIME 20e-6 /* seconds that a batch should last at most */
+#define SPIN_TIME  50e-6 /* seconds to look out for work before sleeping */
 
 #define TELL_INTERVAL 0.1 /* seconds between two calls of the progress function */
 
@@ -44,14 +46,17 @@ typedef struct {
 typedef struct {
     cl_driver *driver;
     uint32_t lane;
-    size_t want; /* tasks to take at once */
+    size_t want;   /* tasks to take at once */
+    size_t asked;  /* its share of them, the last time */
+    double hungry; /* since when nothing was found; 0: something was */
     size_t count;
     run_task task[BATCH];
 } hand;
 
 void cl_driver_wake(cl_driver *d)
 {
-    if (d->idle)
+    atomic_fetch_add_explicit(&d->news, 1, memory_order_relaxed);
+    if (d->idle && !d->spinning)
         cl_cond_signal(&d->work);
 }
 
@@ -129,19 +134,32 @@ static void finish(cl_driver *d, const run_task *t)
                           });
 }
 
+/* As many as it wants, but no more than its share of those that are ready. */
+static size_t share(const hand *h)
+{
+    const size_t workers = (size_t)h->driver->workers;
+    if (h->want == 1 || workers == 1)
+        return h->want;
+    const size_t ready = cl_core_ready(h->driver->core, h->want * workers);
+    const size_t part = (ready + workers - 1) / workers;
+    return part < h->want ? (part ? part : 1) : h->want;
+}
+
 static bool take_tasks(hand *h)
 {
     cl_driver *d = h->driver;
     cl_start start[BATCH];
-    h->count = cl_core_take(d->core, 0, start, h->want);
+    h->asked = share(h);
+    h->count = cl_core_take(d->core, 0, start, h->asked);
     cl_driver_drain(d);
     for (size_t i = 0; i < h->count; i++) {
         h->task[i].start = start[i];
         prepare(d, &h->task[i]);
     }
     d->running += (uint32_t)h->count;
-    if (h->count == h->want)
+    if (h->count == h->asked && cl_core_ready(d->core, 1))
         cl_driver_wake(d);
+    h->hungry = h->count ? 0 : h->hungry;
     return h->count;
 }
 
@@ -162,13 +180,14 @@ static uint64_t in_use(const cl_driver *d)
 
 static void take_sample(cl_driver *d, double now)
 {
-    cl_trace_take(&d->engine->trace,
-                  &(cl_trace_sample){.time = now,
-                                     .memory = in_use(d),
-                                     .read = d->read,
-                                     .written = atomic_load(&d->exec->written),
-                                     .spilled = d->spilled,
-                                     .ready = cl_core_ready(d->core)});
+    cl_trace_take(
+        &d->engine->trace,
+        &(cl_trace_sample){.time = now,
+                           .memory = in_use(d),
+                           .read = d->read,
+                           .written = atomic_load(&d->exec->written),
+                           .spilled = d->spilled,
+                           .ready = (uint32_t)cl_core_ready(d->core, SIZE_MAX)});
 }
 
 /* Lets the mutex go while the host's function runs: its own workers go on. */
@@ -236,6 +255,7 @@ static void run_tasks(hand *h)
     for (size_t i = 0; i < h->count; i++)
         finish(d, &h->task[i]);
     d->running -= (uint32_t)h->count;
+    atomic_fetch_add_explicit(&d->news, 1, memory_order_relaxed);
     cl_driver_drain(d);
     if (now >= d->due)
         look_on(d, now);
@@ -275,6 +295,33 @@ static void sleep_until_woken(cl_driver *d)
     *wait += cl_clock() - begin;
 }
 
+static bool has_news(cl_driver *d, uint32_t known)
+{
+    return atomic_load_explicit(&d->news, memory_order_relaxed) != known;
+}
+
+/* Lets the mutex go until another worker has news; false: there were none for long. */
+static bool look_out(hand *h)
+{
+    cl_driver *d = h->driver;
+    const double begin = cl_clock();
+    if (h->hungry == 0)
+        h->hungry = begin;
+    const double end = h->hungry + SPIN_TIME;
+    const uint32_t known = atomic_load_explicit(&d->news, memory_order_relaxed);
+    if (!d->running || begin >= end)
+        return false;
+    d->spinning++;
+    cl_mutex_unlock(d->mutex);
+    while (!has_news(d, known) && cl_clock() < end)
+        for (int i = 0; i < 32 && !has_news(d, known); i++)
+            cl_thread_relax();
+    cl_mutex_lock(d->mutex);
+    d->spinning--;
+    d->wait_task += cl_clock() - begin;
+    return has_news(d, known); /* those since the last look woke nobody */
+}
+
 static void work(void *arg, int worker, int nworkers)
 {
     cl_driver *d = arg;
@@ -297,9 +344,10 @@ static void work(void *arg, int worker, int nworkers)
         if (is_over(d) || d->to_decode.first || (!d->threads && d->to_io.first))
             continue;
         d->stalled = is_stalled(d);
-        if (!d->stalled)
+        if (!d->stalled && !look_out(&h))
             sleep_until_woken(d);
     }
+    atomic_fetch_add_explicit(&d->news, 1, memory_order_relaxed);
     cl_cond_broadcast(&d->work);
     cl_mutex_unlock(d->mutex);
 }

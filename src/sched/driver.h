@@ -50,9 +50,11 @@ typedef struct {
     uint64_t nblock;
 
     cl_transfers to_io, to_decode, spare;
-    uint32_t transfers;     /* of them under way */
-    uint32_t loads;         /* ... that bring something */
-    uint32_t running, idle; /* tasks, workers */
+    uint32_t transfers;      /* of them under way */
+    uint32_t loads;          /* ... that bring something */
+    uint32_t running;        /* tasks */
+    uint32_t idle, spinning; /* workers that sleep; that look out for work */
+    _Atomic uint32_t news;   /* counts what those that spin look out for */
     bool canceled, stalled, io_stops;
 
     cl_thread io_thread[CL_IO_THREADS];
@@ -83,7 +85,7 @@ void cl_driver_sweep(cl_driver *driver);
 /* Takes the core's actions: frees and discards at once, queues loads and spills. */
 void cl_driver_drain(cl_driver *d);
 void cl_driver_fail(cl_driver *d, uint32_t task, uint32_t block, const cl_error *err);
-void cl_driver_wake(cl_driver *d); /* one worker, if any is idle */
+void cl_driver_wake(cl_driver *d); /* one worker, if there are only sleeping ones */
 /* Serves the oldest transfer that waits for a worker (or for an I/O thread); false:
  * there is none. Lets the mutex go while it works. */
 bool cl_transfer_decode(cl_driver *d, uint32_t lane);
