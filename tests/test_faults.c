@@ -88,6 +88,40 @@ static clast_array *program(clast_ctx *ctx, clast_array *x)
                       &name);
 }
 
+static clast_status fill(clast_call *call, void *user, int nin, const clast_view *from,
+                         int nout, clast_buffer *to)
+{
+    for (int i = 0; i < nout; i++)
+        memset(to[i].data, 0, to[i].bytes);
+    return CLAST_OK;
+}
+
+/* A stencil, a fold of it, and two tasks on what it makes. */
+static clast_array *functions(clast_ctx *ctx, clast_array *x)
+{
+    static const int64_t depth[2] = {3, 20}, bytes[1] = {100};
+    static const int axes[1] = {1};
+    static const clast_output made[2] = {{CLAST_UINT8, 1, bytes},
+                                         {CLAST_FLOAT64, 0, NULL}};
+    const clast_map_input how = {.depth = depth, .pad = CLAST_PAD_REFLECT};
+    const clast_fold rows = {.naxes = 1,
+                             .axes = axes,
+                             .partial = {CLAST_FLOAT64, 0, NULL},
+                             .combine = fill,
+                             .finish = fill};
+    const clast_map_options stencil = {.name = "stencil",
+                                       .dtype = CLAST_FLOAT64,
+                                       .inputs = &how},
+                            fold = {
+                                .name = "fold", .dtype = CLAST_FLOAT64, .fold = &rows};
+    clast_array *y = clast_map(ctx, 1, &x, fill, NULL, &stencil);
+    clast_array *z = clast_map(ctx, 1, &y, fill, NULL, &fold);
+    clast_array *parts[2] = {NULL, NULL}, *last = NULL;
+    clast_task(ctx, 1, &z, 2, made, parts, fill, NULL, NULL);
+    clast_task(ctx, 2, parts, 1, &made[1], &last, fill, NULL, NULL);
+    return clast_add(y, last);
+}
+
 static const struct {
     formula_fn *formula;
     uint64_t memory, block;
@@ -95,6 +129,7 @@ static const struct {
     {elementwise, CLAST_MIB(64), 0}, {product, CLAST_MIB(64), 0},
     {factors, CLAST_MIB(64), 0},     {spilling, CLAST_MIB(6), CLAST_KIB(256)},
     {persisted, CLAST_MIB(64), 0},   {program, CLAST_MIB(64), 0},
+    {functions, CLAST_MIB(64), 0},
 };
 
 static clast_status run_once(int i)

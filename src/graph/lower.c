@@ -81,12 +81,14 @@ clast_status cl_lower_blocks(cl_draft *d, int64_t count, uint32_t *first)
     return CLAST_OK;
 }
 
+/* A block of more pages than can be counted has as many as can: no budget holds it. */
 void cl_lower_block(cl_draft *d, uint32_t block, uint32_t tensor, uint64_t bytes,
                     uint8_t flags)
 {
     cl_block *const b = &d->block[block];
+    const uint64_t pages = cl_pages(bytes);
     b->tensor = tensor;
-    b->pages = (uint32_t)cl_pages(bytes);
+    b->pages = pages < UINT32_MAX ? (uint32_t)pages : UINT32_MAX;
     b->flags = flags;
 }
 

@@ -163,10 +163,13 @@ static bool take_tasks(hand *h)
     return h->count;
 }
 
-/* Twice as many next time if these took no time, fewer if they did. */
+/* Twice as many next time if these took no time, fewer if they did. Functions of the
+ * caller are taken one by one: what one took says nothing of the next. */
 static void adapt(hand *h, double seconds)
 {
-    if (seconds > BATCH_TIME)
+    if (h->driver->has_calls)
+        h->want = 1;
+    else if (seconds > BATCH_TIME)
         h->want = h->want > 4 ? h->want / 4 : 1;
     else if (h->count == h->want && seconds < BATCH_TIME / 2 && h->want < BATCH)
         h->want *= 2;
@@ -383,9 +386,20 @@ static clast_status report(const cl_driver *d, cl_error *err)
                         (unsigned long long)counts.done);
 }
 
+/* Tasks that call functions of the caller, which may take any time. */
+static uint64_t count_calls(const cl_plan *plan)
+{
+    uint64_t calls = 0;
+    for (uint32_t i = 0; i < plan->nstage; i++)
+        calls += plan->stage[i].kind == CL_STAGE_USER ? plan->stage[i].tasks : 0;
+    return calls;
+}
+
 static bool is_tiny(const cl_plan *plan, uint64_t tasks)
 {
     uint64_t bytes = 0;
+    if (count_calls(plan) > 1)
+        return false;
     for (uint32_t i = 0; i < plan->ntensor && bytes <= ALONE_BYTES; i++) {
         const cl_shape shape = cl_grid_shape(&plan->tensor[i].grid);
         int64_t count;
@@ -420,6 +434,7 @@ clast_status cl_driver_run(cl_driver *d, cl_error *err)
     cl_cond_init(&d->work);
     cl_cond_init(&d->io);
     const cl_engine_options *o = &d->engine->options;
+    d->has_calls = count_calls(d->plan) > 0;
     cl_blas_enter();
     cl_team_run(d->run->in_background ? CL_TEAM_PTHREADS : o->team, team_size(d), work,
                 d);

@@ -56,6 +56,7 @@ typedef struct {
     uint32_t idle, spinning; /* workers that sleep; that look out for work */
     _Atomic uint32_t news;   /* counts what those that spin look out for */
     bool canceled, stalled, io_stops;
+    bool has_calls; /* of functions of the caller */
 
     cl_thread io_thread[CL_IO_THREADS];
     uint32_t threads; /* started; workers do their work where there are none */
