@@ -53,7 +53,8 @@ static cl_core_limits choose_limits(run *r)
     cl_core_limits l = {.budget_pages = choose_budget(d, &r->plans.plan),
                         .scratch_pages = AMPLE,
                         .nplace = dice_one_in(d, 3) ? 2 + dice_below(d, 2) : 1,
-                        .prefetch = dice_below(d, 7)};
+                        .prefetch = dice_below(d, 7),
+                        .loads = dice_below(d, 4)};
     r->must_succeed = true;
     if (dice_one_in(d, 4)) {
         l.scratch_pages = dice_below(d, 20);

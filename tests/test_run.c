@@ -319,7 +319,9 @@ START_TEST(test_values)
         ck_assert_uint_eq(stats.written, sizeof result);
         ck_assert_uint_eq(stats.predicted_written, sizeof result);
         const bool is_tight = runs[_i].bytes < CLAST_MIB(3);
-        ck_assert_int_eq(stats.spilled > 0, runs[_i].from == COMPUTED && is_tight);
+        /* A task that ran ahead of its order may leave what has to be spilled. */
+        if (runs[_i].from == COMPUTED || runs[_i].workers == 1)
+            ck_assert_int_eq(stats.spilled > 0, runs[_i].from == COMPUTED && is_tight);
         ck_assert_int_eq(stats.predicted_spilled > 0,
                          runs[_i].from == COMPUTED && is_tight);
         if (runs[_i].from == READ) {

@@ -178,6 +178,7 @@ clast_status cl_budget_core(cl_core **out, const cl_engine *engine, const cl_pla
             .scratch_pages = b->binds ? scratch_pages(engine, run) : 0,
             .nplace = 1,
             .prefetch = 2 * (uint32_t)engine->options.workers + 2,
+            .loads = (uint32_t)engine->options.workers,
         };
         CL_TRY(cl_core_new(out, plan, &limits, err));
         const uint64_t bytes = cl_core_bytes(*out);

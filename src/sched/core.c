@@ -3,13 +3,16 @@
  * The scheduler core (core.h): events in, tasks out.
  *
  * Candidates are tasks whose read versions are all made: the set `ready` and the
- * claims. A worker gets the lowest of them that can start at its place; on the way
- * operands of those that cannot are asked for, and the first that lacks memory ends the
- * walk. Room that earlier candidates will need at their start is kept free of later
- * ones (`slack`), so that prefetched blocks do not have to be thrown out again.
+ * claims. A worker gets the lowest of them that can start at its place; the first that
+ * lacks memory ends the walk. Room that earlier candidates will need at their start is
+ * kept free of later ones (`slack`).
  *
- * Between takes, when the queue of actions runs dry, think() looks ahead: it fetches
- * for the lowest task and then for the next `prefetch` in rank order, started or not.
+ * What is fetched follows the order, so that it is used before it is thrown out.
+ * Between takes, when the queue of actions runs dry, think() fetches for the lowest
+ * candidate at any cost, then in rank order for the next tasks that were not started,
+ * whatever they wait for: for the first half of `prefetch`, the *near* ones, blocks
+ * that are needed later go; for the others only free memory is used. A candidate beyond
+ * the near ones is fetched for only by a worker that would sleep otherwise.
  *
  * Where the budget cannot bind (all blocks fit, with the largest workspace or load) no
  * order of uses is kept: a task then costs one bit operation and a walk over operands
@@ -151,11 +154,32 @@ static void check_stuck(cl_core *core)
         cl_core_fail(core, CLAST_EINTERNAL, CL_NONE, CL_NONE, CL_NONE);
 }
 
-/* May operands be fetched for this task, which is not claimed? */
-static bool may_claim(const cl_core *core, uint32_t task)
+/* Before a walk: how far the tasks reach that things are fetched for. */
+static void look_around(cl_core *core)
 {
-    return core->nclaim <= core->limits.prefetch ||
-           core->claim[core->nclaim - 1].task > task;
+    core->near = core->horizon = 0;
+    for (uint32_t p = 0; p < core->limits.nplace; p++)
+        core->place[p].slack = 0;
+    if (core->limits.nplace > 1 || !(core->loads || core->bounded))
+        return;
+    for (uint32_t i = 0, t = 0; i <= core->limits.prefetch; i++, t++) {
+        t = cl_ready_next(&core->pending, t);
+        if (t == CL_NONE)
+            return;
+        core->horizon = t;
+        if (i < core->limits.prefetch / 2)
+            core->near = t;
+    }
+}
+
+/* May operands be fetched for this task, which is not claimed? `idle`: nothing was
+ * found for the worker yet. */
+static bool may_fetch(const cl_core *core, uint32_t task, bool idle)
+{
+    if (core->limits.nplace > 1)
+        return core->nclaim <= core->limits.prefetch ||
+               core->claim[core->nclaim - 1].task > task;
+    return task <= core->near || (idle && core->place[0].inflight == 0);
 }
 
 static void clear_slack(cl_core *core)
@@ -176,7 +200,7 @@ size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
     uint32_t rank = 0, patience = PATIENCE;
     bool first = true;
     core->starved = false;
-    clear_slack(core);
+    look_around(core);
     while (n < max && patience > 0 && !core->stopped) {
         int claimed;
         const uint32_t task = next_candidate(core, rank, &claimed);
@@ -184,11 +208,12 @@ size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
             break;
         const uint16_t at = claimed < 0 ? place : (uint16_t)claimed;
         rank = task + 1;
-        if (claimed < 0 && !cl_task_operands_here(core, task, at) &&
-            !may_claim(core, task)) {
+        if (claimed < 0 && !first && !cl_task_operands_here(core, task, at) &&
+            !may_fetch(core, task, n == 0)) {
             patience--;
             continue;
         }
+        core->effort = first ? CL_AT_ANY_COST : CL_IF_NOT_NEEDED;
         const cl_verdict v = cl_task_prepare(core, task, at, at == place);
         if (v == CL_GO && at == place) {
             cl_task_start(core, task, place, &starts[n++]);
@@ -201,7 +226,7 @@ size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
             first = n == 0;
             continue;
         }
-        if (claimed < 0)
+        if (claimed < 0 && core->limits.nplace > 1)
             cl_claim_add(core, task, place);
         if (v == CL_LACKS) {
             core->starved = true;
@@ -220,25 +245,33 @@ size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
     return n;
 }
 
-/* Fetches ahead for one task, whatever it still waits for. false: no memory. */
-static bool fetch_ahead(cl_core *core, uint32_t task)
+/* Fetches ahead for one task, whatever it still waits for; nothing goes that is needed
+ * before `rank`. false: no memory. */
+static bool fetch_ahead(cl_core *core, uint32_t task, uint32_t rank)
 {
     const cl_segment *s = cl_task_segment(core, task);
     const uint32_t i = task - s->task_base;
     for (uint32_t o = s->operand_start[i]; o < s->operand_start[i + 1]; o++)
         if (cl_mode_reads(s->operand[o]) &&
-            cl_block_obtain(core, cl_operand_block(s->operand[o]), 0, task, 0) ==
+            cl_block_obtain(core, cl_operand_block(s->operand[o]), 0, rank, 0) ==
                 CL_LACKS)
             return false;
     return true;
 }
 
+/* From the lowest task that was not started: it may wait for one that runs, and so be
+ * lower than the head, whose operands stay nevertheless. */
 static void prefetch(cl_core *core, uint32_t head)
 {
-    uint32_t t = head;
-    for (uint32_t i = 0; i < core->limits.prefetch && !core->stopped; i++) {
-        t = cl_ready_next(&core->pending, t + 1);
-        if (t == CL_NONE || !fetch_ahead(core, t))
+    uint32_t t = 0;
+    for (uint32_t i = 0; i <= core->limits.prefetch && !core->stopped; i++, t++) {
+        t = cl_ready_next(&core->pending, t);
+        if (t == CL_NONE)
+            return;
+        if (t == head)
+            continue;
+        core->effort = i <= core->limits.prefetch / 2 ? CL_IF_NOT_NEEDED : CL_IF_FREE;
+        if (!fetch_ahead(core, t, t > head ? t : head))
             return;
         pass_over(core, t, 0);
     }
@@ -251,6 +284,7 @@ static void serve_claims(cl_core *core, uint32_t head)
         const cl_claim c = core->claim[i];
         if (c.task == head)
             continue;
+        core->effort = CL_IF_NOT_NEEDED;
         const cl_verdict v = cl_task_prepare(core, c.task, c.place, false);
         if (v == CL_LACKS || v == CL_MISSING)
             return;
@@ -266,13 +300,14 @@ static void think(cl_core *core)
     core->stirred = false;
     if (core->stopped || !(core->loads || core->bounded || core->limits.nplace > 1))
         return;
-    clear_slack(core);
+    look_around(core);
     do {
         head = next_candidate(core, 0, &claimed);
         if (head == CL_NONE)
             return;
         if (claimed < 0 && core->limits.nplace > 1)
             return; /* whoever takes it decides where */
+        core->effort = CL_AT_ANY_COST;
         v = cl_task_prepare(core, head, claimed < 0 ? 0 : (uint16_t)claimed, false);
     } while (v == CL_MISSING && !core->stopped);
     core->starved = v == CL_LACKS;

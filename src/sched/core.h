@@ -91,6 +91,7 @@ typedef struct {
     uint64_t scratch_pages; /* per place; 0 forbids spilling */
     uint32_t nplace;
     uint32_t prefetch; /* how many tasks ahead to load for; 0: none */
+    uint32_t loads;    /* so many at a time are worth evicting for; 0: one */
 } cl_core_limits;
 
 typedef struct {

@@ -177,10 +177,26 @@ static way way_out(cl_core *core, uint16_t p, uint32_t block, uint32_t next_use,
     return spills ? BY_SPILLING : BY_NOTHING;
 }
 
+/* Nothing is written for a task that is out of its order by far: what it makes is
+ * likely to be what has to be written next. */
+static bool runs_ahead(const cl_core *core, uint32_t rank)
+{
+    return core->effort != CL_AT_ANY_COST && core->limits.nplace == 1 &&
+           rank > core->horizon;
+}
+
+static bool is_fresh(const cl_place *place, uint32_t block)
+{
+    return place->hold[block] & CL_HOLD_FRESH;
+}
+
 static bool is_eligible(const cl_core *core, uint16_t p, uint32_t at, uint32_t rank,
                         uint16_t home)
 {
     const cl_place *place = &core->place[p];
+    if (core->effort != CL_AT_ANY_COST &&
+        (place->key[at] <= core->horizon || is_fresh(place, place->heap[at])))
+        return false;
     if (place->key[at] > rank)
         return true;
     /* An operand of the task itself, already copied to where it will run. */
@@ -200,7 +216,8 @@ static uint32_t best_of(cl_core *core, uint16_t p, uint32_t from, uint32_t to,
             continue;
         const way w = way_out(core, p, place->heap[at], place->key[at], &cost);
         const double score = ((double)place->key[at] - rank) / cost;
-        if (w == BY_NOTHING || score <= most)
+        if (w == BY_NOTHING || (w == BY_SPILLING && runs_ahead(core, rank)) ||
+            score <= most)
             continue;
         most = score;
         best = place->heap[at];
@@ -271,14 +288,24 @@ static bool evict_one(cl_core *core, uint16_t p, uint32_t rank, uint16_t home)
     return true;
 }
 
+/* Pages that will be free without anything being evicted: those that are spilled, and
+ * the staging of loads, where as many are under way as can be served. */
+static uint64_t coming(const cl_core *core, const cl_place *place)
+{
+    const bool is_many = place->loading > 0 && place->loading >= core->limits.loads;
+    return place->leaving + (is_many ? place->staging : 0);
+}
+
 bool cl_evict_make_room(cl_core *core, uint16_t p, uint64_t pages, uint32_t rank,
                         uint16_t home)
 {
     const cl_place *place = &core->place[p];
     const uint64_t budget = core->limits.budget_pages;
     while (place->reserved + pages > budget) {
-        if (core->bounded && place->reserved - place->leaving + pages <= budget)
-            return false; /* what is being spilled will do */
+        if (core->effort == CL_IF_FREE)
+            return false;
+        if (core->bounded && place->reserved - coming(core, place) + pages <= budget)
+            return false; /* what is under way will do */
         if (core->bounded && evict_one(core, p, rank, home))
             continue;
         if (!cl_action_revoke_later(core, p, rank))

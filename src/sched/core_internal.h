@@ -47,6 +47,7 @@ enum {
     CL_HOLD_SCRATCH = 8,       /* a copy is in the place's scratch */
     CL_HOLD_FROM_SOURCE = 16,  /* LOADING, charged with load_pages */
     CL_HOLD_FROM_SCRATCH = 32, /* LOADING */
+    CL_HOLD_FRESH = 64,        /* fetched, and no task has read it since */
     CL_HOLD_PIN = 256          /* pins count from here */
 };
 
@@ -56,6 +57,11 @@ enum { CL_BLOCK_MADE = 64 };
 /* A RECOMPUTE block is dropped at most this often between two uses, then spilled: two
  * blocks of one task cannot push each other out for ever. */
 #define CL_CORE_DROPS 4
+
+/* How far room is made. Only for the lowest candidate, which must get on, goes what was
+ * fetched and not used yet, or what a task up to the horizon needs: it would have to
+ * come back at once. What is fetched long before its time throws out nothing. */
+typedef enum { CL_IF_FREE, CL_IF_NOT_NEEDED, CL_AT_ANY_COST } cl_effort;
 
 /* Verdict on a task, or on one operand of it, at a place. */
 typedef enum {
@@ -67,11 +73,12 @@ typedef enum {
 
 typedef struct {
     uint64_t reserved, leaving; /* pages; leaving: of them, being spilled */
+    uint64_t staging;           /* ... held by loads until they have arrived */
     uint64_t scratch;
     uint64_t slack; /* pages that candidates passed over in this walk will need */
     uint32_t epoch;
-    uint32_t running, inflight;
-    uint32_t *hold; /* by block */
+    uint32_t running, inflight, loading; /* loading: from a source */
+    uint32_t *hold;                      /* by block */
     /* Binary heap of evictable blocks, the farthest next use on top (bounded only). */
     uint32_t nheap;
     uint32_t *heap, *key; /* by position */
@@ -130,6 +137,9 @@ struct cl_core {
     cl_action *queue; /* ring of a power of two */
     size_t queue_room, queue_at, queue_n;
 
+    cl_effort effort; /* of what is being prepared */
+    uint32_t near,
+        horizon; /* ranks: last of the near tasks, last that is fetched for */
     uint64_t all_pages, most_extra; /* sum over blocks; largest workspace or load */
     uint64_t remaining;
     bool bounded; /* the budget binds: victims may be needed */
@@ -239,7 +249,8 @@ static inline uint32_t cl_hold_pins(uint32_t hold)
 }
 static inline void cl_hold_become(uint32_t *hold, uint32_t state)
 {
-    *hold = (*hold & ~(uint32_t)CL_HOLD_STATE) | state;
+    const uint32_t fresh = state == CL_HOLD_ABSENT ? CL_HOLD_FRESH : 0;
+    *hold = (*hold & ~(CL_HOLD_STATE | fresh)) | state;
 }
 /* Its bytes can be read at the place. */
 static inline bool cl_block_is_here(const cl_core *core, uint32_t block, uint16_t place)
@@ -259,7 +270,8 @@ void cl_evict_add(cl_core *core, uint32_t block, uint16_t place);
 void cl_evict_remove(cl_core *core, uint32_t block, uint16_t place);
 void cl_evict_touch(cl_core *core, uint32_t block);
 uint32_t cl_evict_next_use(cl_core *core, uint32_t block);
-/* Room for `pages` at `place` for the task `rank`, which runs at `home`. */
+/* Room for `pages` at `place` for the task `rank`, which runs at `home`, as far as
+ * core->effort goes. */
 bool cl_evict_make_room(cl_core *core, uint16_t place, uint64_t pages, uint32_t rank,
                         uint16_t home);
 

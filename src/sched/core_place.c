@@ -111,7 +111,12 @@ static cl_verdict begin_load(cl_core *core, uint32_t block, uint16_t p, uint32_t
     cl_place_reserve(core, p, pages);
     cl_hold_become(&place->hold[block], CL_HOLD_LOADING);
     place->hold[block] |= from_scratch ? CL_HOLD_FROM_SCRATCH : CL_HOLD_FROM_SOURCE;
+    place->hold[block] |= CL_HOLD_FRESH;
     place->inflight++;
+    if (!from_scratch) {
+        place->staging += b->load_pages;
+        place->loading++;
+    }
     cl_action_push_full(core, (cl_action){.kind = CL_ACTION_LOAD,
                                           .place = p,
                                           .block = block,
@@ -200,8 +205,12 @@ static void end_load(cl_core *core, uint32_t block, uint16_t p)
 {
     cl_place *place = &core->place[p];
     uint32_t *hold = &place->hold[block];
-    if (*hold & CL_HOLD_FROM_SOURCE)
-        place->reserved -= cl_core_block(core, block)->load_pages;
+    if (*hold & CL_HOLD_FROM_SOURCE) {
+        const uint32_t staging = cl_core_block(core, block)->load_pages;
+        place->reserved -= staging;
+        place->staging -= staging;
+        place->loading--;
+    }
     *hold &= ~(uint32_t)(CL_HOLD_FROM_SOURCE | CL_HOLD_FROM_SCRATCH);
     place->inflight--;
 }
@@ -345,8 +354,8 @@ static void lose_blocks(cl_core *core, uint16_t lost)
         cl_evict_remove(core, b, lost);
         place->hold[b] = CL_HOLD_ABSENT;
     }
-    place->reserved = place->leaving = place->scratch = 0;
-    place->running = place->inflight = 0;
+    place->reserved = place->leaving = place->staging = place->scratch = 0;
+    place->running = place->inflight = place->loading = 0;
     place->epoch++;
 }
 

@@ -173,7 +173,8 @@ bool cl_task_operands_here(const cl_core *core, uint32_t task, uint16_t place)
     return true;
 }
 
-/* All missing operands are demanded; otherwise everything absent is asked for. */
+/* All missing operands are demanded, by the lowest candidate only, or what is made again
+ * for many would push each other out; otherwise everything absent is asked for. */
 static cl_verdict fetch_operands(cl_core *core, uint32_t task, uint16_t place)
 {
     const cl_operands o = cl_task_operands(core, task);
@@ -182,6 +183,8 @@ static cl_verdict fetch_operands(cl_core *core, uint32_t task, uint16_t place)
         const uint32_t block = cl_operand_block(o.at[i]);
         if (!cl_mode_reads(o.at[i]) || cl_block_has_copy(core, block))
             continue;
+        if (core->effort != CL_AT_ANY_COST)
+            return CL_PENDING;
         cl_task_demand(core, block);
         worst = CL_MISSING;
     }
@@ -317,7 +320,7 @@ void cl_task_start(cl_core *core, uint32_t task, uint16_t p, cl_start *start)
             }
             bit <<= 1;
         }
-        place->hold[block] += CL_HOLD_PIN;
+        place->hold[block] = (place->hold[block] & ~CL_HOLD_FRESH) + CL_HOLD_PIN;
     }
     cl_place_reserve(core, p, pages);
     if (core->state[task] == CL_TASK_CLAIMED)

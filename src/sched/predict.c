@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The dry run: the scheduler core driven by one worker that computes nothing.
+ * The dry run: the scheduler core driven by workers that compute nothing.
  *
- * Loads and spills are answered at once, every task is done as soon as it was started.
- * What the core asked for on the way is the prediction: the peak, bytes read, written
- * and spilled. It is the run's own state machine with the run's own limits, so the
- * prediction errs only by what more workers and slow disks change in the order.
+ * As many tasks are kept under way as the run has workers, and one load less; the oldest
+ * ends when there are more, or when nothing can be started, loads before tasks. Spills
+ * end at once. What the core asked for on the way is the prediction: the peak, bytes read, written and
+ * spilled. It is the run's own state machine with the run's own limits, so the
+ * prediction errs only by what the time changes that tasks and disks take.
  *
  * Cost: one pass of the core, about 0.3 us a task.
  */
@@ -15,12 +16,22 @@
 
 #include <string.h>
 
+#define MOST_WIDTH 64u
+
+/* What is under way, oldest first. */
+typedef struct {
+    cl_event event[MOST_WIDTH];
+    uint32_t first, n;
+} line;
+
 typedef struct {
     const cl_plan *plan;
     cl_core *core;
     const char *scratch_folder;
     bool has_scratch; /* it is there and not full */
     uint64_t read, written;
+    line tasks, loads; /* under way */
+    uint32_t width;    /* so many of each */
 } rehearsal;
 
 static uint64_t box_bytes(const cl_box *box, clast_dtype dtype)
@@ -39,6 +50,25 @@ static uint64_t loaded_bytes(const cl_plan *plan, uint32_t block)
     return box_bytes(&box, t->dtype);
 }
 
+/* The oldest of the line ends. */
+static bool end_oldest(rehearsal *r, line *l)
+{
+    if (l->n == 0)
+        return false;
+    const cl_event event = l->event[l->first];
+    l->first = (l->first + 1) % MOST_WIDTH;
+    l->n--;
+    cl_core_post(r->core, &event);
+    return true;
+}
+
+static void join_line(rehearsal *r, line *l, uint32_t width, const cl_event *event)
+{
+    l->event[(l->first + l->n++) % MOST_WIDTH] = *event;
+    if (l->n > width)
+        end_oldest(r, l);
+}
+
 /* Whether there were any to answer. */
 static bool answer_actions(rehearsal *r)
 {
@@ -53,15 +83,24 @@ static bool answer_actions(rehearsal *r)
             event.kind = CL_EVENT_LOADED;
             if (!action.from_scratch)
                 r->read += loaded_bytes(r->plan, action.block);
+            join_line(r, &r->loads, r->width - 1, &event);
         } else if (action.kind == CL_ACTION_SPILL) {
             event.kind = CL_EVENT_SPILLED;
+            cl_core_post(r->core, &event);
         } else {
             continue;
         }
-        cl_core_post(r->core, &event);
         any = true;
     }
     return any;
+}
+
+/* What is loaded meanwhile arrives before the task ends. */
+static bool end_task(rehearsal *r)
+{
+    while (end_oldest(r, &r->loads))
+        answer_actions(r);
+    return end_oldest(r, &r->tasks);
 }
 
 static void rehearse_task(rehearsal *r, const cl_start *start)
@@ -71,10 +110,11 @@ static void rehearse_task(rehearsal *r, const cl_start *start)
         const cl_box box = cl_grid_box(&task.stage->units, task.index);
         r->written += box_bytes(&box, r->plan->sink[task.stage->sink].dtype);
     }
-    cl_core_post(r->core, &(cl_event){.kind = CL_EVENT_DONE,
-                                      .epoch = start->epoch,
-                                      .task = start->task,
-                                      .block = CL_NONE});
+    join_line(r, &r->tasks, r->width,
+              &(cl_event){.kind = CL_EVENT_DONE,
+                          .epoch = start->epoch,
+                          .task = start->task,
+                          .block = CL_NONE});
 }
 
 static clast_status stopped(const rehearsal *r, const cl_budget *budget, cl_error *err)
@@ -106,18 +146,17 @@ static clast_status lacks_scratch(const rehearsal *r, cl_error *err)
 
 static clast_status rehearse(rehearsal *r, const cl_budget *budget, cl_error *err)
 {
-    for (;;) {
+    bool goes_on = true;
+    while (goes_on) {
         cl_start start;
+        if (r->tasks.n == r->width)
+            end_task(r);
         const size_t n = cl_core_take(r->core, 0, &start, 1);
-        const bool any = answer_actions(r);
-        if (n) {
+        goes_on = answer_actions(r) || n > 0;
+        if (n > 0)
             rehearse_task(r, &start);
-            answer_actions(r);
-        } else if (cl_core_is_finished(r->core)) {
-            break;
-        } else if (!any) {
-            break;
-        }
+        goes_on =
+            answer_actions(r) || goes_on || end_oldest(r, &r->loads) || end_task(r);
     }
     uint32_t task, block;
     const clast_status status = cl_core_failure(r->core, &task, &block);
@@ -147,7 +186,10 @@ clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_r
                         cl_budget *budget, clast_stats *stats, cl_error *err)
 {
     uint64_t room = 0;
-    rehearsal r = {.plan = plan, .scratch_folder = run->scratch_folder};
+    const uint32_t workers = (uint32_t)engine->options.workers;
+    rehearsal r = {.plan = plan,
+                   .scratch_folder = run->scratch_folder,
+                   .width = workers < MOST_WIDTH ? workers : MOST_WIDTH - 1};
     r.has_scratch = run->scratch_folder &&
                     cl_scratch_room(run->scratch_folder, &room, NULL) == CLAST_OK &&
                     room > 0;
