@@ -288,9 +288,9 @@ static bool is_stalled(const cl_driver *d)
 
 static void sleep_until_woken(cl_driver *d)
 {
-    double *wait = d->loads                        ? &d->wait_read
-                   : cl_core_wants_memory(d->core) ? &d->wait_memory
-                                                   : &d->wait_task;
+    double *wait = cl_core_wants_memory(d->core) ? &d->wait_memory
+                   : d->loads                    ? &d->wait_read
+                                                 : &d->wait_task;
     const double begin = cl_clock();
     d->idle++;
     cl_cond_wait(&d->work, d->mutex);
