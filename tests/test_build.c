@@ -449,6 +449,28 @@ START_TEST(footprints_are_bounded)
 }
 END_TEST
 
+/* Rows of 16 KiB, so partials of 16 KiB: seventeen would be four times the target. */
+START_TEST(large_partials_are_joined_in_steps)
+{
+    static const struct {
+        int64_t rows;
+        uint64_t joins;
+    } row[] = {{1, 0},    {16, 0},     {17, 1},    {256, 15},
+               {257, 16}, {4096, 255}, {4097, 256}};
+    static const int64_t chunk[] = {1, 2048};
+    kit k;
+    kit_open(&k);
+    const cl_node_id x = kit_source(&k, F8, DIMS(row[_i].rows, 2048), chunk, false);
+    kit_store(&k, kit_reduce(&k, CLAST_SUM, x, 1), NULL);
+    k.settings.block_bytes = 16384;
+    kit_build(&k);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_FOLD), (uint64_t)row[_i].rows);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_JOIN), row[_i].joins);
+    ck_assert_uint_le(most_bytes(&k.plan), 4 * (16384 + CL_PAGE));
+    kit_close(&k);
+}
+END_TEST
+
 static uint64_t copies(const cl_plan *plan)
 {
     uint64_t n = 0;
@@ -642,6 +664,7 @@ static Suite *suite(void)
     tcase_add_test(t, described);
     tcase_add_test(t, badly_fitting_grids_are_staged);
     tcase_add_loop_test(t, footprints_are_bounded, 0, 5);
+    tcase_add_loop_test(t, large_partials_are_joined_in_steps, 0, 7);
     tcase_add_loop_test(t, copies_follow_the_budget, 0, 7);
     tcase_add_test(t, crumbs_are_copied_twice);
     tcase_add_test(t, many_members_are_gathered_in_steps);

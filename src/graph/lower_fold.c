@@ -5,7 +5,9 @@
  * The program's space has a grid; its tiles along the kept axes are the output's tiles
  * o, those along the reduced axes (C order) the leaves k = 0 .. nfold - 1 of each.
  * Every leaf's partial is a version of its chain's one buffer. What is combined with
- * what depends on nfold only.
+ * what depends on nfold only: joins go from left to right, so whether a group of
+ * partials is joined by one task, or large ones by one task each as they come, changes
+ * no bit. The latter has two of them in memory instead of CL_CHAIN + 1.
  */
 #include "graph/draft.h"
 #include "graph/grid.h"
@@ -15,7 +17,10 @@ typedef struct {
     cl_grid out;
     int64_t nout, nfold;
     uint64_t *bytes; /* of a partial, by o */
+    bool is_stepped; /* CL_CHAIN partials at once would be too large */
 } fold;
+
+enum { MOST_LEVELS = 16 }; /* CL_CHAIN to that power is more than there are leaves */
 
 static void split_axes(const cl_recipe *r, uint32_t axes, fold *f)
 {
@@ -124,44 +129,80 @@ static clast_status leaves(cl_draft *d, cl_recipe *r, fold *f)
     return CLAST_OK;
 }
 
-/* Where the partials of one level are: entry c of output tile o. */
-typedef struct {
+/* The partials of one level; entry c of output tile o is joined from up to CL_CHAIN
+ * entries of the level below. The lowest level has chains of leaves instead. */
+typedef struct level {
+    const struct level *below;
     uint32_t first;
     int64_t each, count; /* blocks and entries an output tile */
-    bool is_chained;     /* entry c is the last version of chain c */
+    bool is_stepped;     /* entry c is the last of its group's versions */
 } level;
 
 static uint32_t entry(const level *l, int64_t o, int64_t c)
 {
-    int64_t at = c;
-    if (l->is_chained) {
-        const int64_t end = (c + 1) * CL_CHAIN;
-        at = (end < l->each ? end : l->each) - 1;
-    }
+    int64_t at = c, end = (c + 1) * CL_CHAIN;
+    const int64_t most = l->below ? l->below->count : l->each;
+    end = end < most ? end : most;
+    if (!l->below)
+        at = end - 1;
+    else if (l->is_stepped && end == c * CL_CHAIN + 1)
+        return entry(l->below, o, end - 1); /* alone: as it is */
+    else if (l->is_stepped)
+        at = end - c - 2; /* a group has one version less than entries */
     return l->first + (uint32_t)(o * l->each + at);
+}
+
+/* One task a group, which has all its entries in memory at once. */
+static clast_status join_at_once(cl_draft *d, const fold *f, const level *l)
+{
+    for (int64_t o = 0; o < f->nout; o++)
+        for (int64_t j = 0; j < l->count; j++) {
+            const int64_t end = (j + 1) * CL_CHAIN;
+            for (int64_t c = j * CL_CHAIN; c < l->below->count && c < end; c++)
+                CL_TRY(cl_lower_operand(d, entry(l->below, o, c), CL_R));
+            CL_TRY(cl_lower_operand(d, l->first + (uint32_t)(o * l->each + j), CL_W));
+            CL_TRY(cl_lower_task(d));
+        }
+    return CLAST_OK;
+}
+
+/* A task for each entry but the first of a group, which the others are added to. The
+ * sum comes first, so that it is wanted before what is added. */
+static clast_status join_in_steps(cl_draft *d, const fold *f, const level *l)
+{
+    for (int64_t o = 0; o < f->nout; o++) {
+        uint32_t next = l->first + (uint32_t)(o * l->each), sum = CL_NONE;
+        for (int64_t c = 0; c < l->below->count; c++) {
+            const uint32_t in = entry(l->below, o, c);
+            if (c % CL_CHAIN == 0) {
+                sum = in;
+                continue;
+            }
+            CL_TRY(cl_lower_operand(d, sum, CL_ACC));
+            CL_TRY(cl_lower_operand(d, next, CL_W));
+            CL_TRY(cl_lower_operand(d, in, CL_R));
+            CL_TRY(cl_lower_task(d));
+            sum = next++;
+        }
+    }
+    return CLAST_OK;
 }
 
 static clast_status join(cl_draft *d, const fold *f, level *l)
 {
-    const int64_t njoin = (l->count - 1) / CL_CHAIN + 1;
-    uint32_t first, stage;
-    CL_TRY(partials(d, f, njoin, &first));
+    l->count = (l->below->count - 1) / CL_CHAIN + 1;
+    l->is_stepped = f->is_stepped;
+    l->each = f->is_stepped ? l->below->count - l->count : l->count;
+    uint32_t stage;
+    CL_TRY(partials(d, f, l->each, &l->first));
     cl_stage s = f->base;
     s.kind = CL_STAGE_JOIN;
     s.label = "join";
-    s.njoin = njoin;
-    s.partial_first = first;
-    s.tasks = (uint64_t)(f->nout * njoin);
+    s.njoin = l->each;
+    s.partial_first = l->first;
+    s.tasks = (uint64_t)(f->nout * l->each);
     CL_TRY(cl_lower_stage(d, &s, CL_NONE, &stage));
-    for (int64_t o = 0; o < f->nout; o++)
-        for (int64_t j = 0; j < njoin; j++) {
-            for (int64_t c = j * CL_CHAIN; c < l->count && c < (j + 1) * CL_CHAIN; c++)
-                CL_TRY(cl_lower_operand(d, entry(l, o, c), CL_R));
-            CL_TRY(cl_lower_operand(d, first + (uint32_t)(o * njoin + j), CL_W));
-            CL_TRY(cl_lower_task(d));
-        }
-    *l = (level){.first = first, .each = njoin, .count = njoin};
-    return CLAST_OK;
+    return f->is_stepped ? join_in_steps(d, f, l) : join_at_once(d, f, l);
 }
 
 static clast_status finish(cl_draft *d, const fold *f, const level *l, uint32_t tensor)
@@ -201,22 +242,27 @@ clast_status cl_lower_fold(cl_draft *d, cl_recipe *r)
         f.bytes[o] =
             (uint64_t)cl_partial_bytes(f.base.reduction, input, cl_box_count(&box));
     }
+    f.is_stepped = f.nout > 0 && f.bytes[0] * CL_CHAIN > cl_draft_target(d);
     uint32_t tensor;
     CL_TRY(cl_draft_tensor(d, (clast_dtype)it->node.dtype, &f.out, 0, 1, &tensor));
     f.base.out = tensor;
     CL_TRY(cl_lower_tiles(d, tensor, 0));
 
-    level l = {0};
+    level levels[MOST_LEVELS] = {0};
+    int top = 0;
     if (f.nfold > 0 && f.nout > 0) {
         CL_TRY(leaves(d, r, &f));
-        l = (level){.first = f.base.partial_first,
-                    .each = f.nfold,
-                    .count = (f.nfold - 1) / CL_CHAIN + 1,
-                    .is_chained = true};
-        while (l.count > CL_CHAIN)
-            CL_TRY(join(d, &f, &l));
+        levels[0] = (level){.first = f.base.partial_first,
+                            .each = f.nfold,
+                            .count = (f.nfold - 1) / CL_CHAIN + 1};
+        /* The last join is the finish's, but for partials that are joined in steps. */
+        const int64_t most = f.is_stepped ? 1 : CL_CHAIN;
+        for (; levels[top].count > most; top++) {
+            levels[top + 1].below = &levels[top];
+            CL_TRY(join(d, &f, &levels[top + 1]));
+        }
     }
-    CL_TRY(finish(d, &f, &l, tensor));
+    CL_TRY(finish(d, &f, &levels[top], tensor));
     d->item[r->item].tensor = tensor;
     return CLAST_OK;
 }

@@ -87,7 +87,8 @@ typedef enum {
                         starts a chain (W), otherwise ACC on the partial of k - 1. Block
                         of (o, k):   partial_first + o * nfold + k */
     CL_STAGE_JOIN,   /* index = o * njoin + j. Joins its R operands (at most CL_CHAIN
-                        partials, in order) into one */
+                        partials, in order) into one: onto the ACC operand where it has
+                        one, into a new partial otherwise */
     CL_STAGE_FINISH, /* index = o: tile of `out`. Joins its R operands (as JOIN) and
                         writes final values */
     CL_STAGE_GEMM, /* index = tile of `out` * nfold + k. out tile += view[0](rows, K_k)

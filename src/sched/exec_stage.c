@@ -114,15 +114,23 @@ static const void **partials(cl_job *job, uint32_t *count)
     return partial;
 }
 
+/* Onto the version that is taken over, or into a new one. */
 static clast_status run_join(cl_job *job)
 {
     const cl_stage *stage = job->task.stage;
     const cl_fold fold = fold_of(stage);
     const int64_t elements = kept_elements(stage, job->task.index / stage->njoin);
+    void *const out = cl_job_output(job, 0);
+    if (cl_job_count(job, CL_ACC) > 0) {
+        CL_READY(job);
+        const void *const pair[2] = {out, cl_job_input(job, 0)};
+        cl_fold_join(&fold, elements, 2, pair, out);
+        return CLAST_OK;
+    }
     uint32_t count;
     const void **partial = partials(job, &count);
     CL_READY(job);
-    cl_fold_join(&fold, elements, count, partial, cl_job_output(job, 0));
+    cl_fold_join(&fold, elements, count, partial, out);
     return CLAST_OK;
 }
 
