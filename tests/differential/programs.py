@@ -53,6 +53,9 @@ def random_array(rng, dtype, shape):
         return rng.random(shape) < .5
     if dtype.kind in "iu":
         info = np.iinfo(dtype)
+        if style < .15:
+            corners = [info.min, info.min + 1, 0, 1, 2, info.max - 1, info.max] + ([-1, -2] if dtype.kind == "i" else [])
+            return rng.choice(np.array(corners, dtype), shape)
         if style < .6:
             low = 0 if dtype.kind == "u" else -9
             return rng.integers(low, 10, shape).astype(dtype)
@@ -62,7 +65,12 @@ def random_array(rng, dtype, shape):
         x = np.empty(shape, dtype)
         x.real, x.imag = random_array(rng, real, shape), random_array(rng, real, shape)
         return x
-    if style < .3:
+    if style < .08:
+        info = np.finfo(dtype)
+        corners = [0, -0.0, 1, -1, .5, 1.5, 2.5, 1 / 3, info.eps, info.tiny, info.smallest_subnormal, info.max, -info.max, 2.0 ** 31,
+                   2.0 ** 63, np.inf, -np.inf, np.nan, 88.7, 709.7, 1e5, np.pi]
+        x = rng.choice(np.array(corners, dtype), shape)
+    elif style < .3:
         x = rng.integers(-4, 5, shape).astype(dtype)
     elif style < .85:
         x = (rng.standard_normal(shape) * 10.0 ** rng.integers(-2, 4)).astype(dtype)
@@ -431,7 +439,7 @@ def product(rng, draft, a, b, wish):
     value = evaluate(text, draft.names)
     if isinstance(value, Exception) or value.dtype.name not in FLOATS or max(a.array.ndim, b.array.ndim) > 2:
         return None
-    if value.size * a.array.shape[-1] > 2000000:
+    if value.size * a.array.shape[-1] > 8000000:
         return None
     names = {v.text: v.array for v in (a, b) if re.search(rf"\b{v.text}\b", text)}
     return text, value, lambda name: Product(name, value, text, names, a.array.shape[-1])
