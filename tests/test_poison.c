@@ -96,6 +96,18 @@ static void try_kernels(clast_ctx *ctx, clast_array *bad, clast_array *good,
     is_poisoned(made, status);
 }
 
+/* A run that was over before it began. */
+static void try_run(clast_run *run, clast_status status)
+{
+    ck_assert_int_eq(clast_wait(run, -1), status);
+    ck_assert_int_eq(clast_wait(run, 0), status);
+    ck_assert_str_ne(clast_run_error(run), "");
+    ck_assert_uint_eq(clast_run_stats(run).tasks, 0);
+    clast_run_cancel(run);
+    clast_run_close(&run);
+    ck_assert_ptr_null(run);
+}
+
 static void try_sinks(clast_ctx *ctx, clast_array *bad, clast_status status)
 {
     double out[4];
@@ -108,6 +120,8 @@ static void try_sinks(clast_ctx *ctx, clast_array *bad, clast_status status)
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(clast_compute(ctx, 1, &sinks[i]), status);
         ck_assert_int_eq(clast_explain(ctx, 1, &sinks[i], write_nothing, NULL), status);
+        ck_assert_int_eq(clast_graph(ctx, 1, &sinks[i], write_nothing, NULL), status);
+        try_run(clast_submit(ctx, 1, &sinks[i]), status);
     }
     const clast_name name = {"x", bad};
     is_poisoned(clast_expr(ctx, "x + 1", 1, &name), status);
@@ -167,18 +181,6 @@ static void try_creation(clast_ctx *ctx, clast_status status)
     ck_assert_ptr_null(made[2]);
 }
 
-/* A run that was over before it began. */
-static void try_run(clast_run *run, clast_status status)
-{
-    ck_assert_int_eq(clast_wait(run, -1), status);
-    ck_assert_int_eq(clast_wait(run, 0), status);
-    ck_assert_str_ne(clast_run_error(run), "");
-    ck_assert_uint_eq(clast_run_stats(run).tasks, 0);
-    clast_run_cancel(run);
-    clast_run_close(&run);
-    ck_assert_ptr_null(run);
-}
-
 static void try_context(clast_ctx *ctx, clast_status status)
 {
     ck_assert_int_eq(clast_ctx_status(ctx), status);
@@ -195,6 +197,7 @@ static void try_context(clast_ctx *ctx, clast_status status)
     ck_assert_int_eq(clast_compute(ctx, 0, NULL), status);
     ck_assert_int_eq(clast_explain(ctx, 0, NULL, write_nothing, NULL), status);
     ck_assert_int_eq(clast_hdf5_info(ctx, "x.h5", NULL, write_nothing, NULL), status);
+    ck_assert_int_eq(clast_graph(ctx, 0, NULL, write_nothing, NULL), status);
     ck_assert_int_eq(clast_trace(ctx, write_nothing, NULL), status);
     clast_set_progress(ctx, NULL, NULL);
     try_run(clast_submit(ctx, 0, NULL), status);

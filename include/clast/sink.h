@@ -82,6 +82,14 @@ CLAST_API clast_status clast_fetch(clast_array *a, const clast_buffer *into);
 CLAST_API clast_status clast_explain(clast_ctx *ctx, int n, const clast_sink *sinks,
                                      clast_text_fn *write, void *arg);
 
+/** Writes the plan of clast_compute(ctx, n, sinks) as a graph in Graphviz' language
+ * (`dot -Tsvg` draws it): sources, operations and sinks with shape, tiles, tasks and
+ * bytes, and what flows between them; plans of up to 300 tasks task by task. Computes
+ * nothing, touches no output. The errors of clast_explain(), but a plan that does not
+ * fit into the budget is drawn all the same. */
+CLAST_API clast_status clast_graph(clast_ctx *ctx, int n, const clast_sink *sinks,
+                                   clast_text_fn *write, void *arg);
+
 /** Writes a description of a file, or of one object in it where path is not NULL:
  * names, shapes, dtypes, chunks, filters, sizes, attributes. Reads no data.
  * CLAST_ENOENT, CLAST_EACCESS, CLAST_EFORMAT. */

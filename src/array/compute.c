@@ -161,6 +161,55 @@ clast_status clast_explain(clast_ctx *ctx, int n, const clast_sink *sinks,
     return err.status;
 }
 
+/* "FILE:/path" of what the request reads and writes; the names of one drawing. */
+typedef struct {
+    const cl_request *request;
+    char text[1024];
+} names;
+
+static const char *file_name(names *n, const char *file, const char *path)
+{
+    snprintf(n->text, sizeof n->text, "%s:%s", file, path);
+    return n->text;
+}
+
+static const char *source_name(void *arg, uint32_t source)
+{
+    names *n = arg;
+    const cl_run_source *s = &n->request->source[source];
+    const cl_source_info *info = s->source ? cl_source_get_info(s->source) : NULL;
+    if (!info)
+        return "persisted";
+    return info->is_memory ? "memory" : file_name(n, info->file, info->path);
+}
+
+static const char *sink_name(void *arg, uint32_t sink)
+{
+    names *n = arg;
+    const cl_output_spec *spec = n->request->run_sink[sink].spec;
+    return spec ? file_name(n, spec->file, spec->path) : "memory";
+}
+
+clast_status clast_graph(clast_ctx *ctx, int n, const clast_sink *sinks,
+                         clast_text_fn *write, void *arg)
+{
+    cl_error err = {0};
+    cl_request request;
+    if (!ctx || !write)
+        return CLAST_EVALUE;
+    if (cl_turn_begin(ctx, &err) != CLAST_OK)
+        return err.status;
+    voice v = {ctx, write, arg};
+    names own = {.request = &request};
+    if (cl_request_prepare(&request, ctx, n, sinks, NULL, &err) == CLAST_OK &&
+        cl_plan_draw(&request.plan, &(cl_plan_names){source_name, sink_name, &own},
+                     speak, &v) != CLAST_OK)
+        cl_error_set(&err, CLAST_ENOMEM, "graph: the process is out of memory");
+    cl_request_fini(&request);
+    cl_turn_end(ctx, &err);
+    return err.status;
+}
+
 clast_status clast_hdf5_info(clast_ctx *ctx, const char *file, const char *path,
                              clast_text_fn *write, void *arg)
 {

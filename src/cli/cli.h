@@ -36,8 +36,9 @@ typedef struct {
     int nchunk; /* 0: default */
     int64_t chunk[CLAST_MAXDIM];
     int gzip; /* as in clast_hdf5_options */
-    bool overwrite, raw, explain, stats, quiet, no_sync;
+    bool overwrite, raw, explain, stats, progress, quiet, no_sync;
     const char *stats_file; /* JSON; NULL: text on stderr */
+    const char *trace_file, *graph_file;
 } eval_options;
 
 /* main.c */
@@ -59,6 +60,21 @@ void write_stdout(void *arg, const char *text, size_t bytes);
 void interrupt_watch(clast_ctx *ctx); /* signals cancel runs of ctx */
 void interrupt_forget(void);
 int interrupt_code(void); /* 0, or 128 + the signal that came */
+
+/* report.c: files beside the results. `option` is for messages; a NULL file is legal for
+ * the check. Both give EXIT_DONE, or the message is written; a report_fn likewise. */
+typedef int report_fn(FILE *to, void *arg);
+int report_check(const char *option, const char *file); /* could it be written? */
+int report_write(const char *option, const char *file, report_fn *write, void *arg);
+
+/* progress.c */
+void progress_watch(clast_ctx *ctx, bool is_asked);
+void progress_hide(void); /* before anything else is written to stderr */
+void progress_done(const clast_stats *stats);
+
+/* graph.c */
+bool is_graph_file(const char *file); /* by its name: .dot or .svg */
+int draw_graph(const char *file, clast_ctx *ctx, int n, const clast_sink *sink);
 
 /* stats.c */
 int write_stats(const eval_options *o, const clast_options *settled,

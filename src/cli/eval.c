@@ -42,6 +42,11 @@ static const char help[] =
     "  --raw               leave _FillValue, scale_factor and add_offset alone\n"
     "  --explain           print the plan and stop\n"
     "  --stats[=json:FILE] what was planned and what it took, on stderr or in FILE\n"
+    "  --graph FILE        draw the plan and stop; FILE.dot, or FILE.svg by Graphviz\n"
+    "  --trace FILE.json   what ran when, for Perfetto or chrome://tracing\n"
+    "  --progress          how far it is, on stderr (default: a bar on a terminal, "
+    "after\n"
+    "                      one second)\n"
     "  --quiet             no messages but errors\n"
     "  --no-sync           skip the fsyncs\n"
     "\n"
@@ -61,6 +66,7 @@ typedef struct {
     clast_array *result[MAX_NAMES];
     clast_sink sink[MAX_NAMES];
     clast_hdf5_options stored;
+    bool has_run;
 } job;
 
 /* ---- the program ---- */
@@ -142,16 +148,29 @@ static uint64_t memory_of(const eval_options *o)
     return bytes < 1 ? 1 : (uint64_t)bytes;
 }
 
+/* Room for about half a million events, or a sixteenth of a smaller budget. */
+static uint64_t trace_bytes(const eval_options *o, uint64_t memory)
+{
+    const uint64_t part = memory / 16, least = CLAST_KIB(64), most = CLAST_MIB(16);
+    if (o->trace_file == NULL)
+        return 0;
+    return memory == 0 || part > most ? most : part < least ? least : part;
+}
+
 static int open_context(job *j)
 {
-    const clast_options options = {.memory = memory_of(&j->o),
+    const uint64_t memory = memory_of(&j->o);
+    const clast_options options = {.memory = memory,
                                    .workers = j->o.workers,
                                    .scratch = j->o.scratch,
-                                   .block = j->o.block};
+                                   .block = j->o.block,
+                                   .trace = trace_bytes(&j->o, memory)};
     j->ctx = clast_open(&options);
     interrupt_watch(j->ctx);
-    if (!j->o.quiet)
+    if (!j->o.quiet) {
         clast_set_log(j->ctx, log_message, NULL);
+        progress_watch(j->ctx, j->o.progress);
+    }
     const clast_status status = clast_ctx_status(j->ctx);
     if (status != CLAST_OK)
         complain("%s", clast_ctx_error(j->ctx));
@@ -204,10 +223,31 @@ static int run_failed(const job *j, clast_status status)
     return exit_code_of(status, true);
 }
 
+/* --explain and --graph: the plan, in place of its run. */
+static bool is_dry(const job *j)
+{
+    return j->o.explain || j->o.graph_file != NULL;
+}
+
 static int explain(const job *j, int n)
 {
+    if (j->o.graph_file != NULL) {
+        const int code = draw_graph(j->o.graph_file, j->ctx, n, j->sink);
+        if (code != EXIT_DONE || !j->o.explain)
+            return code;
+    }
     const clast_status status = clast_explain(j->ctx, n, j->sink, write_stdout, NULL);
     return status == CLAST_OK ? EXIT_DONE : run_failed(j, status);
+}
+
+static clast_status compute(job *j, int n)
+{
+    j->has_run = true;
+    const clast_status status = clast_compute(j->ctx, n, j->sink);
+    const clast_stats stats = clast_ctx_stats(j->ctx);
+    if (status == CLAST_OK && !j->o.quiet)
+        progress_done(&stats);
+    return status;
 }
 
 static int store(job *j)
@@ -225,9 +265,9 @@ static int store(job *j)
         }
         j->sink[i] = clast_sink_hdf5(j->result[i], out->file, out->path, &j->stored);
     }
-    if (j->o.explain)
+    if (is_dry(j))
         return explain(j, j->o.nout);
-    const clast_status status = clast_compute(j->ctx, j->o.nout, j->sink);
+    const clast_status status = compute(j, j->o.nout);
     return status == CLAST_OK ? EXIT_DONE : run_failed(j, status);
 }
 
@@ -255,10 +295,10 @@ static int print(job *j)
     }
     j->sink[0] = clast_sink_fetch(shown, &buffer);
     int code = EXIT_DONE;
-    if (j->o.explain) {
+    if (is_dry(j)) {
         code = explain(j, 1);
     } else {
-        const clast_status status = clast_compute(j->ctx, 1, j->sink);
+        const clast_status status = compute(j, 1);
         code = status == CLAST_OK
                    ? print_array(stdout, buffer.dtype, buffer.ndim, clast_shape(value),
                                  buffer.shape, buffer.data)
@@ -268,16 +308,54 @@ static int print(job *j)
     return code;
 }
 
+/* ---- what is written beside the results ---- */
+
+static int check_reports(const eval_options *o)
+{
+    int code = report_check("--stats", o->stats_file);
+    if (code == EXIT_DONE)
+        code = report_check("--trace", o->trace_file);
+    if (code == EXIT_DONE)
+        code = report_check("--graph", o->graph_file);
+    return code;
+}
+
+static void write_file(void *arg, const char *text, size_t bytes)
+{
+    fwrite(text, 1, bytes, arg);
+}
+
+static int write_trace(FILE *to, void *arg)
+{
+    clast_ctx *ctx = arg;
+    const clast_status status = clast_trace(ctx, write_file, to);
+    if (status != CLAST_OK)
+        complain("%s", clast_ctx_error(ctx));
+    return exit_code_of(status, true);
+}
+
+/* Also of a run that failed. */
+static int trace(job *j, int code)
+{
+    if (j->o.trace_file == NULL || !j->has_run)
+        return code;
+    const int written = report_write("--trace", j->o.trace_file, write_trace, j->ctx);
+    return code != EXIT_DONE ? code : written;
+}
+
 static int run(job *j)
 {
     int code = read_program(j);
+    if (code == EXIT_DONE)
+        code = check_reports(&j->o);
     if (code == EXIT_DONE)
         code = open_context(j);
     if (code == EXIT_DONE)
         code = build(j);
     if (code == EXIT_DONE)
         code = j->o.nout > 0 ? store(j) : print(j);
-    if (code == EXIT_DONE && j->o.stats && !j->o.explain) {
+    code = trace(j, code);
+    if (code == EXIT_DONE && j->o.stats && !is_dry(j)) {
         const clast_options settled = clast_ctx_options(j->ctx);
         const clast_stats stats = clast_ctx_stats(j->ctx);
         code = write_stats(&j->o, &settled, &stats);

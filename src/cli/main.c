@@ -16,11 +16,14 @@
 void complain(const char *format, ...)
 {
     va_list args;
+    flockfile(stderr);
+    progress_hide();
     fputs("clast: ", stderr);
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
     fputc('\n', stderr);
+    funlockfile(stderr);
 }
 
 int exit_code_of(clast_status status, bool is_running)

@@ -148,6 +148,19 @@ static int read_stats(eval_options *o, const char *option, char *value)
     return EXIT_DONE;
 }
 
+static int read_trace(eval_options *o, const char *option, char *value)
+{
+    o->trace_file = value;
+    return EXIT_DONE;
+}
+
+static int read_graph(eval_options *o, const char *option, char *value)
+{
+    o->graph_file = value;
+    return is_graph_file(value) ? EXIT_DONE
+                                : wrong(option, value, "a FILE.dot or FILE.svg");
+}
+
 static int set_overwrite(eval_options *o, const char *option, char *value)
 {
     o->overwrite = true;
@@ -169,6 +182,14 @@ static int set_explain(eval_options *o, const char *option, char *value)
 static int set_quiet(eval_options *o, const char *option, char *value)
 {
     o->quiet = true;
+    o->progress = false;
+    return EXIT_DONE;
+}
+
+static int set_progress(eval_options *o, const char *option, char *value)
+{
+    o->progress = true;
+    o->quiet = false;
     return EXIT_DONE;
 }
 
@@ -276,21 +297,15 @@ static const struct {
     value_kind kind;
     read_fn *read;
 } options[] = {
-    {"--in", VALUE, read_in},
-    {"--out", VALUE, read_out},
-    {"--memory", VALUE, read_memory},
-    {"--workers", VALUE, read_workers},
-    {"--scratch", VALUE, read_scratch},
-    {"--block", VALUE, read_block},
-    {"--chunks", VALUE, read_chunks},
-    {"--compress", VALUE, read_compress},
-    {"-f", VALUE, read_program_file},
-    {"--stats", OPTIONAL, read_stats},
-    {"--overwrite", FLAG, set_overwrite},
-    {"--raw", FLAG, set_raw},
-    {"--explain", FLAG, set_explain},
-    {"--quiet", FLAG, set_quiet},
-    {"--no-sync", FLAG, set_no_sync},
+    {"--in", VALUE, read_in},           {"--out", VALUE, read_out},
+    {"--memory", VALUE, read_memory},   {"--workers", VALUE, read_workers},
+    {"--scratch", VALUE, read_scratch}, {"--block", VALUE, read_block},
+    {"--chunks", VALUE, read_chunks},   {"--compress", VALUE, read_compress},
+    {"-f", VALUE, read_program_file},   {"--stats", OPTIONAL, read_stats},
+    {"--trace", VALUE, read_trace},     {"--graph", VALUE, read_graph},
+    {"--progress", FLAG, set_progress}, {"--overwrite", FLAG, set_overwrite},
+    {"--raw", FLAG, set_raw},           {"--explain", FLAG, set_explain},
+    {"--quiet", FLAG, set_quiet},       {"--no-sync", FLAG, set_no_sync},
 };
 
 enum { NOPTIONS = sizeof options / sizeof *options };
@@ -377,6 +392,10 @@ int parse_eval_options(int argc, char **argv, eval_options *o)
     if ((o->program == NULL) == (o->program_file == NULL)) {
         complain(o->program == NULL ? "eval: the program is missing"
                                     : "eval: there is a program and -f as well");
+        return EXIT_WRONG;
+    }
+    if (o->trace_file != NULL && (o->explain || o->graph_file != NULL)) {
+        complain("--trace: with --explain or --graph nothing runs");
         return EXIT_WRONG;
     }
     if (o->scratch == NULL && o->nout == 0)

@@ -5,7 +5,6 @@
  *
  * One table names each number once: text and JSON cannot disagree.
  */
-#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -148,23 +147,25 @@ static void write_json(FILE *to, const eval_options *o, const clast_options *set
     fputs("\n}\n", to);
 }
 
+typedef struct {
+    const eval_options *o;
+    const clast_options *settled;
+    const clast_stats *stats;
+} report;
+
+static int write_report(FILE *to, void *arg)
+{
+    const report *r = arg;
+    write_json(to, r->o, r->settled, r->stats);
+    return EXIT_DONE;
+}
+
 int write_stats(const eval_options *o, const clast_options *settled,
                 const clast_stats *stats)
 {
-    if (o->stats_file == NULL) {
-        write_text(o, settled, stats);
-        return EXIT_DONE;
-    }
-    FILE *to = fopen(o->stats_file, "w");
-    if (to == NULL) {
-        complain("--stats: %s: %s", o->stats_file, strerror(errno));
-        return EXIT_FAILED;
-    }
-    write_json(to, o, settled, stats);
-    const bool is_broken = ferror(to) != 0;
-    if (fclose(to) != 0 || is_broken) {
-        complain("--stats: %s: it could not be written", o->stats_file);
-        return EXIT_FAILED;
-    }
+    report r = {o, settled, stats};
+    if (o->stats_file != NULL)
+        return report_write("--stats", o->stats_file, write_report, &r);
+    write_text(o, settled, stats);
     return EXIT_DONE;
 }

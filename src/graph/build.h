@@ -56,4 +56,16 @@ uint32_t cl_plan_sink_tensor(const cl_plan *plan, uint32_t sink);
  * that a task reads, tasks; then totals. */
 clast_status cl_plan_describe(const cl_plan *plan, clast_text_fn *write, void *arg);
 
+/* What sources and sinks are called, by the indices that plan->source[].source and
+ * stages have. Valid until the next call. */
+typedef struct {
+    const char *(*source)(void *arg, uint32_t source);
+    const char *(*sink)(void *arg, uint32_t sink);
+    void *arg;
+} cl_plan_names;
+/* The plan as a graph in Graphviz' language: by task up to 300 of them, else by
+ * operation. CLAST_ENOMEM. */
+clast_status cl_plan_draw(const cl_plan *plan, const cl_plan_names *names,
+                          clast_text_fn *write, void *arg);
+
 #endif

@@ -6,12 +6,13 @@
  * grids (a stage "copy"), or tiles are gathered directly.
  */
 #include "graph/build.h"
+#include "graph/words.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { COLUMNS = 7, CELL = 96 };
+enum { COLUMNS = 7, CELL = CL_WORDS };
 
 typedef struct {
     char cell[COLUMNS][CELL];
@@ -50,31 +51,9 @@ static void add_row(table *t, const row *r)
         t->write(t->arg, line, at);
 }
 
-/* "4 MiB", "1.5 GiB" */
-static void size_text(char *text, uint64_t bytes)
-{
-    static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    double v = (double)bytes;
-    size_t u = 0;
-    for (; v >= 1024 && u + 1 < sizeof unit / sizeof unit[0]; u++)
-        v /= 1024;
-    snprintf(text, CELL, v < 10 && u > 0 ? "%.1f %s" : "%.0f %s", v, unit[u]);
-}
-
 static void shape_cell(char *text, const cl_shape *s)
 {
     cl_shape_text(s, text, CELL);
-}
-
-static void tile_cell(char *text, const cl_grid *g)
-{
-    cl_shape s = {.ndim = g->ndim};
-    for (int a = 0; a < g->ndim; a++)
-        for (int64_t p = 0; p < g->axis[a].count && p < 64; p++) {
-            const int64_t n = cl_axis_hi(&g->axis[a], p) - cl_axis_lo(&g->axis[a], p);
-            s.dim[a] = n > s.dim[a] ? n : s.dim[a];
-        }
-    shape_cell(text, &s);
 }
 
 static void stage_row(table *t, const cl_plan *plan, const cl_stage *s)
@@ -82,18 +61,14 @@ static void stage_row(table *t, const cl_plan *plan, const cl_stage *s)
     row r = {0};
     if (s->tasks == 0)
         return;
-    const bool is_fold = s->kind == CL_STAGE_FOLD || s->kind == CL_STAGE_QR;
-    const cl_grid *const g = s->kind == CL_STAGE_STORE ? &s->units
-                             : is_fold || s->out == CL_NONE
-                                 ? &s->space
-                                 : &plan->tensor[s->out].grid;
+    const cl_grid *const g = cl_stage_grid(plan, s);
     const cl_shape shape = cl_grid_shape(g);
     snprintf(r.cell[0], CELL, "%s", s->label ? s->label : "");
     snprintf(r.cell[1], CELL, "%s", cl_stage_kind_name(s->kind));
     snprintf(r.cell[2], CELL, "%s", clast_dtype_name(s->dtype));
     shape_cell(r.cell[3], &shape);
-    tile_cell(r.cell[4], g);
-    size_text(r.cell[5], t->reads[s - plan->stage] * CL_PAGE);
+    cl_tile_text(g, r.cell[4]);
+    cl_bytes_text(t->reads[s - plan->stage] * CL_PAGE, r.cell[5]);
     snprintf(r.cell[6], CELL, "%" PRIu64, s->tasks);
     add_row(t, &r);
 }
@@ -135,9 +110,9 @@ static void source_line(const table *t, const cl_plan *plan, const cl_plan_sourc
     }
     char size[CELL], text[CELL], tile[CELL], from[CELL] = "", line[5 * CELL];
     (void)cl_shape_count(&shape, &count);
-    size_text(size, (uint64_t)count * clast_dtype_size(x->dtype));
+    cl_bytes_text((uint64_t)count * clast_dtype_size(x->dtype), size);
     shape_cell(text, &shape);
-    tile_cell(tile, &x->grid);
+    cl_tile_text(&x->grid, tile);
     if (is_moved)
         shape_cell(from, &origin);
     snprintf(line, sizeof line, "source %" PRIu32 ": %s %s%s%s, tiles %s, %s%s\n",
@@ -162,9 +137,9 @@ static void totals(const table *t, const cl_plan *plan)
         }
     }
     char from[CELL], to[CELL], own[CELL], line[4 * CELL];
-    size_text(from, read);
-    size_text(to, made);
-    size_text(own, plan->bytes);
+    cl_bytes_text(read, from);
+    cl_bytes_text(made, to);
+    cl_bytes_text(plan->bytes, own);
     snprintf(line, sizeof line,
              "%" PRIu64 " tasks, %" PRIu64
              " blocks: %s of sources, %s computed; the plan itself takes %s\n",

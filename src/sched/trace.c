@@ -120,46 +120,31 @@ static const char *copy_text(stock *s, const char *text)
     return copy ? memcpy(copy, text, n) : NULL;
 }
 
-static void count_parts(stock *s, cl_trace_row *row, int ndim, const cl_axis *axis)
+static const cl_parts *copy_parts(stock *s, const cl_parts *parts)
 {
-    int64_t *count = take(s, (size_t)ndim * sizeof *count);
-    if (!count)
-        return;
-    for (int a = 0; a < ndim; a++)
-        count[a] = axis[a].count;
-    row->ndim = ndim;
-    row->count = count;
+    cl_parts *copy = take(s, sizeof *copy);
+    if (copy)
+        *copy = *parts;
+    return copy;
 }
 
 static void name_stage(stock *s, cl_trace_row *row, const cl_plan *plan,
                        const cl_stage *stage)
 {
-    const bool has_grid = stage->out != CL_NONE && stage->out < plan->ntensor;
-    *row = (cl_trace_row){.kind = cl_stage_kind_name(stage->kind),
-                          .inner = stage->kind == CL_STAGE_FOLD ||
-                                           stage->kind == CL_STAGE_GEMM
-                                       ? stage->nfold
-                                   : stage->kind == CL_STAGE_JOIN ? stage->njoin
-                                                                  : 1};
+    const cl_parts parts = cl_stage_parts(plan, stage);
+    *row = (cl_trace_row){.kind = cl_stage_kind_name(stage->kind)};
     row->name = copy_text(s, stage->label);
-    if (stage->kind == CL_STAGE_STORE)
-        count_parts(s, row, stage->units.ndim, stage->units.axis);
-    else if (stage->kind == CL_STAGE_QR)
-        count_parts(s, row, 1, stage->space.axis);
-    else if (has_grid)
-        count_parts(s, row, plan->tensor[stage->out].grid.ndim,
-                    plan->tensor[stage->out].grid.axis);
+    row->parts = copy_parts(s, &parts);
 }
 
 static void name_source(stock *s, cl_trace_row *row, const cl_plan *plan,
                         const cl_plan_source *at, const cl_run *run)
 {
     const cl_source *source = run->sources[at->source].source;
-    const cl_grid *grid = &plan->tensor[at->tensor].grid;
-    *row = (cl_trace_row){.kind = source ? "source" : "persisted", .inner = 1};
-    row->name =
-        source ? copy_text(s, cl_source_get_info(source)->path) : "persisted array";
-    count_parts(s, row, grid->ndim, grid->axis);
+    const cl_parts parts = cl_grid_parts(&plan->tensor[at->tensor].grid);
+    *row = (cl_trace_row){.kind = source ? "source" : "persisted"};
+    row->name = source ? copy_text(s, cl_source_get_info(source)->path) : "persisted";
+    row->parts = copy_parts(s, &parts);
 }
 
 /* Rows: stages, then sources. Those that do not fit are left out, from the end. */

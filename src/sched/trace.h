@@ -14,6 +14,7 @@
 #ifndef CL_SCHED_TRACE_H
 #define CL_SCHED_TRACE_H
 
+#include "graph/words.h"
 #include "sched/run.h"
 
 #include <stddef.h>
@@ -43,13 +44,10 @@ typedef struct {
     uint32_t ready;                          /* tasks */
 } cl_trace_sample;
 
-/* What events speak of: a stage or a source. An index counts parts: in C order over
- * `count`, then `inner` to each (leaves of a fold, panels of a product). */
+/* What events speak of: a stage or a source. */
 typedef struct {
     const char *name, *kind;
-    int ndim;
-    const int64_t *count;
-    int64_t inner;
+    const cl_parts *parts; /* NULL: parts are just numbered */
 } cl_trace_row;
 
 typedef struct cl_trace {

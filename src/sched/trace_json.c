@@ -110,28 +110,6 @@ static void name_lane(page *p, uint32_t lane)
         lane);
 }
 
-/* " [1, 2] #3": the coordinates of the part, and which share of it. */
-static void put_part(page *p, const cl_trace_row *row, uint32_t index)
-{
-    const int64_t inner = row->inner > 1 ? row->inner : 1;
-    int64_t at[CL_MAXDIM], tile = index / inner;
-    if (!row->count) {
-        put(p, " #%" PRIu32, index);
-        return;
-    }
-    for (int a = row->ndim - 1; a >= 0; a--) {
-        const int64_t n = row->count[a] > 0 ? row->count[a] : 1;
-        at[a] = a ? tile % n : tile;
-        tile /= n;
-    }
-    put(p, " [");
-    for (int a = 0; a < row->ndim; a++)
-        put(p, "%s%" PRId64, a ? ", " : "", at[a]);
-    put(p, "]");
-    if (row->inner > 1)
-        put(p, " #%" PRId64, index % inner);
-}
-
 static void put_event(page *p, uint32_t lane, const cl_trace_event *e)
 {
     static const char *const verb[] = {[CL_TRACE_TASK] = "",
@@ -139,7 +117,9 @@ static void put_event(page *p, uint32_t lane, const cl_trace_event *e)
                                        [CL_TRACE_DECODE] = "decode ",
                                        [CL_TRACE_SPILL] = "spill ",
                                        [CL_TRACE_RELOAD] = "reload "};
-    static const cl_trace_row nameless = {.inner = 1};
+    static const cl_trace_row nameless = {.name = NULL};
+    static const cl_parts numbered = {.inner = 1};
+    char part[CL_WORDS];
     const uint32_t kind = e->kind & 0xFF, number = e->kind >> 8;
     const cl_trace_row *row =
         number < p->trace->nrow ? &p->trace->row[number] : &nameless;
@@ -152,8 +132,7 @@ static void put_event(page *p, uint32_t lane, const cl_trace_event *e)
         put_text(p, row->name);
     else
         put(p, "stage %" PRIu32, number);
-    put_part(p, row, e->id);
-    put(p, "\"");
+    put(p, " %s\"", cl_part_text(row->parts ? row->parts : &numbered, e->id, part));
     put_time(p, "ts", begin);
     put_time(p, "dur", end > begin ? end - begin : 0);
     put(p, ",\"args\":{\"stage\":%" PRIu32 ",\"index\":%" PRIu32 "}}", number, e->id);
