@@ -57,6 +57,7 @@ typedef struct {
     _Atomic uint32_t news;   /* counts what those that spin look out for */
     bool canceled, stalled, io_stops;
     bool has_calls; /* of functions of the caller */
+    double busy;    /* seconds within tasks, of all workers */
 
     cl_thread io_thread[CL_IO_THREADS];
     uint32_t threads; /* started; workers do their work where there are none */

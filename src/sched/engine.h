@@ -46,6 +46,13 @@ struct cl_persisted {
     cl_persisted_block *block;
 };
 
+/* What the last run ran and how long its tasks took in all; 0 seconds: it moved blocks. A
+ * loop runs one plan again and again, and a short one is done before a team has met. */
+typedef struct {
+    uint64_t hash;
+    double busy;
+} cl_repeat;
+
 struct cl_engine {
     cl_mutex mutex;
     cl_engine_options options;
@@ -55,6 +62,7 @@ struct cl_engine {
     cl_persisted *persisted;
     cl_spill spill;
     cl_trace trace;
+    cl_repeat last;
     _Atomic int state; /* cl_engine_state */
 };
 
