@@ -209,6 +209,7 @@ END_TEST
 
 /* libhdf5 itself forgets the sign when such integers are read in the other byte order,
  * so the values are compared. */
+#if !H5_VERSION_GE(1, 14, 0)
 START_TEST(narrow_integers)
 {
     enum { N = 16 };
@@ -241,6 +242,7 @@ START_TEST(narrow_integers)
     cl_source_close(source);
 }
 END_TEST
+#endif
 
 START_TEST(raw_edges)
 {
@@ -801,7 +803,9 @@ static Suite *suite(void)
     tcase_add_loop_test(t, absent_chunks, 0, KINDS * SETS);
     tcase_add_loop_test(t, every_dtype, 0, CLAST_NDTYPE * 3);
     tcase_add_loop_test(t, odd_types, 0, 3);
+#if !H5_VERSION_GE(1, 14, 0) /* later versions refuse to write such types */
     tcase_add_loop_test(t, narrow_integers, 0, 3);
+#endif
     tcase_add_test(t, raw_edges);
     tcase_add_test(t, noise_and_masks);
     tcase_add_test(t, user_block);

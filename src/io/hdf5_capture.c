@@ -7,8 +7,6 @@
  *
  * Two opens are the same file to libhdf5 only if device, inode, size and time of
  * change agree: a file that was changed since must not share metadata with its past.
- *
- * Where there is no driver nothing is captured, and chunks are read by H5Dread_chunk.
  */
 #include "io/hdf5_capture.h"
 
@@ -18,8 +16,6 @@
 #include <sys/file.h>
 
 #include "io/hdf5_driver.h"
-
-#if CL_HDF5_HAS_DRIVERS
 
 static _Thread_local struct {
     bool is_on;
@@ -167,30 +163,3 @@ cl_chunk_state cl_hdf5_locate(hid_t dataset, const hsize_t *offset, uint64_t *at
     *bytes = noted.bytes;
     return CL_CHUNK_STORED;
 }
-
-#else
-
-bool cl_hdf5_capture_use(hid_t access_list)
-{
-    (void)access_list;
-    return false;
-}
-
-int cl_hdf5_capture_error(void)
-{
-    return 0;
-}
-
-cl_chunk_state cl_hdf5_locate(hid_t dataset, const hsize_t *offset, uint64_t *at,
-                              uint64_t *bytes, uint32_t *mask)
-{
-    hsize_t stored = 0;
-    *mask = 0;
-    *at = UINT64_MAX;
-    if (H5Dget_chunk_storage_size(dataset, offset, &stored) < 0 || stored == 0)
-        return CL_CHUNK_ABSENT;
-    *bytes = stored;
-    return CL_CHUNK_UNKNOWN;
-}
-
-#endif

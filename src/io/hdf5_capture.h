@@ -16,8 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Makes the driver that of the file access list; false where this build of libhdf5 has
- * no place for it: the list keeps the default driver and cl_hdf5_locate() fails. */
+/* Makes the driver that of the file access list; false: no memory. */
 bool cl_hdf5_capture_use(hid_t access_list);
 
 /* Why the last open failed, an errno: EWOULDBLOCK where somebody has the file open for

@@ -6,19 +6,13 @@
  * A driver's file begins with cl_hdf5_driver_file. Its class is the common one with
  * what it does otherwise put in. Called by libhdf5 under the lock of hdf5_lib.h.
  *
- * The interface for drivers is a public one, but it moves: this is that of HDF5 1.10 to
- * 1.14. With other versions CL_HDF5_HAS_DRIVERS is 0 and the default driver is used.
+ * The interface for drivers is a public one, but it moved: up to HDF5 1.12 it is that
+ * of 1.10, later it is in a header for developers and its classes carry numbers.
  */
 #ifndef CL_IO_HDF5_DRIVER_H
 #define CL_IO_HDF5_DRIVER_H
 
 #include <hdf5.h>
-
-#ifndef CL_HDF5_HAS_DRIVERS
-#define CL_HDF5_HAS_DRIVERS (H5_VERS_MAJOR == 1 && H5_VERS_MINOR <= 14)
-#endif
-
-#if CL_HDF5_HAS_DRIVERS
 
 #if H5_VERS_MINOR >= 13
 #include <H5FDdevelop.h>
@@ -61,5 +55,4 @@ H5FD_class_t cl_hdf5_driver_class(cl_hdf5_driver_number number, const char *name
  * and makes it that of the file access list. */
 bool cl_hdf5_driver_use(hid_t access_list, hid_t *driver, const H5FD_class_t *class_);
 
-#endif
 #endif

@@ -55,9 +55,11 @@ static clast_status open_with(cl_hdf5_file *f, const char *name, cl_error *err)
     const hid_t list = cl_hdf5_access_list();
     if (list < 0)
         return cl_hdf5_fail(err, CLAST_ENOMEM, "no memory for HDF5 properties");
-    f->can_capture = cl_hdf5_capture_use(list);
-    f->id = H5Fopen(name, H5F_ACC_RDONLY, list);
-    const clast_status status = f->id < 0 ? explain(name, err) : CLAST_OK;
+    clast_status status = CLAST_OK;
+    if (!cl_hdf5_capture_use(list))
+        status = cl_hdf5_fail(err, CLAST_ENOMEM, "no memory for a file driver");
+    else if ((f->id = H5Fopen(name, H5F_ACC_RDONLY, list)) < 0)
+        status = explain(name, err);
     H5Pclose(list);
     if (status != CLAST_OK)
         return status;

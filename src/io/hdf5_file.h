@@ -22,8 +22,7 @@ typedef struct cl_hdf5_file {
     struct stat at_open;
     int references;
     hid_t id;
-    int fd;           /* below id; belongs to libhdf5; -1: no positioned reads */
-    bool can_capture; /* cl_hdf5_locate() works */
+    int fd; /* below id; belongs to libhdf5; -1: no positioned reads */
 } cl_hdf5_file;
 
 clast_status cl_hdf5_file_open(cl_hdf5_file **file, const char *name, cl_error *err);

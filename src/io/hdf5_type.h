@@ -22,8 +22,8 @@ clast_status cl_hdf5_type_read(hid_t type, const char *where, cl_hdf5_type *resu
 /* A new type in this machine's byte order: bool as h5py's enum, complex as h5py's
  * compound of r and i. Negative: libhdf5 failed. */
 hid_t cl_hdf5_type_make(clast_dtype dtype);
-/* As what H5Dread is to read an inexact type: that of its dtype, in the other byte order
- * where is_swapped says so. */
+/* As what H5Dread is to read an inexact type: that of its dtype, in the other byte
+ * order where is_swapped says so. */
 hid_t cl_hdf5_type_make_read(const cl_hdf5_type *type);
 /* A short English description, such as "int32", "float64, big-endian" or "a
  * variable-length string". */

@@ -394,10 +394,9 @@ static hid_t open_atomic(cl_output_file *f, bool is_new_format, bool is_there)
     const cl_atomic_file *atomic = &f->atomic;
     const hid_t access = cl_hdf5_access_list();
     hid_t file = H5I_INVALID_HID;
-    if (access >= 0)
-        cl_hdf5_writer_use(access, &f->error);
-    if (access >= 0 && (!is_new_format || H5Pset_libver_bounds(access, H5F_LIBVER_V110,
-                                                               H5F_LIBVER_V110) >= 0))
+    if (access >= 0 && cl_hdf5_writer_use(access, &f->error) &&
+        (!is_new_format ||
+         H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0))
         file = is_there ? H5Fopen(atomic->temp, H5F_ACC_RDWR, access)
                         : create_file(atomic, access);
     if (access >= 0)
@@ -447,9 +446,12 @@ static clast_status find_dataset(hid_t file, cl_output *o, cl_error *err)
                             o->path);
     if (o->is_contiguous)
         o->address = H5Dget_offset(dataset);
-    else
-        o->is_direct = find_chunks(dataset, o); /* else by H5Dwrite_chunk */
+    const bool is_found = o->is_contiguous || find_chunks(dataset, o);
     H5Dclose(dataset);
+    if (!is_found)
+        return cl_error_set(err, CLAST_EINTERNAL,
+                            "%s:%s: its chunks do not lie one after another",
+                            o->spec.file, o->path);
     return CLAST_OK;
 }
 

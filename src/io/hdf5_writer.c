@@ -16,8 +16,6 @@
 #include "io/hdf5_driver.h"
 #include "io/sys.h"
 
-#if CL_HDF5_HAS_DRIVERS
-
 typedef struct {
     cl_hdf5_driver_file common;
     int *error;
@@ -130,14 +128,3 @@ bool cl_hdf5_writer_use(hid_t access_list, int *error)
     next_error = error;
     return cl_hdf5_driver_use(access_list, &driver, &own);
 }
-
-#else
-
-bool cl_hdf5_writer_use(hid_t access_list, int *error)
-{
-    (void)access_list;
-    *error = 0;
-    return false;
-}
-
-#endif

@@ -18,8 +18,7 @@
 
 /* Makes the driver that of the file access list, for the next file that is opened or
  * made. *error gets the errno of the first thing that fails and is 0 until then; it
- * must live as long as the file is open. false: this build of libhdf5 has no place for
- * it; the list keeps the default driver and *error stays 0. */
+ * must live as long as the file is open. false: no memory. */
 bool cl_hdf5_writer_use(hid_t access_list, int *error);
 
 #endif
