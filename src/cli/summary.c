@@ -3,7 +3,8 @@
  * What printing needs of an array: all of it up to 1000 elements, else the first and
  * last three along each axis that is longer than six, as NumPy's print options are set.
  *
- * The ends are slices joined again, so that only the blocks under them are computed.
+ * The corners are slices joined again, so that only the blocks under them are planned
+ * and computed.
  */
 #include "cli.h"
 
@@ -22,19 +23,22 @@ static bool is_long(clast_array *a)
     return size > THRESHOLD;
 }
 
+/* Both ends of one axis, after those of the axes after it: corners are slices of the
+ * array itself, and nothing between them is planned. */
+static clast_array *ends_of(clast_array *a, int axis)
+{
+    if (axis == clast_ndim(a) || clast_array_status(a) != CLAST_OK)
+        return a;
+    const int64_t n = clast_shape(a)[axis];
+    if (n <= 2 * EDGE)
+        return ends_of(a, axis + 1);
+    clast_array *ends[] = {ends_of(clast_slice(a, axis, 0, EDGE, 1), axis + 1),
+                           ends_of(clast_slice(a, axis, n - EDGE, n, 1), axis + 1)};
+    return clast_concatenate(2, ends, axis);
+}
+
 clast_array *summarize(clast_array *a, bool *is_cut)
 {
     *is_cut = is_long(a);
-    const int ndim = clast_ndim(a);
-    for (int axis = 0; *is_cut && axis < ndim; axis++) {
-        const int64_t n = clast_shape(a)[axis];
-        if (n <= 2 * EDGE)
-            continue;
-        clast_array *ends[] = {clast_slice(a, axis, 0, EDGE, 1),
-                               clast_slice(a, axis, n - EDGE, n, 1)};
-        a = clast_concatenate(2, ends, axis);
-        if (clast_array_status(a) != CLAST_OK)
-            return a;
-    }
-    return a;
+    return *is_cut ? ends_of(a, 0) : a;
 }
