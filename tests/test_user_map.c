@@ -277,6 +277,8 @@ static const struct {
     {1, {7}, {2}, {30}, {17}},
     {1, {1}, {1}, {3}, {4}},
     {1, {2}, {1}, {7}, {6}},
+    {1, {4}, {3}, {90}, {33}},
+    {2, {0, 3}, {1, 1}, {2, 2}, {1, 0}},
     {2, {6, 7}, {4, 3}, {1, 2}, {2, 1}},
     {2, {6, 7}, {6, -1}, {0, 3}, {0, 0}},
     {2, {5, 3}, {1, 1}, {6, 4}, {11, 7}},
@@ -290,7 +292,7 @@ START_TEST(halos_of_all_modes)
     const clast_pad pad = (clast_pad)(_i / COUNT(halos));
     const int64_t *shape = halos[row].shape;
     double memory[64], got[64];
-    clast_ctx *ctx = open_some(2);
+    clast_ctx *ctx = open_some(8);
     known k = {ndim, shape, halos[row].before, halos[row].after, pad, -2.5};
     for (int g = 0; g < COUNT(guises); g++) {
         const clast_map_input how = {
@@ -990,6 +992,76 @@ START_TEST(scopes_free_maps)
 }
 END_TEST
 
+/* ---- a stencil over a file that is larger than the budget ---- */
+
+enum { ROWS = 500, COLUMNS = 420, STEPS = 3 };
+
+static clast_status smooth(clast_call *call, void *user, int nin, const clast_view *in,
+                           int nout, clast_buffer *out)
+{
+    const int64_t s = in->strides[0];
+    double *to = out->data;
+    for (int64_t i = 0; i < out->shape[0]; i++) {
+        const double *x = (const double *)in->data + (i + 1) * s + 1;
+        for (int64_t j = 0; j < out->shape[1]; j++, x++)
+            *to++ = (x[0] + x[-1] + x[1] + x[-s] + x[s]) / 5;
+    }
+    return CLAST_OK;
+}
+
+static double reflected(const double *x, int64_t i, int64_t j)
+{
+    return x[beyond(CLAST_PAD_REFLECT, i, ROWS) * COLUMNS +
+             beyond(CLAST_PAD_REFLECT, j, COLUMNS)];
+}
+
+static void plain_smooth(const double *x, double *to)
+{
+    for (int64_t i = 0; i < ROWS; i++)
+        for (int64_t j = 0; j < COLUMNS; j++)
+            *to++ =
+                (reflected(x, i, j) + reflected(x, i, j - 1) + reflected(x, i, j + 1) +
+                 reflected(x, i - 1, j) + reflected(x, i + 1, j)) /
+                5;
+}
+
+static const struct {
+    uint64_t memory;
+    int workers;
+} smoothed[] = {{CLAST_MIB(64), 1}, {CLAST_KIB(1500), 1}, {CLAST_MIB(2), 8}};
+
+START_TEST(stencils_out_of_core)
+{
+    static const char file[] = "/tmp/clast-test-user-stencil.h5";
+    static const int64_t shape[2] = {ROWS, COLUMNS}, chunk[2] = {64, 80},
+                         depth[2] = {1, 1};
+    static double x[2][ROWS * COLUMNS], got[ROWS * COLUMNS];
+    const clast_options opened = {.memory = smoothed[_i].memory,
+                                  .workers = smoothed[_i].workers,
+                                  .scratch = "/tmp",
+                                  .block = CLAST_KIB(64)};
+    const clast_hdf5_options stored = {
+        .chunks = chunk, .gzip = 1, .no_sync = true, .overwrite = true};
+    const clast_map_input how = {.depth = depth, .pad = CLAST_PAD_REFLECT};
+    const clast_map_options options = {
+        .name = "smooth", .dtype = CLAST_FLOAT64, .inputs = &how};
+    clast_ctx *ctx = clast_open(&opened);
+    clast_array *r = clast_random(ctx, 2, shape, 1, CLAST_FLOAT64);
+    ck_assert_int_eq(clast_to_hdf5(r, file, "/x", &stored), CLAST_OK);
+    clast_array *y = clast_from_hdf5(ctx, file, "/x");
+    fetch(y, CLAST_FLOAT64, 2, shape, x[0]);
+    for (int s = 0; s < STEPS; s++) {
+        y = clast_map(ctx, 1, &y, smooth, NULL, &options);
+        plain_smooth(x[s % 2], x[(s + 1) % 2]);
+    }
+    fetch(y, CLAST_FLOAT64, 2, shape, got);
+    ck_assert_mem_eq(got, x[STEPS % 2], sizeof got);
+    ck_assert_uint_le(clast_ctx_stats(ctx).peak, smoothed[_i].memory);
+    clast_close(&ctx);
+    remove(file);
+}
+END_TEST
+
 static Suite *maps(void)
 {
     Suite *s = suite_create("user_map");
@@ -1009,6 +1081,7 @@ static Suite *maps(void)
     tcase_add_test(t, workspaces);
     tcase_add_loop_test(t, refusals, 0, COUNT(refused));
     tcase_add_test(t, scopes_free_maps);
+    tcase_add_loop_test(t, stencils_out_of_core, 0, COUNT(smoothed));
     suite_add_tcase(s, t);
     return s;
 }

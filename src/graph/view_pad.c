@@ -15,20 +15,19 @@ typedef struct {
     int64_t first, count, index, step; /* position, length; index of the first */
 } run;
 
-/* The longest run that begins at position i and ends before `end`. */
+/* The longest run that begins at position i and ends before `end`: up or down to where
+ * the array turns or begins again. */
 static run next_run(clast_pad pad, int64_t i, int64_t end, int64_t n)
 {
-    run r = {.first = i, .count = 1, .index = cl_pad_index(pad, i, n)};
-    if (i + 1 < end)
-        r.step = cl_pad_index(pad, i + 1, n) - r.index;
-    if (r.step < -1 || r.step > 1)
-        r.step = 0;
-    else
-        while (i + r.count < end &&
-               cl_pad_index(pad, i + r.count, n) == r.index + r.step * r.count)
-            r.count++;
-    if (r.count == 1)
-        r.step = 0;
+    run r = {.first = i, .count = end - i, .index = cl_pad_index(pad, i, n)};
+    if (pad == CLAST_PAD_EDGE || n == 1)
+        return r;
+    const int64_t period = pad == CLAST_PAD_REFLECT ? 2 * (n - 1) : 2 * n;
+    const bool goes_down = pad != CLAST_PAD_WRAP && (i % period + period) % period >= n;
+    const int64_t bottom = pad == CLAST_PAD_REFLECT ? 1 : 0;
+    const int64_t left = goes_down ? r.index - bottom + 1 : n - r.index;
+    r.count = left < r.count ? left : r.count;
+    r.step = goes_down ? -1 : 1;
     return r;
 }
 
