@@ -141,6 +141,7 @@ class Inexact(Judge):
         self.text, self.operands = text, names
         self.eps = np.longdouble(np.finfo(part_of(want.dtype)).eps)
         self.most = np.longdouble(np.finfo(part_of(want.dtype)).max)
+        self.least = np.longdouble(np.finfo(part_of(want.dtype)).smallest_subnormal)
 
     def converted(self):
         """Operands as the computation sees them: integers in the result's precision, bool for themselves."""
@@ -245,7 +246,7 @@ class Sum(Inexact):
         magnitude = evaluate(self.text, self.magnitudes())
         allowed = 8 * self.eps * max(1, math.log2(self.n)) * magnitude
         if self.kind == "mean":
-            allowed = allowed + self.eps * np.abs(reference)
+            allowed = allowed + self.eps * np.abs(reference) + self.least
         total = magnitude * (self.n if self.kind == "mean" else 1)
         bad = outside(got, reference, allowed, total, self.most)
         return None if not np.any(bad) else f"{self.kind}: {int(np.sum(bad))} elements outside their bound"
@@ -267,7 +268,7 @@ class Centred(Inexact):
     def compare(self, got):
         reference, sizes = self.reference(), self.magnitudes()
         magnitude = evaluate(self.text.replace(" - ", " + "), sizes)  # |x| + mean |x|
-        allowed = (8 * max(1, math.log2(self.n)) + 2) * self.eps * magnitude
+        allowed = (8 * max(1, math.log2(self.n)) + 2) * self.eps * magnitude + self.least
         bad = outside(got, reference, allowed, magnitude * self.n, self.most)
         return None if not np.any(bad) else f"centred: {int(np.sum(bad))} elements outside their bound"
 
@@ -295,9 +296,10 @@ class Moment(Inexact):
         mean = evaluate(self.call("mean", self.operand, ""), sizes)
         squares = evaluate(self.call("sum", f"({self.operand}) * ({self.operand})", ""), sizes)
         logs = 8 * self.eps * max(1, math.log2(self.n))
-        slack = 2 * logs * (variance + mean * np.sqrt(variance)) + 4 * (logs * mean) ** 2
+        # Squares may underflow.
+        slack = 2 * logs * (variance + mean * np.sqrt(variance)) + 4 * (logs * mean) ** 2 + np.finfo(np.float64).tiny
         if self.kind == "var":
-            allowed = slack
+            allowed = slack + self.least
         else:
             allowed = np.sqrt(variance + slack) - np.sqrt(np.maximum(variance - slack, 0)) \
                 + 2 * self.eps * np.abs(reference)

@@ -67,8 +67,8 @@ def random_array(rng, dtype, shape):
         return x
     if style < .08:
         info = np.finfo(dtype)
-        corners = [0, -0.0, 1, -1, .5, 1.5, 2.5, 1 / 3, info.eps, info.tiny, info.smallest_subnormal, info.max, -info.max, 2.0 ** 31,
-                   2.0 ** 63, np.inf, -np.inf, np.nan, 88.7, 709.7, 1e5, np.pi]
+        corners = [0, -0.0, 1, -1, .5, 1.5, 2.5, 1 / 3, info.eps, info.tiny, info.smallest_subnormal, info.max, -info.max,
+                   2.0 ** 31, 2.0 ** 63, np.inf, -np.inf, np.nan, 88.7, 709.7, 1e5, np.pi]
         x = rng.choice(np.array(corners, dtype), shape)
     elif style < .3:
         x = rng.integers(-4, 5, shape).astype(dtype)

@@ -132,8 +132,18 @@ class Source:
             stored = np.full(array.shape, self.fill, array.dtype)
             stored[self.part] = array[self.part]
             self.stored, self.late = stored, rng.random() < .5
-        self.swapped = form == "big-endian" or (form not in ("compact", "odd float") and array.dtype.kind in "iufc" and
-                                                rng.random() < .08)
+        self.written, self.digits = None, 0
+        may_swap = form not in ("compact", "odd float", "scaleoffset") and array.dtype.kind in "iufc"
+        self.swapped = form == "big-endian" or (may_swap and rng.random() < .08)
+        if form == "scaleoffset" and array.dtype.kind == "f":
+            self.round(rng)
+
+    def round(self, rng):
+        """The filter keeps so many decimal digits: what it leaves is what libhdf5 reads."""
+        self.written, self.digits = self.stored, int(rng.integers(0, 4))
+        with h5py.File("rounded", "w", driver="core", backing_store=False) as file:
+            self.write_plain(rng, file, "x", self.written)
+            self.stored = file["x"][()]
 
     def clip(self):
         """The values that so many bits hold."""
@@ -172,7 +182,7 @@ class Source:
         if "nbit" in filters:
             plist.set_filter(h5z.FILTER_NBIT, 0, ())
         if "scaleoffset" in filters:
-            plist.set_scaleoffset(h5z.SO_INT, 0)
+            plist.set_scaleoffset(h5z.SO_INT if self.stored.dtype.kind in "iu" else h5z.SO_FLOAT_DSCALE, self.digits)
         if "shuffle" in filters:
             plist.set_shuffle()
         if "gzip" in filters:
@@ -187,7 +197,8 @@ class Source:
 
     def write(self, rng, file, name):
         """Into an open file; h5py must read back what was meant."""
-        folder, array, form = os.path.dirname(file.filename), np.asarray(self.stored, order="C"), self.form
+        folder, array, form = os.path.dirname(file.filename), self.stored, self.form
+        array = np.asarray(array if self.written is None else self.written, order="C")
         if form == "virtual":
             self.write_parts(file, name, array)
         elif form == "external":
@@ -252,7 +263,7 @@ def fitting_forms(array):
         elif form == "compact":
             fits = array.ndim > 0 and array.nbytes < 60000
         elif form == "scaleoffset":
-            fits = array.ndim > 0 and kind in "iu"
+            fits = array.ndim > 0 and (kind in "iu" or (kind == "f" and bool(np.all(np.abs(array) < 1e6))))
         elif form == "nbit":
             fits = array.ndim > 0 and kind in "iuf"
         elif form == "szip":
