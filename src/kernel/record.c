@@ -334,6 +334,15 @@ static void finish_numbers(const cl_folder *f, const cl_record *r, int64_t eleme
     }
 }
 
+void cl_fold_clear(const cl_fold *fold, int64_t elements, void *partial)
+{
+    const cl_folder f = cl_folder_of(fold, cl_loops_now());
+    memset(partial, 0,
+           (size_t)cl_partial_bytes(fold->reduction, fold->dtype, elements));
+    cl_record r = cl_record_of(&f, partial, elements);
+    cl_record_clear(&f, &r, elements);
+}
+
 void cl_fold_finish(const cl_fold *fold, int64_t elements, const void *partial,
                     void *out)
 {

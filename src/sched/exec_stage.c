@@ -134,14 +134,6 @@ static clast_status run_join(cl_job *job)
     return CLAST_OK;
 }
 
-/* The partial of no elements: counts and values zero, "all" is true. */
-static void empty_partial(const cl_fold *fold, int64_t elements, char *out)
-{
-    memset(out, 0, (size_t)cl_partial_bytes(fold->reduction, fold->dtype, elements));
-    if (fold->reduction == CLAST_EVERY)
-        memset(out + CL_PARTIAL_HEADER, 1, (size_t)elements);
-}
-
 static clast_status run_finish(cl_job *job)
 {
     const cl_stage *stage = job->task.stage;
@@ -160,7 +152,7 @@ static clast_status run_finish(cl_job *job)
     if (count)
         cl_fold_join(&fold, elements, count, partial, joined);
     else
-        empty_partial(&fold, elements, joined);
+        cl_fold_clear(&fold, elements, joined);
     cl_fold_finish(&fold, elements, joined, cl_job_output(job, 0));
     return CLAST_OK;
 }
