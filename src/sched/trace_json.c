@@ -18,6 +18,7 @@
 #include <string.h>
 
 enum { BUFFER = 8192, PIECE = 1024 };
+#define NO_LANE UINT32_MAX /* events of the process */
 
 typedef struct {
     clast_text_fn *write;
@@ -48,6 +49,32 @@ static void put(page *p, const char *format, ...)
         p->n += n < PIECE ? (size_t)n : PIECE - 1;
 }
 
+/* Events are many: these do without a format. */
+static void put_chars(page *p, const char *text, size_t n)
+{
+    if (p->n + n > BUFFER)
+        flush(p);
+    if (n > BUFFER)
+        return;
+    memcpy(p->text + p->n, text, n);
+    p->n += n;
+}
+
+static void put_plain(page *p, const char *text)
+{
+    put_chars(p, text, strlen(text));
+}
+
+static void put_number(page *p, uint64_t v)
+{
+    char digit[20];
+    size_t n = sizeof digit;
+    do
+        digit[--n] = (char)('0' + v % 10);
+    while ((v /= 10) > 0);
+    put_chars(p, digit + n, sizeof digit - n);
+}
+
 /* Bytes of the UTF-8 character at s; 0: it is none. */
 static int utf8_length(const unsigned char *s)
 {
@@ -71,9 +98,9 @@ static void put_text(page *p, const char *text)
         else if (*s == '"' || *s == '\\')
             put(p, "\\%c", *s);
         else if (n)
-            put(p, "%.*s", n, (const char *)s);
+            put_chars(p, (const char *)s, (size_t)n);
         else
-            put(p, "?");
+            put_chars(p, "?", 1);
         s += n ? n : 1;
     }
 }
@@ -86,13 +113,22 @@ static uint64_t nanoseconds(const page *p, double time)
 
 static void put_time(page *p, const char *name, uint64_t ns)
 {
-    put(p, ",\"%s\":%" PRIu64 ".%03u", name, ns / 1000, (unsigned)(ns % 1000));
+    const unsigned rest = (unsigned)(ns % 1000);
+    const char digits[3] = {(char)('0' + rest / 100), (char)('0' + rest / 10 % 10),
+                            (char)('0' + rest % 10)};
+    put_plain(p, name);
+    put_number(p, ns / 1000);
+    put_chars(p, ".", 1);
+    put_chars(p, digits, sizeof digits);
 }
 
+/* To be continued with ",\"name\":value" and closed. */
 static void open_event(page *p, const char *phase, uint32_t lane)
 {
-    put(p, "%s\n{\"ph\":\"%s\",\"pid\":1,\"tid\":%" PRIu32, p->has_event ? "," : "",
-        phase, lane + 1);
+    put_plain(p, p->has_event ? ",\n{\"ph\":\"" : "\n{\"ph\":\"");
+    put_plain(p, phase);
+    put_plain(p, "\",\"pid\":1,\"tid\":");
+    put_number(p, (uint64_t)lane + 1);
     p->has_event = true;
 }
 
@@ -125,17 +161,23 @@ static void put_event(page *p, uint32_t lane, const cl_trace_event *e)
         number < p->trace->nrow ? &p->trace->row[number] : &nameless;
     const uint64_t begin = nanoseconds(p, e->begin), end = nanoseconds(p, e->end);
     open_event(p, "X", lane);
-    put(p, ",\"cat\":\"%s\",\"name\":\"%s",
-        kind == CL_TRACE_TASK ? (row->kind ? row->kind : "task") : "transfer",
-        verb[kind]);
+    put_plain(p, ",\"cat\":\"");
+    put_plain(p, kind != CL_TRACE_TASK ? "transfer" : row->kind ? row->kind : "task");
+    put_plain(p, "\",\"name\":\"");
+    put_plain(p, verb[kind]);
     if (row->name)
         put_text(p, row->name);
     else
         put(p, "stage %" PRIu32, number);
-    put(p, " %s\"", cl_part_text(row->parts ? row->parts : &numbered, e->id, part));
-    put_time(p, "ts", begin);
-    put_time(p, "dur", end > begin ? end - begin : 0);
-    put(p, ",\"args\":{\"stage\":%" PRIu32 ",\"index\":%" PRIu32 "}}", number, e->id);
+    put_plain(p, " ");
+    put_plain(p, cl_part_text(row->parts ? row->parts : &numbered, e->id, part));
+    put_time(p, "\",\"ts\":", begin);
+    put_time(p, ",\"dur\":", end > begin ? end - begin : 0);
+    put_plain(p, ",\"args\":{\"stage\":");
+    put_number(p, number);
+    put_plain(p, ",\"index\":");
+    put_number(p, e->id);
+    put_plain(p, "}}");
 }
 
 static void put_lane(page *p, uint32_t lane)
@@ -150,7 +192,7 @@ static void put_lane(page *p, uint32_t lane)
         open_event(p, "i", lane);
         put(p, ",\"s\":\"t\",\"name\":\"%" PRIu64 " earlier events were dropped\"",
             lost);
-        put_time(p, "ts", nanoseconds(p, l->event[lost % t->size].begin));
+        put_time(p, ",\"ts\":", nanoseconds(p, l->event[lost % t->size].begin));
         put(p, "}");
     }
     for (uint64_t k = lost; k < l->count; k++)
@@ -168,14 +210,14 @@ static void put_sample(page *p, const cl_trace_sample *s, const cl_trace_sample 
 {
     const uint64_t now = nanoseconds(p, s->time);
     const double seconds = s->time - before->time;
-    open_event(p, "C", UINT32_MAX);
-    put_time(p, "ts", now);
+    open_event(p, "C", NO_LANE);
+    put_time(p, ",\"ts\":", now);
     put(p, ",\"name\":\"memory\",\"args\":{\"bytes\":%" PRIu64 "}}", s->memory);
-    open_event(p, "C", UINT32_MAX);
-    put_time(p, "ts", now);
+    open_event(p, "C", NO_LANE);
+    put_time(p, ",\"ts\":", now);
     put(p, ",\"name\":\"ready tasks\",\"args\":{\"tasks\":%" PRIu32 "}}", s->ready);
-    open_event(p, "C", UINT32_MAX);
-    put_time(p, "ts", now);
+    open_event(p, "C", NO_LANE);
+    put_time(p, ",\"ts\":", now);
     put(p,
         ",\"name\":\"bytes/s\",\"args\":{\"read\":%.0f,\"written\":%.0f,"
         "\"spilled\":%.0f}}",
@@ -197,7 +239,7 @@ void cl_trace_write(const cl_trace *trace, clast_text_fn *write, void *arg)
         ",\"dropped\":%" PRIu64 "},\n\"traceEvents\":[",
         kept, lost);
     if (kept) {
-        open_event(&p, "M", UINT32_MAX);
+        open_event(&p, "M", NO_LANE);
         put(&p, ",\"name\":\"process_name\",\"args\":{\"name\":\"clast\"}}");
     }
     for (uint32_t i = 0; i < trace->lanes; i++)
