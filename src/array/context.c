@@ -111,9 +111,9 @@ static clast_status settle(clast_ctx *ctx, const clast_options *asked, cl_error 
         return cl_error_set(err, CLAST_EVALUE, "workers is %d, it must be 0 to %d",
                             o->workers, CL_MOST_WORKERS);
     if (o->memory == 0)
-        o->memory = cl_limit_memory() / 2;
+        o->memory = cl_limit_memory("") / 2;
     if (o->workers == 0)
-        o->workers = cl_limit_workers();
+        o->workers = cl_limit_workers("");
     if (o->block == 0)
         o->block = CL_BLOCK_BYTES;
     if (o->trace != 0 && (o->trace < CL_LEAST_TRACE || o->trace > o->memory / 2))

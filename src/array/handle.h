@@ -115,8 +115,9 @@ void cl_node_drop(clast_ctx *ctx, cl_node_id id); /* and the sources that go wit
  * smallest trace. */
 enum { CL_MOST_WORKERS = 256, CL_BLOCK_BYTES = 4 << 20, CL_LEAST_TRACE = 64 << 10 };
 
-/* Memory and workers of this machine that a process may use. */
-uint64_t cl_limit_memory(void);
-int cl_limit_workers(void);
+/* Memory and workers of this machine that a process may use. root: where /proc and /sys
+ * lie, "" but in tests. */
+uint64_t cl_limit_memory(const char *root);
+int cl_limit_workers(const char *root);
 
 #endif

@@ -41,10 +41,13 @@ static const char *slurp(const char *path, char *text, size_t size)
 }
 
 /* Where in the hierarchy of `controller` (NULL: version 2) this process is. */
-static bool group_path(const char *controller, char *path, size_t size)
+static bool group_path(const char *root, const char *controller, char *path,
+                       size_t size)
 {
-    char text[TEXT];
-    slurp("/proc/self/cgroup", text, sizeof text);
+    char text[TEXT], file[PATH];
+    if (snprintf(file, sizeof file, "%s/proc/self/cgroup", root) >= (int)sizeof file)
+        return false;
+    slurp(file, text, sizeof text);
     char *rest = NULL;
     for (char *line = strtok_r(text, "\n", &rest); line;
          line = strtok_r(NULL, "\n", &rest)) {
@@ -68,14 +71,15 @@ static bool group_path(const char *controller, char *path, size_t size)
 typedef uint64_t limit_fn(const char *folder);
 
 /* The least of fn(folder) over this process's group and its ancestors. */
-static uint64_t least_of_groups(const char *mount, const char *controller, limit_fn *fn)
+static uint64_t least_of_groups(const char *root, const char *mount,
+                                const char *controller, limit_fn *fn)
 {
     char group[PATH], folder[2 * PATH];
-    if (!group_path(controller, group, sizeof group))
+    if (!group_path(root, controller, group, sizeof group))
         return UINT64_MAX;
     uint64_t least = UINT64_MAX;
     for (;;) {
-        if (snprintf(folder, sizeof folder, "%s%s", mount, group) <
+        if (snprintf(folder, sizeof folder, "%s%s%s", root, mount, group) <
             (int)sizeof folder) {
             const uint64_t limit = fn(folder);
             least = limit < least ? limit : least;
@@ -136,36 +140,39 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static uint64_t available(void)
+static uint64_t available(const char *root)
 {
-    char text[TEXT];
-    const char *line =
-        strstr(slurp("/proc/meminfo", text, sizeof text), "MemAvailable:");
+    char text[TEXT], file[PATH];
+    const int n = snprintf(file, sizeof file, "%s/proc/meminfo", root);
+    const char *line = n < (int)sizeof file
+                           ? strstr(slurp(file, text, sizeof text), "MemAvailable:")
+                           : NULL;
     unsigned long long kib;
     if (line && sscanf(line, "MemAvailable: %llu", &kib) == 1)
         return kib << 10;
     return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-uint64_t cl_limit_memory(void)
+uint64_t cl_limit_memory(const char *root)
 {
-    uint64_t bytes = available();
-    bytes = least(bytes, least_of_groups("/sys/fs/cgroup", NULL, memory_v2));
-    bytes = least(bytes, least_of_groups("/sys/fs/cgroup/memory", "memory", memory_v1));
+    uint64_t bytes = available(root);
+    bytes = least(bytes, least_of_groups(root, "/sys/fs/cgroup", NULL, memory_v2));
+    bytes = least(bytes,
+                  least_of_groups(root, "/sys/fs/cgroup/memory", "memory", memory_v1));
     struct rlimit limit;
     if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
         bytes = least(bytes, limit.rlim_cur);
     return bytes;
 }
 
-int cl_limit_workers(void)
+int cl_limit_workers(const char *root)
 {
     cpu_set_t set[8]; /* 8192 processors */
     uint64_t n = sched_getaffinity(0, sizeof set, set) == 0
                      ? (uint64_t)CPU_COUNT_S(sizeof set, set)
                      : 1;
-    n = least(n, least_of_groups("/sys/fs/cgroup", NULL, workers_v2));
-    n = least(n, least_of_groups("/sys/fs/cgroup/cpu", "cpu", workers_v1));
+    n = least(n, least_of_groups(root, "/sys/fs/cgroup", NULL, workers_v2));
+    n = least(n, least_of_groups(root, "/sys/fs/cgroup/cpu", "cpu", workers_v1));
     n = least(n, CL_MOST_WORKERS);
     return n ? (int)n : 1;
 }
