@@ -560,6 +560,10 @@ START_TEST(links)
     H5Lcreate_external("a.h5", "/x", file, "/far", H5P_DEFAULT, H5P_DEFAULT);
     H5Lcreate_soft("/far", file, "/soft", H5P_DEFAULT, H5P_DEFAULT);
     H5Lcreate_soft("/nowhere", file, "/dangling", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_soft("/lost", file, "/chain", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_soft("/circle", file, "/circle", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_external("none.h5", "/y", file, "/lost", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_external("a.h5", "/none/x", file, "/empty", H5P_DEFAULT, H5P_DEFAULT);
     H5Fclose(file);
     cl_source *direct = files_open("a.h5", "/x", false);
     double *wanted = files_read(direct);
@@ -575,7 +579,18 @@ START_TEST(links)
     }
     cl_free(wanted);
     cl_source_close(direct);
-    refused("b.h5", "/dangling", CLAST_ENOENT, "leads nowhere");
+    static const struct {
+        const char *path, *said;
+    } dangling[] = {
+        {"/dangling", "the link /dangling leads to /nowhere, which is not there"},
+        {"/dangling/deep", "the link /dangling leads to /nowhere, which"},
+        {"/lost", "the link /lost leads to none.h5:/y, which is not there"},
+        {"/empty", "the link /empty leads to a.h5:/none/x, which is not there"},
+        {"/chain", "the link /chain leads to /lost, which is not there"},
+        {"/circle", "the link /circle leads to /circle, which is not there"},
+    };
+    for (size_t i = 0; i < sizeof dangling / sizeof *dangling; i++)
+        refused("b.h5", dangling[i].path, CLAST_ENOENT, dangling[i].said);
 }
 END_TEST
 

@@ -253,7 +253,11 @@ static clast_status describe(text_buffer *b, const char *file, const char *path,
         return status;
     const cl_tree_kind kind =
         path ? cl_hdf5_tree_look(f->id, path, &is_external) : CL_TREE_GROUP;
-    if (kind == CL_TREE_NOTHING || kind == CL_TREE_BLOCKED || kind == CL_TREE_DANGLING)
+    char link[300];
+    if (kind == CL_TREE_DANGLING)
+        status = cl_error_set(err, CLAST_ENOENT, "%s:%s: %s", file, path,
+                              cl_hdf5_tree_dangling(f->id, path, link, sizeof link));
+    else if (kind == CL_TREE_NOTHING || kind == CL_TREE_BLOCKED)
         status = cl_error_set(err, CLAST_ENOENT, "%s:%s does not exist", file, path);
     else
         say_object(b, f->id, path ? path : "/", path ? path : "/");

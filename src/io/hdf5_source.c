@@ -69,8 +69,9 @@ static clast_status explain_missing(cl_hdf5_source *s, const char *path, cl_erro
                             s->where,
                             cl_hdf5_tree_datasets(s->file->id, list, sizeof list));
     if (kind == CL_TREE_DANGLING)
-        return cl_error_set(err, CLAST_ENOENT, "%s is a link that leads nowhere",
-                            s->where);
+        return cl_error_set(
+            err, CLAST_ENOENT, "%s: %s", s->where,
+            cl_hdf5_tree_dangling(s->file->id, path, list, sizeof list));
     return cl_hdf5_fail(err, CLAST_EFORMAT, "%s cannot be opened", s->where);
 }
 

@@ -58,6 +58,44 @@ cl_tree_kind cl_hdf5_tree_look(hid_t file, const char *path, bool *is_external)
     return kind;
 }
 
+static void say_target(hid_t file, const char *path, char *text, size_t size)
+{
+    H5L_info_t link;
+    char value[1024];
+    const char *target_file = "", *target = value;
+    if (H5Lget_info(file, path, &link, H5P_DEFAULT) < 0 || link.type == H5L_TYPE_HARD ||
+        link.u.val_size > sizeof value ||
+        H5Lget_val(file, path, value, sizeof value, H5P_DEFAULT) < 0)
+        return;
+    value[sizeof value - 1] = '\0';
+    const bool is_external = link.type == H5L_TYPE_EXTERNAL;
+    if (is_external &&
+        H5Lunpack_elink_val(value, link.u.val_size, NULL, &target_file, &target) < 0)
+        return;
+    snprintf(text, size, "the link %s leads to %s%s%s, which is not there", path,
+             target_file, is_external ? ":" : "", target);
+}
+
+const char *cl_hdf5_tree_dangling(hid_t file, const char *path, char *text, size_t size)
+{
+    snprintf(text, size, "a link on the way leads nowhere");
+    char *prefix = cl_strdup(path);
+    for (char *end = prefix; end && *end;) {
+        end += strspn(end, "/");
+        end += strcspn(end, "/");
+        const char next = *end;
+        bool is_external;
+        *end = '\0';
+        if (look_at_link(file, prefix, &is_external) == CL_TREE_DANGLING) {
+            say_target(file, prefix, text, size);
+            break;
+        }
+        *end = next;
+    }
+    cl_free(prefix);
+    return text;
+}
+
 typedef struct {
     char *text;
     size_t size, used;

@@ -20,6 +20,11 @@ typedef enum {
 /* What is at the path; *is_external: a link to another file is on the way. */
 cl_tree_kind cl_hdf5_tree_look(hid_t file, const char *path, bool *is_external);
 
+/* The first link on the path that leads nowhere, and where it should: "the link /a
+ * leads to /b, which is not there"; returns text. */
+const char *cl_hdf5_tree_dangling(hid_t file, const char *path, char *text,
+                                  size_t size);
+
 /* The names of the first datasets, as ", "-separated text; returns text. */
 const char *cl_hdf5_tree_datasets(hid_t file, char *text, size_t size);
 
