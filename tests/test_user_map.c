@@ -887,6 +887,7 @@ REFUSED(bad_cost, map_with(ctx, a, &(clast_map_options){.cost = NAN}))
 REFUSED(bad_shape, map_with(ctx, a, &(clast_map_options){.ndim = 2, .shape = one}))
 REFUSED(null_shape,
         clast_map(ctx, 0, NULL, show, NULL, &(clast_map_options){.ndim = 2}))
+REFUSED(other_ndim, map_with(ctx, a, &(clast_map_options){.ndim = 3}))
 REFUSED(huge_shape, clast_map(ctx, 0, NULL, show, NULL,
                               &(clast_map_options){.ndim = 2, .shape = huge}))
 REFUSED(bad_chunk, map_with(ctx, a, &(clast_map_options){.chunk = zero}))
@@ -930,20 +931,20 @@ static const struct {
     refused_fn *make;
     clast_status status;
 } refused[] = {
-    {no_kernel, CLAST_EVALUE},       {no_options, CLAST_EVALUE},
-    {negative_nin, CLAST_EVALUE},    {no_inputs, CLAST_EVALUE},
-    {bad_dtype, CLAST_EDTYPE},       {bad_reserved, CLAST_ENOTSUP},
-    {bad_cost, CLAST_EVALUE},        {bad_shape, CLAST_ESHAPE},
-    {null_shape, CLAST_EVALUE},      {huge_shape, CLAST_ESHAPE},
-    {bad_chunk, CLAST_EVALUE},       {unlike, CLAST_ESHAPE},
-    {bad_access, CLAST_EVALUE},      {bad_pad, CLAST_EVALUE},
-    {bad_depth, CLAST_EVALUE},       {whole_depth, CLAST_EVALUE},
-    {far_depth, CLAST_ENOTSUP},      {huge_depth, CLAST_ESHAPE},
-    {input_reserved, CLAST_ENOTSUP}, {spread_depth, CLAST_EVALUE},
-    {no_combine, CLAST_EVALUE},      {bad_axes, CLAST_EAXIS},
-    {same_axes, CLAST_EAXIS},        {null_axes, CLAST_EVALUE},
-    {other_partial, CLAST_EVALUE},   {empty_partial, CLAST_ESHAPE},
-    {empty_axis, CLAST_ESHAPE},
+    {no_kernel, CLAST_EVALUE},     {no_options, CLAST_EVALUE},
+    {negative_nin, CLAST_EVALUE},  {no_inputs, CLAST_EVALUE},
+    {bad_dtype, CLAST_EDTYPE},     {bad_reserved, CLAST_ENOTSUP},
+    {bad_cost, CLAST_EVALUE},      {bad_shape, CLAST_ESHAPE},
+    {null_shape, CLAST_EVALUE},    {other_ndim, CLAST_EVALUE},
+    {huge_shape, CLAST_ESHAPE},    {bad_chunk, CLAST_EVALUE},
+    {unlike, CLAST_ESHAPE},        {bad_access, CLAST_EVALUE},
+    {bad_pad, CLAST_EVALUE},       {bad_depth, CLAST_EVALUE},
+    {whole_depth, CLAST_EVALUE},   {far_depth, CLAST_ENOTSUP},
+    {huge_depth, CLAST_ESHAPE},    {input_reserved, CLAST_ENOTSUP},
+    {spread_depth, CLAST_EVALUE},  {no_combine, CLAST_EVALUE},
+    {bad_axes, CLAST_EAXIS},       {same_axes, CLAST_EAXIS},
+    {null_axes, CLAST_EVALUE},     {other_partial, CLAST_EVALUE},
+    {empty_partial, CLAST_ESHAPE}, {empty_axis, CLAST_ESHAPE},
 };
 
 START_TEST(refusals)
@@ -964,6 +965,43 @@ START_TEST(refusals)
     clast_close(&other);
     clast_close(&ctx);
     ck_assert_uint_eq(cl_alloc_live(), before);
+}
+END_TEST
+
+typedef struct {
+    char text[4096];
+    size_t used;
+} words;
+
+static void collect(void *arg, const char *text, size_t bytes)
+{
+    words *w = arg;
+    const size_t room = sizeof w->text - 1 - w->used;
+    const size_t n = bytes < room ? bytes : room;
+    memcpy(w->text + w->used, text, n);
+    w->used += n;
+}
+
+/* A plan shows maps by name, with their blocks, and calls nothing. */
+START_TEST(explained)
+{
+    static const int64_t shape[2] = {100, 3};
+    static double got[300];
+    words w = {{0}, 0};
+    clast_ctx *ctx = open_some(1);
+    const clast_map_options options = ten_blocks("heat");
+    clast_array *a = clast_map(ctx, 0, NULL, fail_from, NULL, &options);
+    const clast_buffer into = buffer(got, CLAST_FLOAT64, 2, shape);
+    const clast_sink sink = clast_sink_fetch(a, &into);
+    ck_assert_int_eq(clast_explain(ctx, 1, &sink, collect, &w), CLAST_OK);
+    const char *line = strstr(w.text, "heat");
+    ck_assert_ptr_nonnull(line);
+    char *end = strchr(line, '\n');
+    ck_assert_ptr_nonnull(end);
+    *end = 0;
+    ck_assert_ptr_nonnull(strstr(line, "user"));
+    ck_assert_ptr_nonnull(strstr(line, "(10, 3)"));
+    clast_close(&ctx);
 }
 END_TEST
 
@@ -1080,6 +1118,7 @@ static Suite *maps(void)
     tcase_add_test(t, cancels);
     tcase_add_test(t, workspaces);
     tcase_add_loop_test(t, refusals, 0, COUNT(refused));
+    tcase_add_test(t, explained);
     tcase_add_test(t, scopes_free_maps);
     tcase_add_loop_test(t, stencils_out_of_core, 0, COUNT(smoothed));
     suite_add_tcase(s, t);

@@ -259,6 +259,14 @@ START_TEST(too_large)
     const clast_buffer into = scalar(&v, CLAST_UINT8);
     ck_assert_int_eq(clast_fetch(clast_index(b, "3"), &into), CLAST_EBUDGET);
     ck_assert_ptr_nonnull(strstr(clast_ctx_error(ctx), "glutton"));
+    /* An array of many tiles as the input of a small task. */
+    static const clast_output small = {CLAST_UINT8, 0, NULL};
+    clast_array *x = clast_arange(ctx, 0, 1e7, 1, CLAST_FLOAT64);
+    ck_assert_int_eq(clast_task(ctx, 1, &x, 1, &small, &a, never, NULL, &options),
+                     CLAST_OK);
+    clast_ctx_clear(ctx);
+    ck_assert_int_eq(clast_fetch(a, &into), CLAST_EBUDGET);
+    ck_assert_ptr_nonnull(strstr(clast_ctx_error(ctx), "glutton copy"));
     clast_close(&ctx);
 }
 END_TEST

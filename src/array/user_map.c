@@ -56,7 +56,7 @@ static bool settle_space(map *p)
     if (!broadcast_inputs(p, &inputs))
         return false;
     p->u->space = inputs;
-    if (!o->shape && !(o->ndim > 0 && inputs.ndim == 0))
+    if (!o->shape && (o->ndim == 0 || o->ndim == inputs.ndim))
         return true;
     if (!cl_make_shape(p->m, o->ndim, o->shape, &p->u->space))
         return false;

@@ -82,10 +82,15 @@ static clast_status view_whole(lowering *l, uint32_t item, uint32_t *view)
         const cl_tensor *const t =
             d->view[v].kind == CL_VIEW_TENSOR ? &d->tensor[d->view[v].tensor] : NULL;
         const bool is_one = t && !t->strided && cl_grid_tiles(&t->grid) == 1;
-        if (!is_one && cl_grid_tiles(&one) > 0)
+        if (!is_one && cl_grid_tiles(&one) > 0) {
             CL_TRY(cl_lower_copy(d, d->item[item].id,
                                  (clast_dtype)d->item[item].node.dtype, &one, NULL,
                                  &v));
+            char *const label = cl_lower_label(d, l->u->name, "copy");
+            if (!label)
+                return cl_draft_nomem(d);
+            d->stage[d->nstage - 1].label = label;
+        }
         d->item[item].whole = v;
     }
     *view = d->item[item].whole;
