@@ -78,8 +78,7 @@ class Installed(unittest.TestCase):
 
     def test_command(self):
         clast = next((STAGE / "dest").rglob("bin/clast"))
-        self.assertEqual(output(str(clast), "eval", "sum(arange(5))", env={**self.env, "LD_LIBRARY_PATH": str(self.library)}),
-                         "10")
+        self.assertEqual(output(str(clast), "eval", "sum(arange(5))", env=self.env), "10")
 
     def test_headers_are_all_there(self):
         installed = {p.name for p in (STAGE / "dest").rglob("include/clast/*.h")}
