@@ -7,7 +7,7 @@
  * innermost axis decides:
  *
  *   runs        unit stride on both sides: memcpy
- *   transpose   dst has unit stride there, src on another axis: panels of 256 bytes of
+ *   transpose   dst has unit stride there, src on another axis: panels of 512 bytes of
  *               src's rows, moved in square tiles of one cache line a side, so that
  *               each line of src is read once and each line of dst written once even
  *               where all rows fall into one cache set
@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "base/shape.h"
+#include "kernel/loops.h"
 #include "kernel/map.h"
 
 typedef uint8_t word1;
@@ -45,7 +46,7 @@ typedef void transpose_fn(int64_t rows, int64_t columns, const char *src,
                           int64_t src_column, char *dst, int64_t dst_row);
 
 #define TILE(T)  (64 / (int64_t)sizeof(T))
-#define PANEL(T) (256 / (int64_t)sizeof(T))
+#define PANEL(T) (512 / (int64_t)sizeof(T))
 
 #define COPIES(T)                                                                      \
     static void copy_row_##T(int64_t n, const char *src, int64_t src_stride,           \
@@ -54,17 +55,19 @@ typedef void transpose_fn(int64_t rows, int64_t columns, const char *src,
         for (int64_t i = 0; i < n; i++)                                                \
             *(T *)(dst + i * dst_stride) = *(const T *)(src + i * src_stride);         \
     }                                                                                  \
-    static inline void copy_tile_##T(const char *src, int64_t src_column, char *dst,   \
-                                     int64_t dst_row)                                  \
+    static void turn_##T(int64_t rows, const char *src, int64_t src_column, char *dst, \
+                         int64_t dst_row)                                              \
     {                                                                                  \
-        T tile[TILE(T)][TILE(T)];                                                      \
-        for (int64_t c = 0; c < TILE(T); c++)                                          \
-            memcpy(tile[c], src + c * src_column, 64);                                 \
-        for (int64_t r = 0; r < TILE(T); r++) {                                        \
-            T line[TILE(T)];                                                           \
+        for (int64_t top = 0; top < rows; top += TILE(T)) {                            \
+            T tile[TILE(T)][TILE(T)];                                                  \
             for (int64_t c = 0; c < TILE(T); c++)                                      \
-                line[c] = tile[c][r];                                                  \
-            memcpy(dst + r * dst_row, line, 64);                                       \
+                memcpy(tile[c], src + top * (int64_t)sizeof(T) + c * src_column, 64);  \
+            for (int64_t r = 0; r < TILE(T); r++) {                                    \
+                T line[TILE(T)];                                                       \
+                for (int64_t c = 0; c < TILE(T); c++)                                  \
+                    line[c] = tile[c][r];                                              \
+                memcpy(dst + (top + r) * dst_row, line, 64);                           \
+            }                                                                          \
         }                                                                              \
     }                                                                                  \
     static void copy_edge_##T(int64_t rows, int64_t columns, const char *src,          \
@@ -78,6 +81,7 @@ typedef void transpose_fn(int64_t rows, int64_t columns, const char *src,
                               int64_t src_column, char *dst, int64_t dst_row)          \
     {                                                                                  \
         const int64_t size = sizeof(T), whole = columns - columns % TILE(T);           \
+        cl_turn_fn *const turn = best_turn(sizeof(T), turn_##T);                       \
         for (int64_t top = 0; top < rows; top += PANEL(T)) {                           \
             const int64_t left_rows = rows - top;                                      \
             const int64_t high = left_rows < PANEL(T) ? left_rows : PANEL(T);          \
@@ -87,9 +91,7 @@ typedef void transpose_fn(int64_t rows, int64_t columns, const char *src,
             for (int64_t c = 0; c < whole; c += TILE(T)) {                             \
                 prefetch_rows(from + (c + TILE(T)) * src_column, TILE(T), src_column,  \
                               high * size, whole - c - TILE(T));                       \
-                for (int64_t r = 0; r < full; r += TILE(T))                            \
-                    copy_tile_##T(from + r * size + c * src_column, src_column,        \
-                                  to + r * dst_row + c * size, dst_row);               \
+                turn(full, from + c * src_column, src_column, to + c * size, dst_row); \
             }                                                                          \
             copy_edge_##T(high - full, whole, from + full * size, src_column,          \
                           to + full * dst_row, dst_row);                               \
@@ -97,6 +99,13 @@ typedef void transpose_fn(int64_t rows, int64_t columns, const char *src,
                           src_column, to + whole * size, dst_row);                     \
         }                                                                              \
     }
+
+/* The loop of this CPU, or else the plain one. */
+static inline cl_turn_fn *best_turn(size_t size, cl_turn_fn *plain)
+{
+    cl_turn_fn *const best = size <= 8 ? cl_loops_now()->turn[size] : NULL;
+    return best ? best : plain;
+}
 
 /* Asks for the next tiles' lines of a panel while the present ones are moved. */
 static inline void prefetch_rows(const char *from, int64_t n, int64_t stride,

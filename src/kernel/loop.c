@@ -12,7 +12,8 @@
  *
  * A strip is 8 KiB of the widest type, so that a handful of registers stays in L1, but
  * at least 512 elements, so that the step from loop to loop costs little. Inputs that
- * are not read in place share one pool of 32 KiB, or of a strip each if that is more.
+ * are not read in place share one pool of 256 KiB, or of a strip each if that is more: a
+ * transposed input is then read in runs of 256 bytes, and L2 holds it.
  */
 #include "kernel/loop.h"
 
@@ -21,7 +22,7 @@
 #include "base/alloc.h"
 
 #define STRIP_BYTES 8192
-#define POOL_BYTES  32768
+#define POOL_BYTES  (256 << 10)
 #define NO_VALUE    UINT16_MAX
 
 typedef struct {

@@ -66,6 +66,11 @@ typedef struct {
     int64_t (*find)(const char *x, int64_t n, const void *value);
 } cl_scan_loops;
 
+/* dst[r * dst_row + c] = src[r + c * src_column] for the columns of 64 bytes and as many
+ * rows, a multiple of them; steps count bytes. */
+typedef void cl_turn_fn(int64_t rows, const char *src, int64_t src_column, char *dst,
+                        int64_t dst_row);
+
 typedef struct {
     const char *name;
     cl_loop_fn *const *op[CLAST_NDTYPE];          /* [type computed in][operation] */
@@ -76,6 +81,7 @@ typedef struct {
                                                      complex: as twice the reals */
     const cl_scan_loops *scan[CLAST_NDTYPE];
     bool (*has_negative[CLAST_NDTYPE])(size_t n, const void *a); /* signed integers */
+    cl_turn_fn *turn[9]; /* by bytes of a word; NULL: there is no better way */
 } cl_loops;
 
 typedef enum { CL_ISA_BASELINE, CL_ISA_AVX2, CL_ISA_AVX512, CL_NISA } cl_isa;

@@ -229,6 +229,7 @@ typedef struct {
 
 #include "kernel/loops_cast.inc"
 #include "kernel/loops_make.inc"
+#include "kernel/loops_move.inc"
 
 #define ROW(DT, N)  [DT] = JOIN3(row, _, N),
 #define ACC(DT, N)  [DT] = JOIN3(acc, _, N),
@@ -265,4 +266,5 @@ const cl_loops JOIN3(cl_loops, _, CL_ISA) = {
                      [CLAST_INT16] = has_negative_i16,
                      [CLAST_INT32] = has_negative_i32,
                      [CLAST_INT64] = has_negative_i64},
+    .turn = TURNS,
 };

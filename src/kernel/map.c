@@ -21,9 +21,8 @@
 #include "kernel/gather.h"
 #include "kernel/loop.h"
 
-#define WIDE_ENOUGH  64
-#define POLL_CYCLES  (1 << 25)
-#define GATHER_STRIP 256
+#define WIDE_ENOUGH 64
+#define POLL_CYCLES (1 << 25)
 
 /* The box that is computed and where its result goes. */
 typedef struct {
@@ -221,7 +220,7 @@ static frame wide_frame(cl_machine *m, const cell *c)
         f.has_gathered |= m->mode[i] == GATHERED;
     }
     f.row = choose_row_axis(m, c);
-    const int64_t strip = f.has_gathered ? GATHER_STRIP : m->loop->strip;
+    const int64_t strip = m->loop->strip;
     const int64_t n = c->n[f.last], parts = (n + strip - 1) / strip;
     const int64_t even = (n + parts - 1) / parts, round = (even + 63) / 64 * 64;
     f.columns = round < strip ? round : strip;
