@@ -195,7 +195,6 @@ static Suite *suite(void)
 {
     Suite *s = suite_create("linear algebra");
     TCase *t = tcase_create("linear algebra");
-    tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, svd, 0,
                         (int)(sizeof size_case / sizeof size_case[0]) * DTYPES);
     tcase_add_loop_test(t, long_product, 0, DTYPES);

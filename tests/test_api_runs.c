@@ -303,7 +303,6 @@ static Suite *runs(void)
 {
     Suite *s = suite_create("api_runs");
     TCase *c = tcase_create("runs");
-    tcase_set_timeout(c, 120);
     tcase_add_checked_fixture(c, open_ctx, close_ctx);
     tcase_add_test(c, threads_take_turns);
     tcase_add_test(c, repeated_histories_are_hinted_at_once);

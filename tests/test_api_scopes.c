@@ -160,7 +160,6 @@ static Suite *scopes(void)
 {
     Suite *s = suite_create("api_scopes");
     TCase *c = tcase_create("scopes");
-    tcase_set_timeout(c, 120);
     tcase_add_checked_fixture(c, open_ctx, close_ctx);
     tcase_add_test(c, a_scope_frees_its_arrays);
     tcase_add_test(c, kept_arrays_outlive_their_scope);

@@ -644,7 +644,6 @@ static Suite *suite(void)
 {
     Suite *const s = suite_create("build");
     TCase *const t = tcase_create("plans");
-    tcase_set_timeout(t, 120);
     tcase_add_test(t, mean_of_a_column);
     tcase_add_test(t, sum_of_all_has_levels_of_joins);
     tcase_add_test(t, symmetrise);

@@ -385,7 +385,6 @@ static Suite *expr_suite(void)
     Suite *s = suite_create("expr");
     TCase *tc = tcase_create("expr");
     tcase_add_checked_fixture(tc, open_ctx, close_ctx);
-    tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, test_scalars, 0, COUNT(scalars));
     tcase_add_loop_test(tc, test_errors, 0, COUNT(errors));
     tcase_add_test(tc, test_names);

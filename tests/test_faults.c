@@ -230,7 +230,6 @@ static Suite *faults(void)
 {
     Suite *s = suite_create("faults");
     TCase *t = tcase_create("faults");
-    tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, begin, end);
     tcase_add_loop_test(t, every_allocation_fails_in_turn, 0,
                         (int)(sizeof runs / sizeof *runs));

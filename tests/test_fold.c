@@ -379,7 +379,6 @@ static Suite *fold_suite(void)
 {
     Suite *s = suite_create("fold");
     TCase *t = tcase_create("fold");
-    tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, random_folds, 0, CLAST_NREDUCTION);
     tcase_add_loop_test(t, chains_and_joins, 0, CLAST_NREDUCTION);
     tcase_add_test(t, empty_axes);

@@ -232,7 +232,6 @@ static Suite *suite(void)
 {
     Suite *const s = suite_create("fuse");
     TCase *const t = tcase_create("programs");
-    tcase_set_timeout(t, 60);
     tcase_add_test(t, a_chain_is_swallowed_by_its_reduction);
     tcase_add_loop_test(t, shared_by_two_reductions, 0, 2);
     tcase_add_test(t, broadcast_is_not_computed_again);

@@ -77,7 +77,6 @@ static Suite *gather_suite(void)
 {
     Suite *s = suite_create("gather");
     TCase *t = tcase_create("gather");
-    tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, gathers, 0, 5);
     tcase_add_test(t, empty_copies_touch_nothing);
     suite_add_tcase(s, t);

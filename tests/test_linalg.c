@@ -618,7 +618,6 @@ static Suite *suite(void)
 {
     Suite *s = suite_create("linalg");
     TCase *p = tcase_create("product");
-    tcase_set_timeout(p, 120);
     tcase_add_loop_test(p, test_layouts, 0, CLAST_NDTYPE);
     tcase_add_loop_test(p, test_large, 0, 4);
     tcase_add_test(p, test_nan);
@@ -626,7 +625,6 @@ static Suite *suite(void)
     tcase_add_test(p, test_blas_threads);
     suite_add_tcase(s, p);
     TCase *q = tcase_create("factor");
-    tcase_set_timeout(q, 120);
     tcase_add_loop_test(q, test_qr, 0, 4);
     tcase_add_loop_test(q, test_qr_join, 0, 12);
     tcase_add_test(q, test_qr_refuses);

@@ -518,7 +518,6 @@ static Suite *map_suite(void)
 {
     Suite *s = suite_create("map");
     TCase *t = tcase_create("map");
-    tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, operations, 0, CLAST_NDTYPE);
     tcase_add_loop_test(t, casts, 0, CLAST_NDTYPE);
     tcase_add_loop_test(t, constant_powers, 0, 6);

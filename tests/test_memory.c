@@ -262,7 +262,6 @@ static Suite *memory_suite(void)
 {
     Suite *s = suite_create("memory");
     TCase *t = tcase_create("memory");
-    tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, test_slots_are_whole_and_apart, 0,
                         sizeof sizes / sizeof *sizes);
     tcase_add_test(t, test_slot_is_reused_without_faults);

@@ -713,7 +713,6 @@ static Suite *run_suite(void)
 {
     Suite *s = suite_create("run");
     TCase *t = tcase_create("run");
-    tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, test_values, 0, sizeof runs / sizeof *runs);
     tcase_add_test(t, test_refusal_names_the_numbers);
     tcase_add_test(t, test_charges);

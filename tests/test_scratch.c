@@ -269,7 +269,6 @@ static Suite *scratch_suite(void)
     Suite *s = suite_create("scratch");
     TCase *t = tcase_create("scratch");
     tcase_add_checked_fixture(t, make_folder, remove_folder);
-    tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, test_bytes_come_back, 0, nsizes);
     tcase_add_test(t, test_space_is_used_again);
     tcase_add_loop_test(t, test_random_lives, 0, 3);

@@ -98,9 +98,6 @@ START_TEST(test_operations)
     ck_assert_str_eq(cl_ops[CL_OP_ADD].name, "add");
     ck_assert_int_eq(cl_ops[CL_OP_WHERE].arity, 3);
     ck_assert_int_eq(cl_ops[CL_OP_DIV].rule, CL_RULE_DIVIDE);
-    ck_assert_int_eq(cl_ops[CL_OP_RANDOM].class, CL_CLASS_ELEMENTWISE);
-    ck_assert_int_eq(cl_ops[CL_OP_SOURCE].class, CL_CLASS_SOURCE);
-    ck_assert_int_eq(cl_ops[CL_OP_PART].class, CL_CLASS_PART);
     ck_assert_int_eq(CL_OP_SOURCE, CL_NELEMENTWISE);
     ck_assert_str_eq(cl_reduction_name(CLAST_EVERY), "all");
     ck_assert_str_eq(cl_reduction_name(CLAST_NREDUCTION), "?");

@@ -558,7 +558,6 @@ static Suite *suite(void)
     tcase_add_loop_test(maps, test_map_image, 0, 4);
     suite_add_tcase(s, maps);
     TCase *pieces = tcase_create("pieces");
-    tcase_set_timeout(pieces, 120);
     tcase_add_loop_test(pieces, test_random_trees, 0, 12);
     tcase_add_loop_test(pieces, test_reshape_pieces, 0,
                         sizeof reshapes / sizeof *reshapes);

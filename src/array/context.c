@@ -140,7 +140,6 @@ static clast_status start(clast_ctx *ctx, const clast_options *asked, cl_error *
     const cl_engine_options options = {.memory = ctx->options.memory,
                                        .workers = ctx->options.workers,
                                        .team = cl_team_default(),
-                                       .log = &ctx->log,
                                        .trace = ctx->options.trace};
     return cl_engine_new(&ctx->engine, &options, err);
 }

@@ -9,9 +9,8 @@
 #include "base/op.h"
 
 #define ROW_ELEMENTWISE(NAME, name, arity, rule, cost)                                 \
-    [CL_OP_##NAME] = {#name, arity, CL_RULE_##rule, CL_CLASS_ELEMENTWISE, cost},
-#define ROW_STRUCTURE(NAME, name, class_)                                              \
-    [CL_OP_##NAME] = {#name, 0, CL_RULE_OTHER, CL_CLASS_##class_, 0},
+    [CL_OP_##NAME] = {#name, arity, CL_RULE_##rule, cost},
+#define ROW_STRUCTURE(NAME, name) [CL_OP_##NAME] = {#name, 0, CL_RULE_OTHER, 0},
 
 const cl_op_info cl_ops[CL_NOP] = {CL_ELEMENTWISE_MAP(ROW_ELEMENTWISE)
                                        CL_STRUCTURE_MAP(ROW_STRUCTURE)};

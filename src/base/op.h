@@ -80,46 +80,34 @@ typedef enum {
     X(RANDOM, random, 0, OTHER,                                                        \
       10) /* imm[0].u64 is the seed; element of the flat index */
 
-/* Operations on whole arrays: X(NAME, name, what it is to the planner) */
-typedef enum {
-    CL_CLASS_ELEMENTWISE,
-    CL_CLASS_SOURCE,
-    CL_CLASS_VIEW,
-    CL_CLASS_REDUCE,
-    CL_CLASS_PRODUCT,
-    CL_CLASS_FACTOR,
-    CL_CLASS_PART,
-    CL_CLASS_USER
-} cl_op_class;
-
+/* Operations on whole arrays: X(NAME, name) */
 #define CL_STRUCTURE_MAP(X)                                                            \
-    X(SOURCE, source, SOURCE)    /* params: source index */                            \
-    X(MAPPED, view, VIEW)        /* params: a cl_map in compact form */                \
-    X(CONCAT, concatenate, VIEW) /* params: axis */                                    \
-    X(RESHAPE, reshape, VIEW)                                                          \
-    X(RECHUNK, rechunk, VIEW) /* params: tile shape */                                 \
-    X(REDUCE, reduce,                                                                  \
-      REDUCE) /* params: cl_reduction, ddof, axes mask; result without the axes */     \
-    X(MATMUL, matmul, PRODUCT) /* 2-D only; 1-D operands come through views */         \
-    X(SVD, svd, FACTOR)        /* tall 2-D only; wide ones come through views */       \
-    X(PART, part, PART)        /* params: which output of a several-output node */     \
-    X(USER, user, USER)        /* params: source index of a function of the caller */
+    X(SOURCE, source)      /* params: source index */                                  \
+    X(MAPPED, view)        /* params: a cl_map in compact form */                      \
+    X(CONCAT, concatenate) /* params: axis */                                          \
+    X(RESHAPE, reshape)                                                                \
+    X(RECHUNK, rechunk) /* params: tile shape */                                       \
+    X(REDUCE,                                                                          \
+      reduce) /* params: cl_reduction, ddof, axes mask; result without the axes */     \
+    X(MATMUL, matmul) /* 2-D only; 1-D operands come through views */                  \
+    X(SVD, svd)       /* tall 2-D only; wide ones come through views */                \
+    X(PART, part)     /* params: which output of a several-output node */              \
+    X(USER, user)     /* params: source index of a function of the caller */
 
 typedef enum {
 #define CL_OP_ENUM5(NAME, name, arity, rule, cost) CL_OP_##NAME,
-#define CL_OP_ENUM3(NAME, name, class_)            CL_OP_##NAME,
+#define CL_OP_ENUM2(NAME, name)                    CL_OP_##NAME,
     CL_ELEMENTWISE_MAP(CL_OP_ENUM5) CL_NELEMENTWISE,
     CL_OP_BEFORE_STRUCTURE_ = CL_NELEMENTWISE - 1,
-    CL_STRUCTURE_MAP(CL_OP_ENUM3) CL_NOP
+    CL_STRUCTURE_MAP(CL_OP_ENUM2) CL_NOP
 #undef CL_OP_ENUM5
-#undef CL_OP_ENUM3
+#undef CL_OP_ENUM2
 } cl_op;
 
 typedef struct {
     const char *name;
     uint8_t arity;
-    uint8_t rule;  /* cl_rule */
-    uint8_t class; /* cl_op_class */
+    uint8_t rule; /* cl_rule */
     uint8_t cost;
 } cl_op_info;
 

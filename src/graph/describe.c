@@ -142,8 +142,8 @@ static void totals(const table *t, const cl_plan *plan)
     cl_bytes_text(plan->bytes, own);
     snprintf(line, sizeof line,
              "%" PRIu64 " tasks, %" PRIu64
-             " blocks: %s of sources, %s computed; the plan itself takes %s\n",
-             tasks, blocks, from, to, own);
+             " blocks: %s of sources, %s computed; plan %016" PRIx64 " takes %s\n",
+             tasks, blocks, from, to, plan->hash, own);
     say(t, line);
 }
 

@@ -19,7 +19,6 @@
 typedef struct record {
     struct record *next; /* in the bucket; in the list of the dying */
     uint64_t hash;
-    uint64_t bytes;
     uint32_t slot, refs;
     cl_node node;
     cl_map map;
@@ -32,7 +31,6 @@ struct cl_nodes {
     record **bucket;     /* nbucket of them, a power of two; 0 before the first node */
     size_t slot_capacity, free_capacity, nbucket;
     uint32_t nslot, nfree, live;
-    uint64_t bytes;
 };
 
 static uint64_t mix(uint64_t h, uint64_t v)
@@ -99,10 +97,7 @@ static bool node_equal(const cl_node *a, const cl_node *b)
 
 cl_nodes *cl_nodes_new(void)
 {
-    cl_nodes *const nodes = cl_calloc(1, sizeof *nodes);
-    if (nodes)
-        nodes->bytes = sizeof *nodes;
-    return nodes;
+    return cl_calloc(1, sizeof(cl_nodes));
 }
 
 void cl_nodes_free(cl_nodes *nodes)
@@ -131,7 +126,6 @@ static bool rehash(cl_nodes *nodes, size_t nbucket)
         *head = r;
     }
     cl_free(nodes->bucket);
-    nodes->bytes += (nbucket - nodes->nbucket) * sizeof(record *);
     nodes->bucket = bucket;
     nodes->nbucket = nbucket;
     return true;
@@ -146,16 +140,10 @@ static bool reserve(cl_nodes *nodes)
         return false;
     if (nodes->nfree > 0)
         return true;
-    const size_t before = nodes->slot_capacity * sizeof(record *) +
-                          nodes->free_capacity * sizeof(uint32_t);
     const size_t need = (size_t)nodes->nslot + 1;
-    if (need >= UINT32_MAX ||
-        !cl_grow(&nodes->slot, &nodes->slot_capacity, need, sizeof(record *)) ||
-        !cl_grow(&nodes->free_slot, &nodes->free_capacity, need, sizeof(uint32_t)))
-        return false;
-    nodes->bytes += nodes->slot_capacity * sizeof(record *) +
-                    nodes->free_capacity * sizeof(uint32_t) - before;
-    return true;
+    return need < UINT32_MAX &&
+           cl_grow(&nodes->slot, &nodes->slot_capacity, need, sizeof(record *)) &&
+           cl_grow(&nodes->free_slot, &nodes->free_capacity, need, sizeof(uint32_t));
 }
 
 /* One allocation: record, inputs, chunk. */
@@ -168,7 +156,6 @@ static record *record_new(const cl_node *node, uint64_t hash)
     if (!r)
         return NULL;
     r->hash = hash;
-    r->bytes = sizeof *r + tail;
     r->refs = 1;
     r->node = *node;
     cl_node_id *const in = (void *)(r + 1);
@@ -223,7 +210,6 @@ clast_status cl_nodes_add(cl_nodes *nodes, const cl_node *node, cl_node_id *id)
     r->next = *head;
     *head = r;
     nodes->live++;
-    nodes->bytes += r->bytes;
     id->v = r->slot;
     return CLAST_OK;
 }
@@ -273,12 +259,6 @@ void cl_nodes_drop(cl_nodes *nodes, cl_node_id id,
         nodes->slot[r->slot] = NULL;
         nodes->free_slot[nodes->nfree++] = r->slot;
         nodes->live--;
-        nodes->bytes -= r->bytes;
         cl_free(r);
     }
-}
-
-uint64_t cl_nodes_bytes(const cl_nodes *nodes)
-{
-    return nodes->bytes;
 }

@@ -62,7 +62,6 @@ void cl_nodes_keep(cl_nodes *nodes, cl_node_id id);
  * SOURCE or USER node that vanishes. */
 void cl_nodes_drop(cl_nodes *nodes, cl_node_id id,
                    void (*on_source_gone)(void *arg, uint32_t source), void *arg);
-uint64_t cl_nodes_bytes(const cl_nodes *nodes);
 /* Goes on hashing from h with all that a node says but its inputs. */
 uint64_t cl_node_hash(const cl_node *node, uint64_t h);
 

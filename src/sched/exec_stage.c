@@ -13,14 +13,6 @@
 
 #include <string.h>
 
-/* cl_job_check, or the end of a measuring job. */
-#define CL_READY(job)                                                                  \
-    do {                                                                               \
-        if ((job)->is_measuring)                                                       \
-            return CLAST_OK;                                                           \
-        CL_TRY(cl_job_check(job));                                                     \
-    } while (0)
-
 static clast_status run_empty(cl_job *job)
 {
     return CLAST_OK;
@@ -38,7 +30,9 @@ static clast_status run_map(cl_job *job)
     cl_input *inputs;
     CL_TRY(cl_job_views(job, &box, &inputs));
     void *work = cl_job_take(job, cl_loop_workspace(loop));
-    CL_READY(job);
+    if (job->is_measuring)
+        return CLAST_OK;
+    CL_TRY(cl_job_check(job));
     return cl_map_run(loop, &box, inputs, cl_job_output(job, 0), work, &exec->poll);
 }
 
@@ -98,7 +92,9 @@ static clast_status run_fold(cl_job *job)
     cl_input *inputs;
     CL_TRY(cl_job_views(job, &box, &inputs));
     void *work = cl_job_take(job, cl_fold_workspace(&fold, loop, &box));
-    CL_READY(job);
+    if (job->is_measuring)
+        return CLAST_OK;
+    CL_TRY(cl_job_check(job));
     return cl_fold_run(&fold, loop, &box, inputs, cl_job_output(job, 0),
                        k % CL_CHAIN == 0, work, &exec->poll);
 }
@@ -122,14 +118,18 @@ static clast_status run_join(cl_job *job)
     const int64_t elements = kept_elements(stage, job->task.index / stage->njoin);
     void *const out = cl_job_output(job, 0);
     if (cl_job_count(job, CL_ACC) > 0) {
-        CL_READY(job);
+        if (job->is_measuring)
+            return CLAST_OK;
+        CL_TRY(cl_job_check(job));
         const void *const pair[2] = {out, cl_job_input(job, 0)};
         cl_fold_join(&fold, elements, 2, pair, out);
         return CLAST_OK;
     }
     uint32_t count;
     const void **partial = partials(job, &count);
-    CL_READY(job);
+    if (job->is_measuring)
+        return CLAST_OK;
+    CL_TRY(cl_job_check(job));
     cl_fold_join(&fold, elements, count, partial, out);
     return CLAST_OK;
 }
@@ -142,13 +142,17 @@ static clast_status run_finish(cl_job *job)
     uint32_t count;
     const void **partial = partials(job, &count);
     if (count == 1) {
-        CL_READY(job);
+        if (job->is_measuring)
+            return CLAST_OK;
+        CL_TRY(cl_job_check(job));
         cl_fold_finish(&fold, elements, partial[0], cl_job_output(job, 0));
         return CLAST_OK;
     }
     void *joined = cl_job_take(
         job, (uint64_t)cl_partial_bytes(fold.reduction, fold.dtype, elements));
-    CL_READY(job);
+    if (job->is_measuring)
+        return CLAST_OK;
+    CL_TRY(cl_job_check(job));
     if (count)
         cl_fold_join(&fold, elements, count, partial, joined);
     else
@@ -177,7 +181,9 @@ static clast_status run_gemm(cl_job *job)
     const size_t room_b = cl_gemm_room(stage->dtype, &box_b, &b, false);
     void *work = cl_job_take(job, room_a);
     cl_job_take(job, room_b);
-    CL_READY(job);
+    if (job->is_measuring)
+        return CLAST_OK;
+    CL_TRY(cl_job_check(job));
     return cl_gemm_run(stage->dtype, &box_a, &a, &box_b, &b, cl_job_output(job, 0),
                        k % stage->njoin == 0, work, &exec->poll);
 }
@@ -199,7 +205,9 @@ static clast_status run_qr(cl_job *job)
     cl_input a;
     CL_TRY(cl_job_view(job, stage->view[0], &box, &a));
     void *work = cl_job_take(job, cl_qr_workspace(stage->dtype, box.n[0], box.n[1]));
-    CL_READY(job);
+    if (job->is_measuring)
+        return CLAST_OK;
+    CL_TRY(cl_job_check(job));
     return cl_qr_run(stage->dtype, &box, &a, cl_job_output(job, 0),
                      cl_job_output(job, 1), work, &job->exec->poll);
 }
@@ -211,7 +219,9 @@ static clast_status run_qr_join(cl_job *job)
     const void **triangle = partials(job, &count);
     void *work = cl_job_take(
         job, cl_qr_workspace(stage->dtype, count * stage->columns, stage->columns));
-    CL_READY(job);
+    if (job->is_measuring)
+        return CLAST_OK;
+    CL_TRY(cl_job_check(job));
     return cl_qr_join_run(stage->dtype, stage->columns, count, triangle,
                           cl_job_output(job, 0), cl_job_output(job, 1), work,
                           &job->exec->poll);
@@ -221,7 +231,9 @@ static clast_status run_svd(cl_job *job)
 {
     const cl_stage *stage = job->task.stage;
     void *work = cl_job_take(job, cl_svd_workspace(stage->dtype, stage->columns));
-    CL_READY(job);
+    if (job->is_measuring)
+        return CLAST_OK;
+    CL_TRY(cl_job_check(job));
     void *part[3];
     uint32_t next = 0;
     for (uint32_t i = 0; i < 3; i++)
@@ -244,7 +256,9 @@ static clast_status run_q_join(cl_job *job)
     const size_t part = (size_t)(n * n) * clast_dtype_size(stage->dtype);
     char *stack = cl_job_take(job, count * part);
     void *work = cl_job_take(job, cl_qr_workspace(stage->dtype, count * n, n));
-    CL_READY(job);
+    if (job->is_measuring)
+        return CLAST_OK;
+    CL_TRY(cl_job_check(job));
     CL_TRY(cl_q_run(stage->dtype, count * n, n, cl_job_input(job, 0),
                     cl_job_input(job, 1), stack, work, &job->exec->poll));
     for (uint32_t i = 0; i < count; i++)
@@ -257,7 +271,9 @@ static clast_status run_q(cl_job *job)
     const cl_stage *stage = job->task.stage;
     const cl_box box = row_part(stage, job->task.index);
     void *work = cl_job_take(job, cl_qr_workspace(stage->dtype, box.n[0], box.n[1]));
-    CL_READY(job);
+    if (job->is_measuring)
+        return CLAST_OK;
+    CL_TRY(cl_job_check(job));
     return cl_q_run(stage->dtype, box.n[0], box.n[1], cl_job_input(job, 0),
                     cl_job_input(job, 1), cl_job_output(job, 0), work,
                     &job->exec->poll);
@@ -329,7 +345,9 @@ static clast_status put(cl_job *job, const cl_run_sink *sink, const cl_box *box,
     char *gathered = NULL;
     if (!is_contiguous(box, input, element))
         gathered = cl_job_take(job, bytes);
-    CL_READY(job);
+    if (job->is_measuring)
+        return CLAST_OK;
+    CL_TRY(cl_job_check(job));
     if (gathered)
         cl_gather(box, input, element, gathered, stride);
     const void *data = gathered ? gathered : input->count ? input->span->data : NULL;
@@ -349,7 +367,9 @@ static clast_status run_store(cl_job *job)
     cl_input input;
     CL_TRY(cl_job_view(job, stage->view[0], &box, &input));
     if (sink->into) {
-        CL_READY(job);
+        if (job->is_measuring)
+            return CLAST_OK;
+        CL_TRY(cl_job_check(job));
         CL_TRY(fetch(exec, sink->into, &box, &input));
     } else {
         CL_TRY(put(job, sink, &box, &input));

@@ -20,7 +20,6 @@ typedef struct {
     uint64_t memory; /* the budget, bytes */
     int workers;
     cl_team_kind team;
-    const cl_log *log;
     uint64_t trace; /* bytes of the budget for what is recorded; 0: nothing is */
 } cl_engine_options;
 
