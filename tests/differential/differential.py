@@ -14,6 +14,7 @@ import concurrent.futures
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -126,13 +127,14 @@ class Clast:
         return done
 
     def fit(self, program, output, workers, memory, block):
-        """Runs with ever more memory until it fits, from the least that was said to do: so that it has to spill."""
-        while True:
-            done = self.run(program, output, workers, memory, block)
-            if done.returncode != NO_FIT or memory > 1 << 30:
-                return done, memory
+        """A run in little memory, so that it has to spill; if it is refused, with what the refusal says would do."""
+        done = self.run(program, output, workers, memory, block)
+        if done.returncode == NO_FIT:
             self.refused += 1
-            memory = memory * 9 // 8
+            number, unit = re.search(r"([\d.]+) (K|M)iB would do", done.stderr).groups()
+            memory = int(float(number) * (1 << 10 if unit == "K" else 1 << 20))
+            done = self.run(program, output, workers, memory, block)
+        return done, memory
 
 
 def brief(array):
