@@ -91,7 +91,8 @@ typedef struct clast_stats {
     uint64_t plan_bytes, tasks, blocks;
     double plan_seconds, run_seconds;
     double wait_memory, wait_read, wait_task; /**< summed over workers */
-    int workers;
+    int workers; /**< that took part: fewer than asked for in tiny plans and inside the
+                    host's own parallel region */
 } clast_stats;
 
 /** Those of the last run, whether it succeeded or not; zeros before the first. */

@@ -151,7 +151,6 @@ static cl_run run_of(cl_request *request, cl_outputs *outputs)
 static void add_own_figures(cl_request *request, double start)
 {
     request->stats.memory = request->ctx->options.memory;
-    request->stats.workers = request->ctx->options.workers;
     request->stats.plan_bytes = request->plan.bytes;
     request->stats.plan_seconds = request->plan_seconds;
     request->stats.run_seconds = start > 0 ? cl_clock() - start : 0;
