@@ -345,11 +345,11 @@ START_TEST(test_refusal_names_the_numbers)
     clast_stats stats;
     cl_error err = {0};
     build_pairs(&f, READ);
-    cl_engine *engine = open_engine(CLAST_KIB(200), 1, CL_TEAM_PTHREADS);
+    cl_engine *engine = open_engine(CLAST_KIB(200) - 1, 1, CL_TEAM_PTHREADS);
     open_fake(&source, engine);
     ck_assert_int_eq(run_fixture(engine, &f, &source, NULL, &stats, &err),
                      CLAST_EBUDGET);
-    ck_assert_ptr_nonnull(strstr(err.text, "200.0 KiB is too small"));
+    ck_assert_ptr_nonnull(strstr(err.text, "199.9 KiB is too small"));
     ck_assert_ptr_nonnull(strstr(err.text, "would do"));
     ck_assert_int_eq(source.calls, 0);
     ck_assert_uint_gt(stats.minimum_memory, CLAST_KIB(200));

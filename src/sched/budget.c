@@ -130,12 +130,14 @@ uint64_t cl_budget_minimum(const cl_engine *engine, const cl_budget *b)
     return engine->charged + b->fixed + (b->others + b->least) * CL_PAGE;
 }
 
-/* Rounded up, so that the number, given as a budget, is enough. */
-static const char *mebibytes(uint64_t bytes, char *text, size_t size)
+/* What would do is rounded up, so that the number is enough when it is given as a
+ * budget; a budget that does not do is rounded down. */
+static const char *mebibytes(uint64_t bytes, double (*rounded)(double), char *text,
+                             size_t size)
 {
     const bool is_small = bytes < 1048576;
     const double unit = is_small ? 1024 : 1048576;
-    snprintf(text, size, "%.1f %s", ceil((double)bytes * 10 / unit) / 10,
+    snprintf(text, size, "%.1f %s", rounded((double)bytes * 10 / unit) / 10,
              is_small ? "KiB" : "MiB");
     return text;
 }
@@ -148,13 +150,14 @@ clast_status cl_budget_check(const cl_engine *engine, const cl_plan *plan,
     char budget[32], task[32], need[32];
     const char *label =
         b->neediest == CL_NONE ? NULL : cl_task_get(plan, b->neediest).stage->label;
-    return cl_error_set(err, CLAST_EBUDGET,
-                        "a memory budget of %s is too small: a task of %s needs %s at "
-                        "once; %s would do",
-                        mebibytes(engine->options.memory, budget, sizeof budget),
-                        label ? label : "the plan",
-                        mebibytes(b->least * CL_PAGE, task, sizeof task),
-                        mebibytes(cl_budget_minimum(engine, b), need, sizeof need));
+    return cl_error_set(
+        err, CLAST_EBUDGET,
+        "a memory budget of %s is too small: a task of %s needs %s at "
+        "once; %s would do",
+        mebibytes(engine->options.memory, floor, budget, sizeof budget),
+        label ? label : "the plan",
+        mebibytes(b->least * CL_PAGE, ceil, task, sizeof task),
+        mebibytes(cl_budget_minimum(engine, b), ceil, need, sizeof need));
 }
 
 /* ---- the core of a run ---- */
