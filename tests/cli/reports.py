@@ -8,7 +8,6 @@ import json
 import os
 import pathlib
 import re
-import resource
 import shutil
 import signal
 import stat
@@ -161,16 +160,18 @@ class Reports(unittest.TestCase):
         self.assertEqual({p.name for p in self.folder.iterdir()}, {"t.json", "link.json"})
         self.assertIn("peak", json.loads(self.eval("1 + 1 > 5", "--stats=json:/dev/stderr").stderr))
 
-    def test_a_run_that_fails_leaves_its_trace_and_nothing_else(self):
-        """The disk refuses the output in the middle of the run; scratch, drafts and locks go, what was said is said."""
-        def small_files():
-            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        done = subprocess.run([CLAST, "eval", "arange(3e6) + 1", "--out", "o.h5:/y", "--trace", "t.json", "--progress", "--scratch", "."],
-                              capture_output=True, text=True, check=False, env=ENV, cwd=self.folder, preexec_fn=small_files)
-        self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertIn("o.h5", done.stderr)
-        self.check(json.loads((self.folder / "t.json").read_text()))
+    def test_an_interrupted_run_leaves_its_trace_and_nothing_else(self):
+        """Interrupted when the first line of progress came; scratch, drafts and locks go."""
+        with subprocess.Popen([CLAST, "eval", "sum(sin(arange(3e10)))", "--out", "o.h5:/y", "--trace", "t.json", "--progress", "--scratch", "."],
+                              stderr=subprocess.PIPE, text=True, env=ENV, cwd=self.folder) as process:
+            line = process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            said = process.stderr.read()
+        self.assertRegex(line, r"^clast: +\d+ % 0 B read, .* written, 0:00, .* left\n$")
+        self.assertIn("clast: interrupted\n", said)
+        self.assertEqual(process.returncode, 130)
+        events = self.check(json.loads((self.folder / "t.json").read_text()))
+        self.assertTrue(any(e["cat"] == "fold" for e in events))
         self.assertEqual({p.name for p in self.folder.iterdir()}, {"t.json"})
 
     # ---- graphs
