@@ -6,7 +6,7 @@
  * Each takes its turn (turn.h) on the thread of the caller; one that is called from a
  * callback of the run itself is CLAST_EBUSY.
  */
-#include "array/request.h"
+#include "array/candidate.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -133,6 +133,8 @@ static void describe(cl_request *request, voice *v, cl_error *err)
         return;
     const clast_stats *s = &request->stats;
     char text[640];
+    cl_candidate_describe(request, text, sizeof text);
+    speak(v, text, strlen(text));
     const int n = snprintf(text, sizeof text,
                            "memory:  budget %" PRIu64 ", at least %" PRIu64
                            ", predicted peak %" PRIu64 "\nbytes:   read %" PRIu64

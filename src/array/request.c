@@ -9,6 +9,7 @@
  */
 #include "array/request.h"
 
+#include "array/candidate.h"
 #include "array/user_call.h"
 
 #include <stdio.h>
@@ -95,19 +96,17 @@ static clast_status gather_sources(cl_request *request, cl_error *err)
     return CLAST_OK;
 }
 
-static clast_status make_plan(cl_request *request, cl_error *err)
+static cl_run run_of(cl_request *request, cl_outputs *outputs)
 {
-    clast_ctx *ctx = request->ctx;
-    const double start = cl_clock();
-    const cl_plan_settings settings = {.block_bytes = ctx->options.block,
-                                       .budget_pages =
-                                           cl_engine_free_bytes(ctx->engine) / CL_PAGE,
-                                       .workers = ctx->options.workers};
-    CL_TRY(cl_plan_build(&request->plan, ctx->nodes, request->nsource,
-                         request->source_facts, request->nsink, request->facts,
-                         &settings, err));
-    request->plan_seconds = cl_clock() - start;
-    return CLAST_OK;
+    return (cl_run){.sources = request->source,
+                    .sinks = request->run_sink,
+                    .outputs = outputs,
+                    .scratch_folder = request->scratch_folder,
+                    .stats = &request->stats,
+                    .is_canceled = &request->ctx->is_canceled,
+                    .progress =
+                        request->ctx->listener.fn ? &request->ctx->progress : NULL,
+                    .in_background = request->in_background};
 }
 
 clast_status cl_request_prepare(cl_request *request, clast_ctx *ctx, int n,
@@ -131,20 +130,8 @@ clast_status cl_request_prepare(cl_request *request, clast_ctx *ctx, int n,
         CL_TRY(cl_outputs_check(request->nspec, request->spec, err));
     CL_TRY(settle_scratch(request, err));
     CL_TRY(gather_sources(request, err));
-    return make_plan(request, err);
-}
-
-static cl_run run_of(cl_request *request, cl_outputs *outputs)
-{
-    return (cl_run){.sources = request->source,
-                    .sinks = request->run_sink,
-                    .outputs = outputs,
-                    .scratch_folder = request->scratch_folder,
-                    .stats = &request->stats,
-                    .is_canceled = &request->ctx->is_canceled,
-                    .progress =
-                        request->ctx->listener.fn ? &request->ctx->progress : NULL,
-                    .in_background = request->in_background};
+    const cl_run run = run_of(request, NULL);
+    return cl_candidate_choose(request, &run, err);
 }
 
 /* What the engine does not know. */

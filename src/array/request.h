@@ -26,6 +26,8 @@ typedef struct {
     char *scratch; /* the folder, where it is not the context's */
     const char *scratch_folder;
     double plan_seconds;
+    cl_order_kind order;
+    char order_note[240]; /* what the candidates would have moved twice */
     bool in_background;
     clast_stats stats;
 } cl_request;

@@ -38,10 +38,20 @@ typedef struct {
     uint64_t staging_per_chunk; /* bytes a chunk needs while it is filtered */
 } cl_sink_facts;
 
+/* Candidates for the order of tasks. None changes what is computed. */
+typedef enum {
+    CL_ORDER_TRAVERSALS,  /* depth first, bent by what operations know of themselves */
+    CL_ORDER_SMALL_TILES, /* the same, super-tiles of products with room for more */
+    CL_ORDER_DEPTH_FIRST, /* plain */
+    CL_ORDER_GREEDY,      /* what has begun is completed first, weighed by bytes */
+    CL_NORDER
+} cl_order_kind;
+
 typedef struct {
     uint64_t block_bytes;  /* --block: target of a numeric tile; 0: 4 MiB */
     uint64_t budget_pages; /* orders and groups, never changes the numeric grid */
     int workers;
+    cl_order_kind order;
 } cl_plan_settings;
 
 clast_status cl_plan_build(cl_plan *plan, const cl_nodes *nodes, uint32_t nsource,

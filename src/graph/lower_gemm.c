@@ -28,6 +28,21 @@ static int64_t chain_length(int64_t tiles, int64_t panels)
     return count > 1 ? (panels - 1) / count + 1 : panels;
 }
 
+/* The most columns of tiles beside p rows: with p x q tiles of the result the panels of
+ * the shorter side stay for a step of K and those of the other come one by one. */
+static int64_t most_columns(double budget, int64_t p, int64_t columns, double tile,
+                            double a, double b)
+{
+    const double rows = (double)p;
+    const double wide = (budget - rows * a - b) / (rows * tile); /* p <= q */
+    double q = wide;
+    if (wide < rows) {
+        q = (budget - a) / (rows * tile + b);
+        q = q < rows ? q : rows;
+    }
+    return q < (double)columns ? (int64_t)q : columns;
+}
+
 /* p and q of the super-tile that fits and reads least. */
 static void group_tiles(cl_draft *d, const cl_recipe *r, size_t element, int64_t *group)
 {
@@ -37,20 +52,20 @@ static void group_tiles(cl_draft *d, const cl_recipe *r, size_t element, int64_t
     const double tk = (double)cl_axis_largest(&r->panels);
     const double tile = tr * tc * (double)element, a = tr * tk * (double)element,
                  b = tk * tc * (double)element;
-    /* The rest is for what is loaded ahead: with less of it tiles of the result are
-     * spilled to make room for panels of the next step. */
+    /* Larger super-tiles read less, smaller ones leave room for what is loaded ahead:
+     * the dry run of both decides. */
+    const double share = d->settings.order == CL_ORDER_TRAVERSALS ? 0.97 : 0.75;
     const double budget = d->settings.budget_pages
-                              ? 0.75 * (double)d->settings.budget_pages * CL_PAGE
+                              ? share * (double)d->settings.budget_pages * CL_PAGE
                               : 1e30;
     double least = 1e300;
     group[0] = group[1] = 1;
     if (rows == 0 || columns == 0)
         return;
     for (int64_t p = 1; p <= rows && p <= 4096; p++) {
-        const double most = (budget - (double)p * a) / ((double)p * tile + b);
-        if (most < 1)
+        const int64_t q = most_columns(budget, p, columns, tile, a, b);
+        if (q < 1)
             break;
-        const int64_t q = most < (double)columns ? (int64_t)most : columns;
         const double passes_a = (double)((columns - 1) / q + 1);
         const double passes_b = (double)((rows - 1) / p + 1);
         const double reads =

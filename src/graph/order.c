@@ -12,44 +12,22 @@
  *   - reductions of the same tiles of one source run side by side (siblings);
  *   - tile (j, i) of a stage that reads x and x.T follows tile (i, j);
  *   - copies between grids run all at once, in the order of what they read.
- * Sinks are walked with the axes along which blocks are re-used innermost.
+ * Sinks are walked with the axes along which blocks are re-used innermost. The plain
+ * depth-first order does without all that; the greedy one (order_greedy.c) is made of
+ * the bent one. Who builds plans may have several orders made and take the cheapest.
  *
  * O(tasks + operands); three words a task and one an operand of scratch memory.
  */
-#include "graph/draft.h"
+#include "graph/order.h"
 
 #include <string.h>
 
-typedef struct {
-    cl_draft *d;
-    uint32_t n;               /* raw tasks */
-    uint32_t *stage;          /* by raw task */
-    uint32_t *producer;       /* by block: raw task or CL_NONE */
-    uint32_t *consumer_start; /* by block */
-    uint32_t *consumer;
-    uint32_t *pending;  /* by task: reads whose producer has no rank yet */
-    uint32_t *rank;     /* by task: CL_NONE not yet, DEAD never */
-    uint32_t *sequence; /* by rank: raw task */
-    uint32_t nranked;
-    uint32_t *stack;
-    size_t depth, capacity;
-    uint8_t *is_grouped; /* by task of products: its super-tile was entered; of copies:
-                            all were pushed */
-} order;
-
-#define DEAD (CL_NONE - 1)
-
-static inline bool reads(uint32_t operand)
-{
-    return cl_operand_mode(operand) != CL_W;
-}
-
-static void *scratch(order *o, size_t count, size_t size)
+static void *scratch(cl_order *o, size_t count, size_t size)
 {
     return cl_arena_array(&o->d->scratch, count + 1, size);
 }
 
-static clast_status prepare(order *o)
+static clast_status prepare(cl_order *o)
 {
     cl_draft *const d = o->d;
     o->n = (uint32_t)d->ntask;
@@ -70,13 +48,13 @@ static clast_status prepare(order *o)
             o->stage[d->walk[s].first + i] = (uint32_t)s;
     for (uint32_t t = 0; t < o->n; t++)
         for (uint32_t i = d->operand_start[t]; i < d->operand_start[t + 1]; i++)
-            if (!reads(d->operand[i]))
+            if (!cl_operand_reads(d->operand[i]))
                 o->producer[cl_operand_block(d->operand[i])] = t;
     return CLAST_OK;
 }
 
 /* Marks what is needed, backwards; counts readers of each block on the way. */
-static void sweep(order *o)
+static void sweep(cl_order *o)
 {
     cl_draft *const d = o->d;
     uint32_t *const readers = o->consumer_start + 1; /* counts, shifted by one */
@@ -86,12 +64,12 @@ static void sweep(order *o)
         bool is_live = d->stage[o->stage[t]].kind == CL_STAGE_STORE;
         for (const uint32_t *p = begin; p < end && !is_live; p++) {
             const uint32_t b = cl_operand_block(*p);
-            is_live =
-                !reads(*p) && (readers[b] > 0 || d->block[b].flags & CL_BLOCK_PERSIST);
+            is_live = !cl_operand_reads(*p) &&
+                      (readers[b] > 0 || d->block[b].flags & CL_BLOCK_PERSIST);
         }
-        o->rank[t] = is_live ? CL_NONE : DEAD;
+        o->rank[t] = is_live ? CL_NONE : CL_DEAD;
         for (const uint32_t *p = begin; p < end && is_live; p++)
-            if (reads(*p)) {
+            if (cl_operand_reads(*p)) {
                 readers[cl_operand_block(*p)]++;
                 o->pending[t] += o->producer[cl_operand_block(*p)] != CL_NONE;
             }
@@ -99,7 +77,7 @@ static void sweep(order *o)
 }
 
 /* Readers of each block, from the counts that sweep() left. */
-static void connect(order *o)
+static void connect(cl_order *o)
 {
     cl_draft *const d = o->d;
     uint32_t *const start = o->consumer_start;
@@ -107,10 +85,10 @@ static void connect(order *o)
         start[b + 1] += start[b];
     /* fill backwards from each end, so that start becomes the begin of each list */
     for (uint32_t t = o->n; t-- > 0;) {
-        if (o->rank[t] == DEAD)
+        if (o->rank[t] == CL_DEAD)
             continue;
         for (uint32_t i = d->operand_start[t + 1]; i-- > d->operand_start[t];)
-            if (reads(d->operand[i]))
+            if (cl_operand_reads(d->operand[i]))
                 o->consumer[--start[cl_operand_block(d->operand[i]) + 1]] = t;
     }
     /* now start[b + 1] is the begin of list b: shift down, the end of the last is known
@@ -118,13 +96,13 @@ static void connect(order *o)
     uint32_t total = 0;
     for (uint32_t t = 0; t < o->n; t++)
         for (uint32_t i = d->operand_start[t];
-             o->rank[t] != DEAD && i < d->operand_start[t + 1]; i++)
-            total += reads(d->operand[i]);
+             o->rank[t] != CL_DEAD && i < d->operand_start[t + 1]; i++)
+            total += cl_operand_reads(d->operand[i]);
     memmove(start, start + 1, d->nblock * sizeof *start);
     start[d->nblock] = total;
 }
 
-static clast_status push(order *o, uint32_t task)
+static clast_status push(cl_order *o, uint32_t task)
 {
     if (o->rank[task] != CL_NONE)
         return CLAST_OK;
@@ -136,7 +114,7 @@ static clast_status push(order *o, uint32_t task)
 
 /* All tasks of the super-tile that holds a product's task, K outermost. On a stack the
  * last comes first. */
-static clast_status push_group(order *o, uint32_t task)
+static clast_status push_group(cl_order *o, uint32_t task)
 {
     const cl_draft *const d = o->d;
     const cl_walk *const w = &d->walk[o->stage[task]];
@@ -150,10 +128,14 @@ static clast_status push_group(order *o, uint32_t task)
         hi[a] = lo[a] + w->group[a];
         hi[a] = hi[a] < g->axis[a].count ? hi[a] : g->axis[a].count;
     }
+    /* The panels of the shorter side stay for a step of K, the others come one by one.
+     */
+    const int outer = w->group[0] < w->group[1], inner = 1 - outer;
+    int64_t at[2];
     for (int64_t k = s->nfold; k-- > 0;)
-        for (int64_t i = hi[0]; i-- > lo[0];)
-            for (int64_t j = hi[1]; j-- > lo[1];) {
-                const int64_t t = (i * g->axis[1].count + j) * s->nfold + k;
+        for (at[outer] = hi[outer]; at[outer]-- > lo[outer];)
+            for (at[inner] = hi[inner]; at[inner]-- > lo[inner];) {
+                const int64_t t = (at[0] * g->axis[1].count + at[1]) * s->nfold + k;
                 o->is_grouped[w->first + t] = 1;
                 CL_TRY(push(o, w->first + (uint32_t)t));
             }
@@ -161,7 +143,7 @@ static clast_status push_group(order *o, uint32_t task)
 }
 
 /* All tasks of a stage, axes in the order of its walk. */
-static clast_status push_stage(order *o, uint32_t stage)
+static clast_status push_stage(cl_order *o, uint32_t stage)
 {
     const cl_walk *const w = &o->d->walk[stage];
     const cl_grid *const g = &o->d->stage[stage].space;
@@ -183,12 +165,12 @@ static clast_status push_stage(order *o, uint32_t stage)
 }
 
 /* What a task waits for; the first operand ends on top. */
-static clast_status push_producers(order *o, uint32_t task)
+static clast_status push_producers(cl_order *o, uint32_t task)
 {
     const cl_draft *const d = o->d;
     for (uint32_t i = d->operand_start[task + 1]; i-- > d->operand_start[task];) {
         const uint32_t producer = o->producer[cl_operand_block(d->operand[i])];
-        if (reads(d->operand[i]) && producer != CL_NONE)
+        if (cl_operand_reads(d->operand[i]) && producer != CL_NONE)
             CL_TRY(push(o, producer));
     }
     return CLAST_OK;
@@ -224,8 +206,32 @@ static bool is_eager(const cl_stage *s)
            (s->kind == CL_STAGE_USER && s->user->is_fold);
 }
 
+static bool is_plain(const cl_order *o)
+{
+    return o->d->settings.order == CL_ORDER_DEPTH_FIRST;
+}
+
+/* Its readers wait for one thing less; those that should follow at once are pushed. */
+static clast_status follow_up(cl_order *o, uint32_t task)
+{
+    const cl_draft *const d = o->d;
+    for (uint32_t i = d->operand_start[task]; i < d->operand_start[task + 1]; i++) {
+        if (cl_operand_reads(d->operand[i]))
+            continue;
+        const uint32_t b = cl_operand_block(d->operand[i]);
+        for (uint32_t c = o->consumer_start[b + 1]; c-- > o->consumer_start[b];) {
+            const uint32_t next = o->consumer[c];
+            const bool follows = o->stage[next] == o->stage[task]; /* its own chain */
+            if (--o->pending[next] == 0 && !follows && !is_plain(o) &&
+                is_eager(&d->stage[o->stage[next]]))
+                CL_TRY(push(o, next));
+        }
+    }
+    return CLAST_OK;
+}
+
 /* The task is next: it gets its rank, and what should follow at once is pushed. */
-static clast_status emit(order *o, uint32_t task)
+static clast_status emit(cl_order *o, uint32_t task)
 {
     const cl_draft *const d = o->d;
     const uint32_t stage = o->stage[task];
@@ -233,41 +239,33 @@ static clast_status emit(order *o, uint32_t task)
     o->rank[task] = o->nranked;
     o->sequence[o->nranked++] = task;
 
+    if (is_plain(o))
+        return follow_up(o, task);
     if (w->is_mirrored) {
         const int64_t n = d->stage[stage].space.axis[0].count, t = task - w->first;
         CL_TRY(push(o, w->first + (uint32_t)(t % n * n + t / n)));
     }
-    for (uint32_t i = d->operand_start[task]; i < d->operand_start[task + 1]; i++) {
-        if (reads(d->operand[i]))
-            continue;
-        const uint32_t b = cl_operand_block(d->operand[i]);
-        for (uint32_t c = o->consumer_start[b + 1]; c-- > o->consumer_start[b];) {
-            const uint32_t next = o->consumer[c];
-            const bool follows = o->stage[next] == stage; /* its own chain */
-            if (--o->pending[next] == 0 && !follows &&
-                is_eager(&d->stage[o->stage[next]]))
-                CL_TRY(push(o, next));
-        }
-    }
+    CL_TRY(follow_up(o, task));
     for (uint32_t s = w->sibling; s != CL_NONE && s != stage; s = d->walk[s].sibling)
         CL_TRY(push(o, sibling_task(d, stage, s, task)));
     return CLAST_OK;
 }
 
-static clast_status visit(order *o, uint32_t root)
+static clast_status visit(cl_order *o, uint32_t root)
 {
     CL_TRY(push(o, root));
     while (o->depth > 0) {
         const uint32_t task = o->stack[o->depth - 1];
         if (o->rank[task] != CL_NONE) {
             o->depth--;
-        } else if (o->d->walk[o->stage[task]].is_barrier && !o->is_grouped[task]) {
+        } else if (o->d->walk[o->stage[task]].is_barrier && !o->is_grouped[task] &&
+                   !is_plain(o)) {
             CL_TRY(push_stage(o, o->stage[task]));
         } else if (o->pending[task] == 0) {
             o->depth--;
             CL_TRY(emit(o, task));
         } else if (o->d->stage[o->stage[task]].kind == CL_STAGE_GEMM &&
-                   !o->is_grouped[task]) {
+                   !o->is_grouped[task] && !is_plain(o)) {
             CL_TRY(push_group(o, task));
         } else {
             CL_TRY(push_producers(o, task));
@@ -277,7 +275,7 @@ static clast_status visit(order *o, uint32_t root)
 }
 
 /* The tasks of a sink's stage, axes in the order of its walk. */
-static clast_status visit_grid(order *o, const cl_walk *w, const cl_grid *g)
+static clast_status visit_grid(cl_order *o, const cl_walk *w, const cl_grid *g)
 {
     int64_t at[CL_MAXDIM] = {0};
     for (uint32_t i = 0; i < w->count; i++) {
@@ -295,7 +293,7 @@ static clast_status visit_grid(order *o, const cl_walk *w, const cl_grid *g)
     return CLAST_OK;
 }
 
-static clast_status visit_sinks(order *o)
+static clast_status visit_sinks(cl_order *o)
 {
     const cl_draft *const d = o->d;
     for (size_t s = 0; s < d->nstage; s++)
@@ -315,7 +313,7 @@ static clast_status visit_sinks(order *o)
 /* ---- the final arrays -------------------------------------------------------------
  */
 
-static clast_status allocate(order *o, cl_segment *g)
+static clast_status allocate(cl_order *o, cl_segment *g)
 {
     cl_arena *const arena = &o->d->plan->arena;
     uint64_t operands = 0;
@@ -337,7 +335,7 @@ static clast_status allocate(order *o, cl_segment *g)
     return ok ? CLAST_OK : cl_draft_nomem(o->d);
 }
 
-static void fill_tasks(const order *o, cl_segment *g)
+static void fill_tasks(const cl_order *o, cl_segment *g)
 {
     const cl_draft *const d = o->d;
     uint32_t at = 0;
@@ -355,24 +353,24 @@ static void fill_tasks(const order *o, cl_segment *g)
 }
 
 /* In rank order, so each block's readers come out ascending. */
-static void fill_consumers(order *o, cl_segment *g)
+static void fill_consumers(cl_order *o, cl_segment *g)
 {
     memcpy(g->consumer_start, o->consumer_start,
            ((size_t)g->nblock + 1) * sizeof *g->consumer_start);
     uint32_t *const next = o->consumer_start; /* not needed any more */
     for (uint32_t r = 0; r < g->ntask; r++)
         for (uint32_t i = g->operand_start[r]; i < g->operand_start[r + 1]; i++)
-            if (reads(g->operand[i]))
+            if (cl_operand_reads(g->operand[i]))
                 g->consumer[next[cl_operand_block(g->operand[i])]++] = r;
 }
 
 /* Blocks that no live task makes or reads cost nothing. */
-static void fill_blocks(const order *o, cl_segment *g)
+static void fill_blocks(const cl_order *o, cl_segment *g)
 {
     for (uint32_t b = 0; b < g->nblock; b++) {
         cl_block block = o->d->block[b];
         const uint32_t t = o->producer[b];
-        const bool is_made = t != CL_NONE && o->rank[t] != DEAD;
+        const bool is_made = t != CL_NONE && o->rank[t] != CL_DEAD;
         const bool is_read = g->consumer_start[b + 1] > g->consumer_start[b];
         if (is_made)
             block.producer = o->rank[t];
@@ -382,7 +380,7 @@ static void fill_blocks(const order *o, cl_segment *g)
     }
 }
 
-static clast_status publish(order *o)
+static clast_status publish(cl_order *o)
 {
     cl_draft *const d = o->d;
     cl_segment *const g = cl_arena_alloc(&d->plan->arena, sizeof *g);
@@ -405,11 +403,13 @@ static clast_status publish(order *o)
 
 clast_status cl_draft_order(cl_draft *d)
 {
-    order o = {.d = d};
+    cl_order o = {.d = d};
     CL_TRY(prepare(&o));
     sweep(&o);
     connect(&o);
     clast_status status = visit_sinks(&o);
+    if (status == CLAST_OK && d->settings.order == CL_ORDER_GREEDY)
+        status = cl_order_greedy(&o);
     if (status == CLAST_OK)
         status = publish(&o);
     cl_free(o.stack);

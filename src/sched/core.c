@@ -194,6 +194,15 @@ static void pass_over(cl_core *core, uint32_t task, uint16_t place)
     core->place[place].slack += cl_task_output_pages(core, task);
 }
 
+/* The lowest candidate waits for what runs to give memory back rather than have thrown
+ * out what is needed soon; when nothing runs, it must get on. */
+static void set_effort(cl_core *core, bool is_head, uint16_t place)
+{
+    core->is_head = is_head;
+    core->effort =
+        is_head && core->place[place].running == 0 ? CL_AT_ANY_COST : CL_IF_NOT_NEEDED;
+}
+
 size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
 {
     size_t n = 0;
@@ -213,7 +222,7 @@ size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
             patience--;
             continue;
         }
-        core->effort = first ? CL_AT_ANY_COST : CL_IF_NOT_NEEDED;
+        set_effort(core, first, at);
         const cl_verdict v = cl_task_prepare(core, task, at, at == place);
         if (v == CL_GO && at == place) {
             cl_task_start(core, task, place, &starts[n++]);
@@ -270,6 +279,7 @@ static void prefetch(cl_core *core, uint32_t head)
             return;
         if (t == head)
             continue;
+        core->is_head = false;
         core->effort = i <= core->limits.prefetch / 2 ? CL_IF_NOT_NEEDED : CL_IF_FREE;
         if (!fetch_ahead(core, t, t > head ? t : head))
             return;
@@ -284,7 +294,7 @@ static void serve_claims(cl_core *core, uint32_t head)
         const cl_claim c = core->claim[i];
         if (c.task == head)
             continue;
-        core->effort = CL_IF_NOT_NEEDED;
+        set_effort(core, false, c.place);
         const cl_verdict v = cl_task_prepare(core, c.task, c.place, false);
         if (v == CL_LACKS || v == CL_MISSING)
             return;
@@ -307,7 +317,7 @@ static void think(cl_core *core)
             return;
         if (claimed < 0 && core->limits.nplace > 1)
             return; /* whoever takes it decides where */
-        core->effort = CL_AT_ANY_COST;
+        set_effort(core, true, claimed < 0 ? 0 : (uint16_t)claimed);
         v = cl_task_prepare(core, head, claimed < 0 ? 0 : (uint16_t)claimed, false);
     } while (v == CL_MISSING && !core->stopped);
     core->starved = v == CL_LACKS;

@@ -58,9 +58,9 @@ enum { CL_BLOCK_MADE = 64 };
  * blocks of one task cannot push each other out for ever. */
 #define CL_CORE_DROPS 4
 
-/* How far room is made. Only for the lowest candidate, which must get on, goes what was
- * fetched and not used yet, or what a task up to the horizon needs: it would have to
- * come back at once. What is fetched long before its time throws out nothing. */
+/* How far room is made. Only for the lowest candidate, when nothing else runs and it
+ * must get on, goes what was fetched and not used yet, or what a task up to the horizon
+ * needs: it would have to come back at once. What is fetched long before its time throws out nothing. */
 typedef enum { CL_IF_FREE, CL_IF_NOT_NEEDED, CL_AT_ANY_COST } cl_effort;
 
 /* Verdict on a task, or on one operand of it, at a place. */
@@ -138,6 +138,7 @@ struct cl_core {
     size_t queue_room, queue_at, queue_n;
 
     cl_effort effort; /* of what is being prepared */
+    bool is_head;     /* ... which is the lowest candidate */
     uint32_t near,
         horizon; /* ranks: last of the near tasks, last that is fetched for */
     uint64_t all_pages, most_extra; /* sum over blocks; largest workspace or load */

@@ -183,7 +183,7 @@ static cl_verdict fetch_operands(cl_core *core, uint32_t task, uint16_t place)
         const uint32_t block = cl_operand_block(o.at[i]);
         if (!cl_mode_reads(o.at[i]) || cl_block_has_copy(core, block))
             continue;
-        if (core->effort != CL_AT_ANY_COST)
+        if (!core->is_head)
             return CL_PENDING;
         cl_task_demand(core, block);
         worst = CL_MISSING;

@@ -93,7 +93,8 @@ clast_status cl_budget_core(cl_core **core, const cl_engine *engine,
 
 /* predict.c */
 clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_run *run,
-                        cl_budget *budget, clast_stats *stats, cl_error *err);
+                        cl_budget *budget, clast_stats *stats, uint64_t *excess,
+                        cl_error *err);
 
 /* persisted.c: `address` and `slot` are a run's tables by block. */
 bool cl_persisted_is_read(const cl_persisted *p, const cl_plan *plan,

@@ -30,6 +30,8 @@ typedef struct {
     const char *scratch_folder;
     bool has_scratch; /* it is there and not full */
     uint64_t read, written;
+    uint64_t again;    /* of `read`: what had been read before */
+    uint8_t *is_read;  /* by block */
     line tasks, loads; /* under way */
     uint32_t width;    /* so many of each */
 } rehearsal;
@@ -48,6 +50,14 @@ static uint64_t loaded_bytes(const cl_plan *plan, uint32_t block)
     const cl_box box = cl_grid_box(&t->grid, (block - t->first_block) /
                                                  (t->block_step ? t->block_step : 1));
     return box_bytes(&box, t->dtype);
+}
+
+static void note_read(rehearsal *r, uint32_t block)
+{
+    const uint64_t bytes = loaded_bytes(r->plan, block);
+    r->read += bytes;
+    r->again += r->is_read[block] ? bytes : 0;
+    r->is_read[block] = 1;
 }
 
 /* The oldest of the line ends. */
@@ -82,7 +92,7 @@ static bool answer_actions(rehearsal *r)
         if (action.kind == CL_ACTION_LOAD) {
             event.kind = CL_EVENT_LOADED;
             if (!action.from_scratch)
-                r->read += loaded_bytes(r->plan, action.block);
+                note_read(r, action.block);
             join_line(r, &r->loads, r->width - 1, &event);
         } else if (action.kind == CL_ACTION_SPILL) {
             event.kind = CL_EVENT_SPILLED;
@@ -183,7 +193,8 @@ static clast_status adopt_dry(cl_core *core, const cl_plan *plan, const cl_run *
 }
 
 clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_run *run,
-                        cl_budget *budget, clast_stats *stats, cl_error *err)
+                        cl_budget *budget, clast_stats *stats, uint64_t *excess,
+                        cl_error *err)
 {
     uint64_t room = 0;
     const uint32_t workers = (uint32_t)engine->options.workers;
@@ -195,9 +206,16 @@ clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_r
                     room > 0;
     CL_TRY(cl_budget_core(&r.core, engine, plan, run, budget, err));
     clast_status status = adopt_dry(r.core, plan, run, budget->blocks, err);
+    r.is_read = cl_calloc((size_t)budget->blocks + 1, 1);
+    if (status == CLAST_OK && !r.is_read)
+        status = cl_error_set(err, CLAST_ENOMEM, "no memory for the dry run's tables");
     if (status == CLAST_OK)
         status = rehearse(&r, budget, err);
+    cl_free(r.is_read);
     const cl_core_counts counts = cl_core_get_counts(r.core);
+    if (excess)
+        *excess = r.again +
+                  (counts.spilled_pages + counts.reloaded_pages) * (uint64_t)CL_PAGE;
     stats->predicted_peak = budget->fixed + counts.peak_pages * CL_PAGE;
     stats->predicted_read = r.read;
     stats->predicted_written = r.written;

@@ -145,11 +145,14 @@ static void note_budget(const cl_engine *engine, const cl_plan *plan,
     stats->workers = engine->options.workers;
 }
 
-/* Everything that can be known beforehand. `rehearses` false: a dry run only where the
- * budget binds or the plan is small. */
+/* Where the budget binds there is always a dry run; otherwise for small plans, or for
+ * all. */
+typedef enum { REHEARSE_BOUND, REHEARSE_SMALL, REHEARSE_ALWAYS } rehearsing;
+
+/* Everything that can be known beforehand. */
 static clast_status admit(cl_engine *engine, cl_plan *plan, const cl_run *run,
-                          cl_exec *exec, bool rehearses, cl_budget *budget,
-                          clast_stats *stats, cl_error *err)
+                          cl_exec *exec, rehearsing when, cl_budget *budget,
+                          clast_stats *stats, uint64_t *excess, cl_error *err)
 {
     CL_TRY(cl_exec_init(exec, plan, run, err));
     CL_TRY(cl_exec_measure(exec, plan, err));
@@ -160,8 +163,9 @@ static clast_status admit(cl_engine *engine, cl_plan *plan, const cl_run *run,
     const clast_status fits = cl_budget_check(engine, plan, budget, err);
     cl_mutex_unlock(&engine->mutex);
     CL_TRY(fits);
-    if (rehearses || budget->binds || budget->tasks < ALWAYS_REHEARSED)
-        CL_TRY(cl_predict(engine, plan, run, budget, stats, err));
+    if (when == REHEARSE_ALWAYS || budget->binds ||
+        (when == REHEARSE_SMALL && budget->tasks < ALWAYS_REHEARSED))
+        CL_TRY(cl_predict(engine, plan, run, budget, stats, excess, err));
     return CLAST_OK;
 }
 
@@ -171,7 +175,20 @@ clast_status cl_engine_predict(cl_engine *engine, cl_plan *plan, const cl_run *r
     cl_exec exec = {0};
     cl_budget budget;
     const clast_status status =
-        admit(engine, plan, run, &exec, true, &budget, stats, err);
+        admit(engine, plan, run, &exec, REHEARSE_ALWAYS, &budget, stats, NULL, err);
+    cl_exec_fini(&exec);
+    return status;
+}
+
+clast_status cl_engine_excess(cl_engine *engine, cl_plan *plan, const cl_run *run,
+                              uint64_t *bytes, cl_error *err)
+{
+    cl_exec exec = {0};
+    cl_budget budget;
+    clast_stats stats = {0};
+    *bytes = 0;
+    const clast_status status =
+        admit(engine, plan, run, &exec, REHEARSE_BOUND, &budget, &stats, bytes, err);
     cl_exec_fini(&exec);
     return status;
 }
@@ -301,7 +318,8 @@ clast_status cl_engine_run(cl_engine *engine, cl_plan *plan, const cl_run *run,
     clast_stats *stats = run->stats ? run->stats : &own;
     cl_exec exec = {0};
     cl_budget budget;
-    clast_status status = admit(engine, plan, run, &exec, false, &budget, stats, err);
+    clast_status status =
+        admit(engine, plan, run, &exec, REHEARSE_SMALL, &budget, stats, NULL, err);
     if (status == CLAST_OK)
         status = drive(engine, plan, run, &exec, &budget, stats, err);
     cl_exec_fini(&exec);

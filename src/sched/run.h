@@ -83,6 +83,10 @@ typedef struct {
  * that would fit where it cannot run. Both fill the plan's workspace_pages. */
 clast_status cl_engine_predict(cl_engine *engine, cl_plan *plan, const cl_run *run,
                                clast_stats *stats, cl_error *err);
+/* Bytes that the plan's order would have moved more than once: sources read again,
+ * blocks spilled and read back. 0 without a dry run where the budget does not bind. */
+clast_status cl_engine_excess(cl_engine *engine, cl_plan *plan, const cl_run *run,
+                              uint64_t *bytes, cl_error *err);
 clast_status cl_engine_run(cl_engine *engine, cl_plan *plan, const cl_run *run,
                            cl_error *err);
 /* Async-signal-safe. The run under way ends at the next task boundary with

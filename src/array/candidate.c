@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Candidates: orders of the same tasks, rehearsed, the cheapest taken.
+ *
+ * The first is the operations' own traversal. Where its dry run reads nothing twice and
+ * spills nothing, there is nothing to gain and nothing else is tried. Otherwise the
+ * others are planned and rehearsed as well; what counts are bytes that are moved beyond
+ * the one reading of each block. Equal ones leave the earlier. No order changes a bit of
+ * what is computed, so the choice may depend on the budget.
+ *
+ * A candidate costs its planning and one pass of the core, about 1 us a task; plans of
+ * more than a million tasks keep the first.
+ */
+#include "array/candidate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MOST_TASKS 1000000
+
+static const char *const order_name[CL_NORDER] = {
+    [CL_ORDER_TRAVERSALS] = "traversals of the operations",
+    [CL_ORDER_SMALL_TILES] = "traversals with smaller super-tiles",
+    [CL_ORDER_DEPTH_FIRST] = "depth first",
+    [CL_ORDER_GREEDY] = "what has begun first",
+};
+
+static clast_status build(cl_request *request, cl_order_kind order, cl_plan *plan,
+                          cl_error *err)
+{
+    clast_ctx *ctx = request->ctx;
+    const cl_plan_settings settings = {.block_bytes = ctx->options.block,
+                                       .budget_pages =
+                                           cl_engine_free_bytes(ctx->engine) / CL_PAGE,
+                                       .workers = ctx->options.workers,
+                                       .order = order};
+    return cl_plan_build(plan, ctx->nodes, request->nsource, request->source_facts,
+                         request->nsink, request->facts, &settings, err);
+}
+
+static bool has_products(const cl_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->nstage; i++)
+        if (plan->stage[i].kind == CL_STAGE_GEMM)
+            return true;
+    return false;
+}
+
+static uint64_t count_tasks(const cl_plan *plan)
+{
+    uint64_t tasks = 0;
+    for (uint32_t i = 0; i < plan->nsegment; i++)
+        tasks += plan->segment[i].ntask;
+    return tasks;
+}
+
+static void say(cl_request *request, const char *format, const char *name,
+                uint64_t bytes)
+{
+    char *const text = request->order_note;
+    const size_t at = strlen(text), room = sizeof request->order_note - at;
+    char size[32];
+    snprintf(size, sizeof size, "%.1f MiB", (double)bytes / (1 << 20));
+    snprintf(text + at, room, format, name, size);
+}
+
+/* The plan in this order, if it is cheaper than the request's. */
+static clast_status try(cl_request *request, const cl_run *run, cl_order_kind order,
+                        uint64_t *least, cl_error *err)
+{
+    cl_plan plan = {0};
+    uint64_t excess = 0;
+    clast_status status = build(request, order, &plan, err);
+    if (status == CLAST_OK)
+        status = cl_engine_excess(request->ctx->engine, &plan, run, &excess, err);
+    if (status == CLAST_OK) {
+        say(request, ", %s %s", order_name[order], excess);
+        if (excess < *least) {
+            const cl_plan worse = request->plan;
+            request->plan = plan;
+            request->order = order;
+            plan = worse;
+            *least = excess;
+        }
+    }
+    cl_plan_fini(&plan);
+    return status;
+}
+
+/* What cannot be rehearsed is told by the run itself, or by --explain. */
+static clast_status choose(cl_request *request, const cl_run *run, cl_error *err)
+{
+    cl_error refusal = {0};
+    uint64_t least = 0;
+    request->order_note[0] = '\0';
+    request->order = CL_ORDER_TRAVERSALS;
+    CL_TRY(build(request, request->order, &request->plan, err));
+    if (count_tasks(&request->plan) > MOST_TASKS ||
+        cl_engine_excess(request->ctx->engine, &request->plan, run, &least, &refusal) !=
+            CLAST_OK ||
+        least == 0)
+        return CLAST_OK;
+    say(request, "%s %s", order_name[request->order], least);
+    for (int k = CL_ORDER_TRAVERSALS + 1; k < CL_NORDER && least > 0; k++)
+        if (k != CL_ORDER_SMALL_TILES || has_products(&request->plan))
+            CL_TRY(try(request, run, (cl_order_kind)k, &least, err));
+    return CLAST_OK;
+}
+
+clast_status cl_candidate_choose(cl_request *request, const cl_run *run, cl_error *err)
+{
+    const double start = cl_clock();
+    const clast_status status = choose(request, run, err);
+    request->plan_seconds = cl_clock() - start;
+    return status;
+}
+
+void cl_candidate_describe(const cl_request *request, char *text, size_t size)
+{
+    if (request->order_note[0] == '\0')
+        snprintf(text, size, "order:   %s; nothing is moved twice\n",
+                 order_name[request->order]);
+    else
+        snprintf(text, size, "order:   %s, moves least twice: %s\n",
+                 order_name[request->order], request->order_note);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A request's plan: the cheapest of several orders where the budget binds.
+ */
+#ifndef CL_ARRAY_CANDIDATE_H
+#define CL_ARRAY_CANDIDATE_H
+
+#include "array/request.h"
+
+/* Fills request->plan, plan_seconds and what is said about the order. */
+clast_status cl_candidate_choose(cl_request *request, const cl_run *run, cl_error *err);
+/* A line about the order, and why it was taken. */
+void cl_candidate_describe(const cl_request *request, char *text, size_t size);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An order under construction: raw tasks, who reads what, and the ranks found so far.
+ * order.c makes the first one, order_greedy.c may make another of it.
+ */
+#ifndef CL_GRAPH_ORDER_H
+#define CL_GRAPH_ORDER_H
+
+#include "graph/draft.h"
+
+typedef struct {
+    cl_draft *d;
+    uint32_t n;               /* raw tasks */
+    uint32_t *stage;          /* by raw task */
+    uint32_t *producer;       /* by block: raw task or CL_NONE */
+    uint32_t *consumer_start; /* by block */
+    uint32_t *consumer;
+    uint32_t *pending;  /* by task: reads whose producer has no rank yet */
+    uint32_t *rank;     /* by task: CL_NONE not yet, CL_DEAD never */
+    uint32_t *sequence; /* by rank: raw task */
+    uint32_t nranked;
+    uint32_t *stack;
+    size_t depth, capacity;
+    uint8_t *is_grouped; /* by task of products: its super-tile was entered; of copies:
+                            all were pushed */
+} cl_order;
+
+#define CL_DEAD (CL_NONE - 1)
+
+static inline bool cl_operand_reads(uint32_t operand)
+{
+    return cl_operand_mode(operand) != CL_W;
+}
+
+/* Orders the ranked tasks anew. */
+clast_status cl_order_greedy(cl_order *o);
+
+#endif
