@@ -439,7 +439,8 @@ static void begin(folding *g, const cl_loop *loop, const cl_input *inputs,
                   void *workspace, const cl_poll *poll)
 {
     char *at = workspace;
-    cl_machine_init(&g->machine, loop, inputs, at, poll);
+    cl_machine_init(&g->machine, loop, inputs, product(g->box->n, 0, g->box->ndim), at,
+                    poll);
     at += cl_round_up(loop->workspace);
     g->buffer = at;
     at += cl_round_up((size_t)buffer_elements(g->box) * g->f.size);

@@ -38,6 +38,7 @@ typedef struct {
 
 /* ---- one axis and two ---- */
 
+typedef void fill_fn(int64_t n, const char *src, char *dst);
 typedef void row_fn(int64_t n, const char *src, int64_t src_stride, char *dst,
                     int64_t dst_stride);
 /* dst[r * dst_row + c] = src[r + c * src_column] in elements of T for `rows` x
@@ -54,6 +55,13 @@ typedef void transpose_fn(int64_t rows, int64_t columns, const char *src,
     {                                                                                  \
         for (int64_t i = 0; i < n; i++)                                                \
             *(T *)(dst + i * dst_stride) = *(const T *)(src + i * src_stride);         \
+    }                                                                                  \
+    static void fill_##T(int64_t n, const char *src, char *dst)                        \
+    {                                                                                  \
+        const T value = *(const T *)src;                                               \
+        T *to = (T *)dst;                                                              \
+        for (int64_t i = 0; i < n; i++)                                                \
+            to[i] = value;                                                             \
     }                                                                                  \
     static void turn_##T(int64_t rows, const char *src, int64_t src_column, char *dst, \
                          int64_t dst_row)                                              \
@@ -126,16 +134,19 @@ COPIES(word16)
 
 static const struct {
     row_fn *row;
+    fill_fn *fill;
     transpose_fn *transpose;
 } words[17] = {
-    [1] = {copy_row_word1, transpose_word1},    [2] = {copy_row_word2, transpose_word2},
-    [4] = {copy_row_word4, transpose_word4},    [8] = {copy_row_word8, transpose_word8},
-    [16] = {copy_row_word16, transpose_word16},
+    [1] = {copy_row_word1, fill_word1, transpose_word1},
+    [2] = {copy_row_word2, fill_word2, transpose_word2},
+    [4] = {copy_row_word4, fill_word4, transpose_word4},
+    [8] = {copy_row_word8, fill_word8, transpose_word8},
+    [16] = {copy_row_word16, fill_word16, transpose_word16},
 };
 
 void cl_fill(size_t element, int64_t n, const char *src, char *dst)
 {
-    words[element].row(n, src, 0, dst, (int64_t)element);
+    words[element].fill(n, src, dst);
 }
 
 /* ---- simplification ---- */

@@ -73,9 +73,10 @@ typedef struct {
     int64_t work;                 /* cycles since the last poll */
 } cl_machine;
 
-/* Lays the machine out in workspace (cl_loop_workspace bytes) and fills constants. */
+/* Lays the machine out in workspace (cl_loop_workspace bytes) and fills constants for
+ * boxes of at most `most` elements. */
 void cl_machine_init(cl_machine *machine, const cl_loop *loop, const cl_input *inputs,
-                     void *workspace, const cl_poll *poll);
+                     int64_t most, void *workspace, const cl_poll *poll);
 
 /* Computes a box, inside the inputs', into out, C-contiguous over the box. */
 clast_status cl_machine_run(cl_machine *machine, const cl_box *box, char *out);

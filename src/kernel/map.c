@@ -51,7 +51,7 @@ static void *give(char **at, size_t bytes)
 }
 
 void cl_machine_init(cl_machine *m, const cl_loop *l, const cl_input *inputs,
-                     void *workspace, const cl_poll *poll)
+                     int64_t most, void *workspace, const cl_poll *poll)
 {
     char *at = workspace;
     const size_t ninput = l->ninput;
@@ -72,7 +72,7 @@ void cl_machine_init(cl_machine *m, const cl_loop *l, const cl_input *inputs,
     m->result = give(&at, (size_t)l->register_bytes);
     m->pool = give(&at, l->pool_bytes);
     for (size_t k = 0; k < l->nfixed; k++)
-        cl_fill(l->fixed[k].size, l->strip,
+        cl_fill(l->fixed[k].size, most < l->strip ? most : l->strip,
                 (const char *)&l->imm[l->fixed[k].imm].value[0],
                 m->reg[l->fixed[k].out]);
 }
@@ -520,6 +520,6 @@ clast_status cl_map_run(const cl_loop *loop, const cl_box *box, const cl_input *
                         void *out, void *workspace, const cl_poll *poll)
 {
     cl_machine machine;
-    cl_machine_init(&machine, loop, inputs, workspace, poll);
+    cl_machine_init(&machine, loop, inputs, cl_box_count(box), workspace, poll);
     return cl_machine_run(&machine, box, out);
 }
