@@ -88,7 +88,8 @@ int main(void)
     static const int64_t shape_a[2] = {ROWS, K}, shape_b[2] = {ROWS, 1}, k = K;
     double t[K] = {0}, next[K];
     make_data();
-    clast_ctx *ctx = clast_open(&(clast_options){.memory = CLAST_MIB(8)});
+    /* A step is some 50 us of work: more workers would wait for each other. */
+    clast_ctx *ctx = clast_open(&(clast_options){.memory = CLAST_MIB(8), .workers = 1});
     const clast_buffer from_a = {a, sizeof a, CLAST_FLOAT64, 2, shape_a, NULL};
     const clast_buffer from_b = {b, sizeof b, CLAST_FLOAT64, 2, shape_b, NULL};
     const clast_buffer from_t = {t, sizeof t, CLAST_FLOAT64, 1, &k, NULL};

@@ -271,6 +271,41 @@ START_TEST(too_large)
 }
 END_TEST
 
+/* ---- a long function sees a cancel from outside; others are built meanwhile */
+
+static clast_status work_until_canceled(clast_call *call, void *user, int nin,
+                                        const clast_view *in, int nout,
+                                        clast_buffer *out)
+{
+    atomic_store((atomic_bool *)user, true);
+    while (!clast_call_is_canceled(call))
+        ;
+    return CLAST_ECANCELED;
+}
+
+START_TEST(canceled_from_outside)
+{
+    static const clast_output real = {CLAST_FLOAT64, 0, NULL};
+    atomic_bool has_begun = false;
+    double v;
+    const clast_buffer into = scalar(&v, CLAST_FLOAT64);
+    clast_ctx *ctx = open_some(2);
+    clast_scope_begin(ctx);
+    const clast_sink sink = clast_sink_fetch(
+        one(ctx, 0, NULL, &real, work_until_canceled, &has_begun), &into);
+    clast_run *run = clast_submit(ctx, 1, &sink);
+    clast_scope_end(ctx);
+    while (!atomic_load(&has_begun))
+        ;
+    clast_array *next = clast_add(clast_double(ctx, 1), clast_double(ctx, 2));
+    clast_run_cancel(run);
+    ck_assert_int_eq(clast_wait(run, -1), CLAST_ECANCELED);
+    clast_run_close(&run);
+    ck_assert_double_eq(fetch_double(next), 3);
+    clast_close(&ctx);
+}
+END_TEST
+
 /* ---- a loop of tasks on the caller's memory costs no memory */
 
 /* x becomes (x + 1) / 2 a step. */
@@ -360,6 +395,7 @@ static Suite *tasks(void)
     tcase_add_test(t, shared_inputs);
     tcase_add_test(t, needed_or_not);
     tcase_add_loop_test(t, too_large, 0, 2);
+    tcase_add_test(t, canceled_from_outside);
     tcase_add_test(t, loops);
     tcase_add_test(t, refusals);
     suite_add_tcase(s, t);
