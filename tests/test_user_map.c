@@ -845,6 +845,44 @@ START_TEST(workspaces)
 }
 END_TEST
 
+/* Partials and blocks that nothing could hold, or nobody could count. */
+START_TEST(giants)
+{
+    static const int64_t giant[2] = {(int64_t)1 << 30, (int64_t)1 << 26},
+                         large[1] = {(int64_t)1 << 40}, one_block[2] = {-1, -1},
+                         few[2] = {-1, 1 << 20};
+    static const int axes[1] = {1};
+    const struct {
+        const int64_t *chunk;
+        clast_output partial;
+    } rows[] = {
+        {one_block, {CLAST_FLOAT64, 0, NULL}},
+        {few, {CLAST_FLOAT64, 1, large}},
+        {(const int64_t[]){1, 1}, {CLAST_FLOAT64, 0, NULL}},
+    };
+    clast_ctx *ctx = open_some(1);
+    for (int i = 0; i < COUNT(rows); i++) {
+        const clast_fold fold = {.naxes = 1,
+                                 .axes = axes,
+                                 .partial = rows[i].partial,
+                                 .combine = add_counts,
+                                 .finish = take_hash};
+        const clast_map_options options = {.name = "giant",
+                                           .dtype = CLAST_UINT64,
+                                           .ndim = 2,
+                                           .shape = giant,
+                                           .chunk = rows[i].chunk,
+                                           .fold = &fold};
+        uint64_t v;
+        const clast_buffer into = {&v, sizeof v, CLAST_UINT64, 0, NULL, NULL};
+        clast_array *a = clast_map(ctx, 0, NULL, count_digits, NULL, &options);
+        clast_ctx_clear(ctx);
+        ck_assert_int_eq(clast_fetch(clast_index(a, "5"), &into), CLAST_EBUDGET);
+    }
+    clast_close(&ctx);
+}
+END_TEST
+
 /* ---- what is refused ---- */
 
 typedef clast_array *refused_fn(clast_ctx *ctx, clast_array *a, clast_array *b);
@@ -890,6 +928,14 @@ REFUSED(null_shape,
 REFUSED(other_ndim, map_with(ctx, a, &(clast_map_options){.ndim = 3}))
 REFUSED(huge_shape, clast_map(ctx, 0, NULL, show, NULL,
                               &(clast_map_options){.ndim = 2, .shape = huge}))
+REFUSED(huge_fold,
+        clast_map(ctx, 0, NULL, show, NULL,
+                  &(clast_map_options){
+                      .dtype = CLAST_INT8,
+                      .ndim = 2,
+                      .shape = huge,
+                      .fold = &(clast_fold){.combine = show,
+                                            .partial = {CLAST_INT8, 0, NULL}}}))
 REFUSED(bad_chunk, map_with(ctx, a, &(clast_map_options){.chunk = zero}))
 REFUSED(unlike, clast_map(ctx, 2, (clast_array *const[]){a, b}, show, NULL,
                           &(clast_map_options){.dtype = CLAST_INT8}))
@@ -931,20 +977,21 @@ static const struct {
     refused_fn *make;
     clast_status status;
 } refused[] = {
-    {no_kernel, CLAST_EVALUE},     {no_options, CLAST_EVALUE},
-    {negative_nin, CLAST_EVALUE},  {no_inputs, CLAST_EVALUE},
-    {bad_dtype, CLAST_EDTYPE},     {bad_reserved, CLAST_ENOTSUP},
-    {bad_cost, CLAST_EVALUE},      {bad_shape, CLAST_ESHAPE},
-    {null_shape, CLAST_EVALUE},    {other_ndim, CLAST_EVALUE},
-    {huge_shape, CLAST_ESHAPE},    {bad_chunk, CLAST_EVALUE},
-    {unlike, CLAST_ESHAPE},        {bad_access, CLAST_EVALUE},
-    {bad_pad, CLAST_EVALUE},       {bad_depth, CLAST_EVALUE},
-    {whole_depth, CLAST_EVALUE},   {far_depth, CLAST_ENOTSUP},
-    {huge_depth, CLAST_ESHAPE},    {input_reserved, CLAST_ENOTSUP},
-    {spread_depth, CLAST_EVALUE},  {no_combine, CLAST_EVALUE},
-    {bad_axes, CLAST_EAXIS},       {same_axes, CLAST_EAXIS},
-    {null_axes, CLAST_EVALUE},     {other_partial, CLAST_EVALUE},
-    {empty_partial, CLAST_ESHAPE}, {empty_axis, CLAST_ESHAPE},
+    {no_kernel, CLAST_EVALUE},       {no_options, CLAST_EVALUE},
+    {negative_nin, CLAST_EVALUE},    {no_inputs, CLAST_EVALUE},
+    {bad_dtype, CLAST_EDTYPE},       {bad_reserved, CLAST_ENOTSUP},
+    {bad_cost, CLAST_EVALUE},        {bad_shape, CLAST_ESHAPE},
+    {null_shape, CLAST_EVALUE},      {other_ndim, CLAST_EVALUE},
+    {huge_shape, CLAST_ESHAPE},      {huge_fold, CLAST_ESHAPE},
+    {bad_chunk, CLAST_EVALUE},       {unlike, CLAST_ESHAPE},
+    {bad_access, CLAST_EVALUE},      {bad_pad, CLAST_EVALUE},
+    {bad_depth, CLAST_EVALUE},       {whole_depth, CLAST_EVALUE},
+    {far_depth, CLAST_ENOTSUP},      {huge_depth, CLAST_ESHAPE},
+    {input_reserved, CLAST_ENOTSUP}, {spread_depth, CLAST_EVALUE},
+    {no_combine, CLAST_EVALUE},      {bad_axes, CLAST_EAXIS},
+    {same_axes, CLAST_EAXIS},        {null_axes, CLAST_EVALUE},
+    {other_partial, CLAST_EVALUE},   {empty_partial, CLAST_ESHAPE},
+    {empty_axis, CLAST_ESHAPE},
 };
 
 START_TEST(refusals)
@@ -1117,6 +1164,7 @@ static Suite *maps(void)
     tcase_add_loop_test(t, odd_statuses, 0, COUNT(odd));
     tcase_add_test(t, cancels);
     tcase_add_test(t, workspaces);
+    tcase_add_test(t, giants);
     tcase_add_loop_test(t, refusals, 0, COUNT(refused));
     tcase_add_test(t, explained);
     tcase_add_test(t, scopes_free_maps);

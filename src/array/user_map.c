@@ -48,6 +48,18 @@ static bool broadcast_inputs(map *p, cl_shape *space)
     return true;
 }
 
+/* Blocks of 16 bytes an element can be counted: a fold's result says nothing of that. */
+static bool is_countable(map *p, const cl_shape *space)
+{
+    char text[512];
+    int64_t count;
+    if (cl_shape_count(space, &count) && count <= INT64_MAX / 16)
+        return true;
+    cl_make_fail(p->m, CLAST_ESHAPE, "shape %s has more elements than can be counted",
+                 cl_shape_text(space, text, sizeof text));
+    return false;
+}
+
 static bool settle_space(map *p)
 {
     char x[512], y[512];
@@ -57,12 +69,12 @@ static bool settle_space(map *p)
         return false;
     p->u->space = inputs;
     if (!o->shape && (o->ndim == 0 || o->ndim == inputs.ndim))
-        return true;
+        return is_countable(p, &inputs);
     if (!cl_make_shape(p->m, o->ndim, o->shape, &p->u->space))
         return false;
     if (cl_shape_broadcast(&inputs, &p->u->space, &both) &&
         cl_shape_equal(&both, &p->u->space))
-        return true;
+        return is_countable(p, &both);
     cl_make_fail(p->m, CLAST_ESHAPE, "inputs of shape %s do not broadcast to shape %s",
                  cl_shape_text(&inputs, x, sizeof x),
                  cl_shape_text(&p->u->space, y, sizeof y));

@@ -27,7 +27,6 @@ typedef struct {
     /* folds */
     cl_grid kept;
     int64_t nout, nfold;
-    uint64_t *bytes; /* of a partial, by o */
 } lowering;
 
 /* ---- the description, in the plan's arena --------------------------------------- */
@@ -232,34 +231,27 @@ static void split_axes(lowering *l)
     l->nout = cl_grid_tiles(&l->kept);
 }
 
-/* Bytes of the partials, which have an upper bound in what the whole array may have. */
-static clast_status measure_partials(lowering *l)
+/* Bytes of one kept element's partial: it has a size, or the map would not exist. */
+static uint64_t element_bytes(const lowering *l)
 {
-    const cl_user_output *const p = &l->u->output[1];
-    int64_t each = 0;
-    l->bytes = cl_arena_array(&l->d->scratch, (size_t)l->nout + 1, sizeof *l->bytes);
-    if (!l->bytes)
-        return cl_draft_nomem(l->d);
-    if (!cl_shape_count(&p->shape, &each))
-        return cl_error_set(l->d->err, CLAST_EINTERNAL, "a partial has no size");
-    for (int64_t o = 0; o < l->nout; o++) {
-        const cl_box box = cl_grid_box(&l->kept, o);
-        if (!cl_mul_size((size_t)cl_box_count(&box),
-                         (size_t)each * clast_dtype_size(p->dtype), &l->bytes[o]))
-            return cl_error_set(l->d->err, CLAST_EBUDGET,
-                                "%s: a partial has more bytes than 64 bits count",
-                                l->u->name);
-    }
-    return CLAST_OK;
+    int64_t count = 0;
+    (void)cl_shape_count(&l->u->output[1].shape, &count);
+    return (uint64_t)count * clast_dtype_size(l->u->output[1].dtype);
 }
 
+/* `each` partials an output tile. Sizes beyond 64 bits are as good as the largest: no
+ * budget holds them. */
 static clast_status partials(lowering *l, int64_t each, uint32_t *first)
 {
     CL_TRY(cl_lower_blocks(l->d, l->nout * each, first));
-    for (int64_t o = 0; o < l->nout; o++)
+    for (int64_t o = 0; o < l->nout; o++) {
+        const cl_box box = cl_grid_box(&l->kept, o);
+        size_t bytes;
+        if (!cl_mul_size((size_t)cl_box_count(&box), element_bytes(l), &bytes))
+            bytes = INT64_MAX;
         for (int64_t k = 0; k < each; k++)
-            cl_lower_block(l->d, *first + (uint32_t)(o * each + k), CL_NONE,
-                           l->bytes[o], 0);
+            cl_lower_block(l->d, *first + (uint32_t)(o * each + k), CL_NONE, bytes, 0);
+    }
     return CLAST_OK;
 }
 
@@ -340,7 +332,6 @@ static clast_status lower_fold(lowering *l)
 {
     uint32_t last = CL_NONE;
     split_axes(l);
-    CL_TRY(measure_partials(l));
     CL_TRY(fold_result(l));
     if (cl_grid_tiles(&l->d->tensor[l->base.out].grid) == 0)
         return CLAST_OK;
