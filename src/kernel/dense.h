@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/alloc.h"
-#include "kernel/map.h"
+#include "kernel/gather.h"
 
 #define CL_CARVE_ALIGN ((size_t)64)
 

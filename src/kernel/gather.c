@@ -21,7 +21,6 @@
 
 #include "base/shape.h"
 #include "kernel/loops.h"
-#include "kernel/map.h"
 
 typedef uint8_t word1;
 typedef uint16_t word2 __attribute__((aligned(1), may_alias));

@@ -4,8 +4,7 @@
 #ifndef CL_KERNEL_GATHER_H
 #define CL_KERNEL_GATHER_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "kernel/map.h"
 
 /* Copies a box of n[0] x ... x n[ndim - 1] elements of `element` bytes (1, 2, 4, 8 or
  * 16) from src to dst; strides in bytes, any sign. A source stride may be 0; no two
@@ -15,5 +14,10 @@ void cl_copy_box(size_t element, int ndim, const int64_t *n, const char *src,
 
 /* dst[i] = *src for i < n. */
 void cl_fill(size_t element, int64_t n, const char *src, char *dst);
+
+/* Copies the spans of an input into memory of the given strides (bytes; out is the
+ * element at box.lo). Same dtype. */
+void cl_gather(const cl_box *box, const cl_input *input, size_t element, char *out,
+               const int64_t *stride);
 
 #endif

@@ -16,6 +16,8 @@
  *
  * The output is C-contiguous over the box; a wide strip's last step writes into it.
  */
+#include "kernel/map.h"
+
 #include <string.h>
 
 #include "kernel/gather.h"

@@ -40,9 +40,4 @@ size_t cl_loop_workspace(const cl_loop *loop);
 clast_status cl_map_run(const cl_loop *loop, const cl_box *box, const cl_input *inputs,
                         void *out, void *workspace, const cl_poll *poll);
 
-/* Copies the spans of an input into memory of the given strides (bytes; out is the
- * element at box.lo). Same dtype. */
-void cl_gather(const cl_box *box, const cl_input *input, size_t element, char *out,
-               const int64_t *stride);
-
 #endif

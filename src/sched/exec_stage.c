@@ -10,6 +10,7 @@
 #include "sched/exec_job.h"
 
 #include "base/alloc.h"
+#include "kernel/gather.h"
 
 #include <string.h>
 
