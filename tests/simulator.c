@@ -54,7 +54,8 @@ static cl_core_limits choose_limits(run *r)
                         .scratch_pages = AMPLE,
                         .nplace = dice_one_in(d, 3) ? 2 + dice_below(d, 2) : 1,
                         .prefetch = dice_below(d, 7),
-                        .loads = dice_below(d, 4)};
+                        .loads = dice_below(d, 4),
+                        .policy = dice_one_in(d, 8) ? CL_EVICT_LRU : CL_EVICT_FARTHEST};
     r->must_succeed = true;
     if (dice_one_in(d, 4)) {
         l.scratch_pages = dice_below(d, 20);

@@ -11,7 +11,11 @@
 static cl_core *new_core(const plans *p, uint64_t budget, uint64_t scratch,
                          uint32_t prefetch)
 {
-    const cl_core_limits limits = {budget, scratch, 1, prefetch, 1};
+    const cl_core_limits limits = {.budget_pages = budget,
+                                   .scratch_pages = scratch,
+                                   .nplace = 1,
+                                   .prefetch = prefetch,
+                                   .loads = 1};
     cl_core *core = NULL;
     cl_error error = {0};
     ck_assert(!p->failed);
@@ -274,7 +278,7 @@ START_TEST(test_no_memory)
 {
     plans p = {0};
     fan(&p, 5, 2, 0);
-    const cl_core_limits limits = {2, 0, 2, 3, 1};
+    const cl_core_limits limits = {.budget_pages = 2, .nplace = 2, .prefetch = 3};
     bool done = false;
     const uint64_t live = cl_alloc_live();
     for (int64_t n = 1; !done; n++) {

@@ -285,6 +285,7 @@ START_TEST(test_peak)
     static shape s;
     cl_plan plan;
     uint64_t best = UINT64_MAX;
+    memset(&s, 0, sizeof s);
     shapes[_i].build(&s, shapes[_i].n, shapes[_i].m);
     for (int order = 0; order < CL_NORDER; order++) {
         make_plan(&plan, &s, (cl_order_kind)order);

@@ -92,10 +92,11 @@ static clast_status choose(cl_request *request, const cl_run *run, cl_error *err
 {
     cl_error refusal = {0};
     uint64_t least = 0;
+    const cl_tuning tuning = cl_engine_tuning(request->ctx->engine);
     request->order_note[0] = '\0';
-    request->order = CL_ORDER_TRAVERSALS;
+    request->order = tuning.has_order ? tuning.order : CL_ORDER_TRAVERSALS;
     CL_TRY(build(request, request->order, &request->plan, err));
-    if (count_tasks(&request->plan) > MOST_TASKS ||
+    if (tuning.has_order || count_tasks(&request->plan) > MOST_TASKS ||
         cl_engine_excess(request->ctx->engine, &request->plan, run, &least, &refusal) !=
             CLAST_OK ||
         least == 0)

@@ -180,8 +180,11 @@ clast_status cl_budget_core(cl_core **out, const cl_engine *engine, const cl_pla
             .budget_pages = b->pages,
             .scratch_pages = b->binds ? scratch_pages(engine, run) : 0,
             .nplace = 1,
-            .prefetch = 2 * (uint32_t)engine->options.workers + 2,
+            .prefetch = engine->tuning.is_without_prefetch
+                            ? 0
+                            : 2 * (uint32_t)engine->options.workers + 2,
             .loads = (uint32_t)engine->options.workers,
+            .policy = engine->tuning.policy,
         };
         CL_TRY(cl_core_new(out, plan, &limits, err));
         const uint64_t bytes = cl_core_bytes(*out);

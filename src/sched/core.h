@@ -86,12 +86,18 @@ typedef struct {
     uint32_t copy_mask;
 } cl_start;
 
+/* Who goes: the block whose next use is farthest, weighed by its cost; for comparison,
+ * in the same order of tasks but blind to the future, the one that was used, or came,
+ * longest ago (never one that the task itself, or an earlier one, needs). */
+typedef enum { CL_EVICT_FARTHEST, CL_EVICT_LRU, CL_EVICT_FIFO } cl_policy;
+
 typedef struct {
     uint64_t budget_pages;  /* per place */
     uint64_t scratch_pages; /* per place; 0 forbids spilling */
     uint32_t nplace;
     uint32_t prefetch; /* how many tasks ahead to load for; 0: none */
     uint32_t loads;    /* so many at a time are worth evicting for; 0: one */
+    cl_policy policy;
 } cl_core_limits;
 
 typedef struct {

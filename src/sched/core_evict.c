@@ -107,6 +107,8 @@ void cl_evict_add(cl_core *core, uint32_t block, uint16_t p)
         cl_hold_state(hold) != CL_HOLD_RESIDENT || cl_hold_pins(hold) != 0 ||
         cl_core_block(core, block)->pages == 0)
         return;
+    if (core->stamp && (core->stamp[block] == 0 || core->limits.policy == CL_EVICT_LRU))
+        core->stamp[block] = ++core->clock;
     sift_up(place, place->nheap++, block, cl_evict_next_use(core, block));
 }
 
@@ -194,7 +196,7 @@ static bool is_eligible(const cl_core *core, uint16_t p, uint32_t at, uint32_t r
                         uint16_t home)
 {
     const cl_place *place = &core->place[p];
-    if (core->effort != CL_AT_ANY_COST &&
+    if (core->effort != CL_AT_ANY_COST && core->limits.policy == CL_EVICT_FARTHEST &&
         (place->key[at] <= core->horizon || is_fresh(place, place->heap[at])))
         return false;
     if (place->key[at] > rank)
@@ -215,7 +217,8 @@ static uint32_t best_of(cl_core *core, uint16_t p, uint32_t from, uint32_t to,
         if (!is_eligible(core, p, at, rank, home))
             continue;
         const way w = way_out(core, p, place->heap[at], place->key[at], &cost);
-        const double score = ((double)place->key[at] - rank) / cost;
+        const double score = core->stamp ? 1.0 / core->stamp[place->heap[at]]
+                                         : ((double)place->key[at] - rank) / cost;
         if (w == BY_NOTHING || (w == BY_SPILLING && runs_ahead(core, rank)) ||
             score <= most)
             continue;
@@ -229,7 +232,7 @@ static uint32_t best_of(cl_core *core, uint16_t p, uint32_t from, uint32_t to,
 static uint32_t pick(cl_core *core, uint16_t p, uint32_t rank, uint16_t home, way *how)
 {
     const uint32_t n = core->place[p].nheap;
-    const uint32_t first = n < CANDIDATES ? n : CANDIDATES;
+    const uint32_t first = n < CANDIDATES || core->stamp ? n : CANDIDATES;
     const uint32_t block = best_of(core, p, 0, first, rank, home, how);
     if (block != CL_NONE || (!core->scratch_short && p == home))
         return block;

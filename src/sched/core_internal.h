@@ -127,6 +127,8 @@ struct cl_core {
     uint8_t *flags;
     uint32_t *cursor;     /* bounded only: consumers before it are done or running */
     uint8_t *drops;       /* bounded only */
+    uint32_t *stamp;      /* when it was used, or came; policies of comparison only */
+    uint32_t clock;       /* ... of stamps */
     uint32_t *first_link; /* several segments only */
     cl_extern_link *link;
 

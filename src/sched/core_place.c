@@ -34,6 +34,8 @@ void cl_block_drop(cl_core *core, uint32_t block, uint16_t p)
 {
     cl_place *place = &core->place[p];
     cl_evict_remove(core, block, p);
+    if (core->stamp)
+        core->stamp[block] = 0;
     cl_hold_become(&place->hold[block], CL_HOLD_ABSENT);
     place->reserved -= cl_core_block(core, block)->pages;
     cl_action_push(core, CL_ACTION_FREE, block, p);

@@ -102,6 +102,9 @@ static bool grow_bounded(cl_core *core, size_t room)
     if (!grow(&core->cursor, room, sizeof *core->cursor) ||
         !grow(&core->drops, room, sizeof *core->drops))
         return false;
+    if (core->limits.policy != CL_EVICT_FARTHEST &&
+        !grow(&core->stamp, room, sizeof *core->stamp))
+        return false;
     for (uint32_t p = 0; p < core->limits.nplace; p++) {
         cl_place *place = &core->place[p];
         if (!grow(&place->heap, room, sizeof *place->heap) ||
@@ -152,6 +155,8 @@ clast_status cl_evict_begin(cl_core *core, cl_error *err)
                             core->block_room);
     memset(core->cursor, 0, core->nblock * sizeof *core->cursor);
     memset(core->drops, 0, core->nblock * sizeof *core->drops);
+    if (core->stamp)
+        memset(core->stamp, 0, core->nblock * sizeof *core->stamp);
     for (uint32_t p = 0; p < core->limits.nplace; p++)
         memset(core->place[p].slot, 0, core->nblock * sizeof *core->place[p].slot);
     core->bounded = true;
@@ -215,6 +220,8 @@ static void fill_blocks(cl_core *core, const cl_segment *s)
         return;
     memset(core->cursor + base, 0, s->nblock * sizeof *core->cursor);
     memset(core->drops + base, 0, s->nblock * sizeof *core->drops);
+    if (core->stamp)
+        memset(core->stamp + base, 0, s->nblock * sizeof *core->stamp);
     for (uint32_t p = 0; p < core->limits.nplace; p++)
         memset(core->place[p].slot + base, 0, s->nblock * sizeof *core->uses);
 }
@@ -328,6 +335,7 @@ void cl_core_free_arrays(cl_core *core)
     cl_free(core->flags);
     cl_free(core->cursor);
     cl_free(core->drops);
+    cl_free(core->stamp);
     cl_free(core->first_link);
     cl_free(core->link);
     cl_free(core->copying);
@@ -340,6 +348,7 @@ uint64_t cl_core_bytes(const cl_core *core)
                          core->limits.nplace * sizeof *core->place->hold;
     if (core->bounded)
         per_block += sizeof *core->cursor + sizeof *core->drops +
+                     (core->stamp ? sizeof *core->stamp : 0) +
                      core->limits.nplace * 3 * sizeof *core->place->heap;
     if (core->first_link)
         per_block += sizeof *core->first_link;

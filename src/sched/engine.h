@@ -56,6 +56,7 @@ typedef struct {
 struct cl_engine {
     cl_mutex mutex;
     cl_engine_options options;
+    cl_tuning tuning;
     cl_memory *memory;
     uint64_t charged; /* bytes that others hold */
     uint64_t running; /* bytes that the run under way has besides blocks */

@@ -49,6 +49,16 @@ clast_status cl_engine_new(cl_engine **out, const cl_engine_options *options,
     return CLAST_OK;
 }
 
+void cl_engine_tune(cl_engine *engine, const cl_tuning *tuning)
+{
+    engine->tuning = *tuning;
+}
+
+cl_tuning cl_engine_tuning(const cl_engine *engine)
+{
+    return engine->tuning;
+}
+
 void cl_engine_free(cl_engine *engine)
 {
     if (!engine)

@@ -11,8 +11,9 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "clast/run.h"
-#include "graph/plan.h"
+#include "graph/build.h"
 #include "io/store.h"
+#include "sched/core.h"
 
 typedef struct cl_engine cl_engine;
 
@@ -26,6 +27,17 @@ typedef struct {
 clast_status cl_engine_new(cl_engine **engine, const cl_engine_options *options,
                            cl_error *err);
 void cl_engine_free(cl_engine *engine);
+
+/* What a benchmark switches off to see what it is worth; zeroed: nothing. */
+typedef struct {
+    cl_policy policy;
+    bool is_without_prefetch;
+    bool has_order; /* no candidates, but this order */
+    cl_order_kind order;
+} cl_tuning;
+/* Between runs. */
+void cl_engine_tune(cl_engine *engine, const cl_tuning *tuning);
+cl_tuning cl_engine_tuning(const cl_engine *engine);
 
 /* Charges memory that others hold for the context (copied-in arrays, tables) to the
  * budget. */
