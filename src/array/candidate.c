@@ -54,14 +54,12 @@ static uint64_t count_tasks(const cl_plan *plan)
     return tasks;
 }
 
-static void say(cl_request *request, const char *format, const char *name,
-                uint64_t bytes)
+static void say(cl_request *request, cl_order_kind order, uint64_t bytes)
 {
     char *const text = request->order_note;
     const size_t at = strlen(text), room = sizeof request->order_note - at;
-    char size[32];
-    snprintf(size, sizeof size, "%.1f MiB", (double)bytes / (1 << 20));
-    snprintf(text + at, room, format, name, size);
+    snprintf(text + at, room, "%s%s %.1f MiB", at > 0 ? ", " : "", order_name[order],
+             (double)bytes / (1 << 20));
 }
 
 /* The plan in this order, if it is cheaper than the request's. */
@@ -74,7 +72,7 @@ static clast_status try(cl_request *request, const cl_run *run, cl_order_kind or
     if (status == CLAST_OK)
         status = cl_engine_excess(request->ctx->engine, &plan, run, &excess, err);
     if (status == CLAST_OK) {
-        say(request, ", %s %s", order_name[order], excess);
+        say(request, order, excess);
         if (excess < *least) {
             const cl_plan worse = request->plan;
             request->plan = plan;
@@ -101,7 +99,7 @@ static clast_status choose(cl_request *request, const cl_run *run, cl_error *err
             CLAST_OK ||
         least == 0)
         return CLAST_OK;
-    say(request, "%s %s", order_name[request->order], least);
+    say(request, request->order, least);
     for (int k = CL_ORDER_TRAVERSALS + 1; k < CL_NORDER && least > 0; k++)
         if (k != CL_ORDER_SMALL_TILES || has_products(&request->plan))
             CL_TRY(try(request, run, (cl_order_kind)k, &least, err));
