@@ -334,6 +334,66 @@ START_TEST(siblings_share_a_pass)
 }
 END_TEST
 
+/* The longest way, in tasks, from the first reader of a source block to its last. */
+static uint32_t longest_life(const cl_plan *plan)
+{
+    const cl_segment *const g = &plan->segment[0];
+    uint32_t most = 0;
+    for (uint32_t b = 0; b < g->nblock; b++) {
+        const uint32_t c = g->consumer_start[b], end = g->consumer_start[b + 1];
+        if (!(g->block[b].flags & CL_BLOCK_SOURCE) || c == end)
+            continue;
+        const uint32_t life = g->consumer[end - 1] - g->consumer[c] + 1;
+        most = life > most ? life : most;
+    }
+    return most;
+}
+
+static cl_node_id times(kit *k, cl_node_id a, cl_node_id b)
+{
+    return kit_op(k, CL_OP_MUL, F8, kit_node(k, a)->shape, a, b);
+}
+
+/* Means of u * u, v * v and u * v: those of u alone and of v alone meet in the third.
+ * Then maps that are stored and a reduction, in one pass over their source. */
+START_TEST(several_results_share_a_pass)
+{
+    kit k;
+    kit_open(&k);
+    const cl_shape shape = DIMS(8192, 4096);
+    const cl_node_id u = kit_source(&k, F8, shape, square_chunk, false);
+    const cl_node_id v = kit_source(&k, F8, shape, square_chunk, false);
+    if (_i == 1) {
+        kit_store(&k, kit_op(&k, CL_OP_SQRT, F8, shape, u, NONE), square_chunk);
+        kit_store(&k, kit_op(&k, CL_OP_EXP, F8, shape, u, NONE), square_chunk);
+        kit_store(&k, kit_reduce(&k, CLAST_MEAN, u, 1), NULL);
+    } else {
+        kit_store(&k, kit_reduce(&k, CLAST_MEAN, times(&k, u, u), 1), NULL);
+        kit_store(&k, kit_reduce(&k, CLAST_MEAN, times(&k, v, v), 1), NULL);
+        kit_store(&k, kit_reduce(&k, CLAST_MEAN, times(&k, u, v), 1), NULL);
+    }
+    kit_build(&k);
+    ck_assert_uint_le(longest_life(&k.plan), 8);
+    kit_close(&k);
+}
+END_TEST
+
+/* What is stored in other units is no sibling: its tiles would wait in memory. */
+START_TEST(some_results_do_not_share)
+{
+    static const int64_t columns[] = {8192, 64};
+    kit k;
+    kit_open(&k);
+    const cl_shape shape = DIMS(8192, 4096);
+    const cl_node_id u = kit_source(&k, F8, shape, square_chunk, false);
+    kit_store(&k, kit_op(&k, CL_OP_SQRT, F8, shape, u, NONE), columns);
+    kit_store(&k, kit_reduce(&k, CLAST_MEAN, u, 2), NULL);
+    kit_build(&k);
+    ck_assert_uint_gt(longest_life(&k.plan), 8);
+    kit_close(&k);
+}
+END_TEST
+
 START_TEST(persisted_arrays_are_kept)
 {
     kit k;
@@ -477,21 +537,6 @@ static uint64_t copies(const cl_plan *plan)
     for (uint32_t s = 0; s < plan->nstage; s++)
         n += strcmp(plan->stage[s].label, "copy") == 0 ? plan->stage[s].tasks : 0;
     return n;
-}
-
-/* The longest way, in tasks, from the first reader of a source block to its last. */
-static uint32_t longest_life(const cl_plan *plan)
-{
-    const cl_segment *const g = &plan->segment[0];
-    uint32_t most = 0;
-    for (uint32_t b = 0; b < g->nblock; b++) {
-        const uint32_t c = g->consumer_start[b], end = g->consumer_start[b + 1];
-        if (!(g->block[b].flags & CL_BLOCK_SOURCE) || c == end)
-            continue;
-        const uint32_t life = g->consumer[end - 1] - g->consumer[c] + 1;
-        most = life > most ? life : most;
-    }
-    return most;
 }
 
 /* Squares stored, columns wanted: gathered directly where a band of 88 MiB fits, copied
@@ -659,6 +704,8 @@ static Suite *suite(void)
     tcase_add_test(t, concatenate_and_reshape);
     tcase_add_loop_test(t, zero_lengths, 0, sizeof empty_case / sizeof empty_case[0]);
     tcase_add_test(t, siblings_share_a_pass);
+    tcase_add_loop_test(t, several_results_share_a_pass, 0, 2);
+    tcase_add_test(t, some_results_do_not_share);
     tcase_add_test(t, persisted_arrays_are_kept);
     tcase_add_test(t, described);
     tcase_add_test(t, badly_fitting_grids_are_staged);

@@ -90,6 +90,14 @@ bool cl_map_is_identity(const cl_map *m)
     return true;
 }
 
+bool cl_map_equal(const cl_map *a, const cl_map *b)
+{
+    const size_t n = (size_t)a->nin;
+    return a->nout == b->nout && a->nin == b->nin && memcmp(a->src, b->src, n) == 0 &&
+           memcmp(a->off, b->off, n * sizeof *a->off) == 0 &&
+           memcmp(a->step, b->step, n * sizeof *a->step) == 0;
+}
+
 bool cl_map_is_injective(const cl_map *m, const cl_shape *out)
 {
     uint32_t driving = 0; /* bit s: output axis s moves an input axis */

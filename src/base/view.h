@@ -36,6 +36,7 @@ void cl_map_apply(const cl_map *m, const int64_t *out, int64_t *in);
  * an input of rank 0, whose one box has one element. */
 cl_box cl_map_box(const cl_map *m, const cl_box *out);
 bool cl_map_is_identity(const cl_map *m);
+bool cl_map_equal(const cl_map *a, const cl_map *b);
 /* No two output indices share an input index (no broadcast over an axis longer than 1
  * in `out`). */
 bool cl_map_is_injective(const cl_map *m, const cl_shape *out);

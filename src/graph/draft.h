@@ -117,6 +117,7 @@ typedef struct {
     cl_box *window;
     bool *is_read;
     uint32_t *source_tensor;
+    uint32_t *last_reader; /* siblings.c: stage, or CL_NONE */
 
     cl_tensor *tensor;
     cl_grid *natural; /* by tensor: the grid that consumers should follow */
@@ -235,6 +236,9 @@ void cl_lower_walk(cl_draft *d, uint32_t stage, const cl_grid *from, const cl_gr
 clast_status cl_lower_grid(cl_draft *d, const cl_grid *grid, uint32_t n,
                            const uint32_t *views, uint32_t out);
 clast_status cl_lower_map(cl_draft *d, cl_recipe *recipe);
+
+/* siblings.c: the stage shares passes over sources with others of their kind. */
+void cl_lower_siblings(cl_draft *d, const cl_recipe *recipe, uint32_t stage);
 
 /* lower_copy.c: what tasks that are about to be written read. */
 typedef struct {

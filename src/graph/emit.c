@@ -179,21 +179,12 @@ static clast_status operation(writer *w, uint32_t item, const cl_map *map,
     return add_insn(w, &insn, value);
 }
 
-static bool map_same(const cl_map *a, const cl_map *b)
-{
-    bool same = a->nin == b->nin && a->nout == b->nout;
-    for (int i = 0; same && i < a->nin; i++)
-        same = a->src[i] == b->src[i] && a->off[i] == b->off[i] &&
-               (a->src[i] < 0 || a->step[i] == b->step[i]);
-    return same;
-}
-
 /* The value of a base under a map; inputs are leaves. */
 static clast_status value_of(writer *w, uint32_t base, const cl_map *map, bool is_root,
                              uint16_t *value)
 {
     for (uint16_t i = 0; i < w->nknown; i++)
-        if (w->known[i].base == base && map_same(&w->known[i].map, map)) {
+        if (w->known[i].base == base && cl_map_equal(&w->known[i].map, map)) {
             *value = w->known[i].value;
             return CLAST_OK;
         }

@@ -46,21 +46,10 @@ static clast_status new_recipe(cl_draft *d, cl_recipe_kind kind, uint32_t item,
     return CLAST_OK;
 }
 
-static bool map_same(const cl_map *a, const cl_map *b)
-{
-    if (a->nout != b->nout || a->nin != b->nin)
-        return false;
-    for (int i = 0; i < a->nin; i++)
-        if (a->src[i] != b->src[i] || a->off[i] != b->off[i] ||
-            (a->src[i] >= 0 && a->step[i] != b->step[i]))
-            return false;
-    return true;
-}
-
 static bool is_used(const cl_item *it, uint32_t recipe, const cl_map *map)
 {
     for (uint32_t i = 0; i < it->nuse; i++)
-        if (it->use[i].recipe == recipe && map_same(&it->use[i].map, map))
+        if (it->use[i].recipe == recipe && cl_map_equal(&it->use[i].map, map))
             return true;
     return false;
 }

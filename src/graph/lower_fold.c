@@ -61,33 +61,6 @@ static clast_status partials(cl_draft *d, const fold *f, int64_t each, uint32_t 
     return CLAST_OK;
 }
 
-/* The other reductions of the same tiles of the same source: order runs them side by
- * side. */
-static void link_siblings(cl_draft *d, const cl_recipe *r, uint32_t stage)
-{
-    for (uint32_t i = 0; i < r->nleaf; i++)
-        if (d->item[r->leaf[i].item].node.op != CL_OP_SOURCE)
-            return;
-    if (r->nleaf == 0)
-        return;
-    for (uint32_t s = stage; s-- > 0;) {
-        const uint32_t recipe = d->walk[s].recipe;
-        if (d->stage[s].kind != CL_STAGE_FOLD || recipe == CL_NONE)
-            continue;
-        const cl_recipe *const other = &d->recipe[recipe];
-        bool pure = other->nleaf > 0 && cl_grid_equal(&other->grid, &r->grid) &&
-                    other->leaf[0].item == r->leaf[0].item;
-        for (uint32_t i = 0; i < other->nleaf; i++)
-            pure &= d->item[other->leaf[i].item].node.op == CL_OP_SOURCE;
-        if (!pure)
-            continue;
-        d->walk[stage].sibling = /* into the ring */
-            d->walk[s].sibling == CL_NONE ? s : d->walk[s].sibling;
-        d->walk[s].sibling = stage;
-        return;
-    }
-}
-
 static clast_status leaves(cl_draft *d, cl_recipe *r, fold *f)
 {
     uint32_t views[2 * CL_MAX_INSNS], stage;
@@ -104,7 +77,7 @@ static clast_status leaves(cl_draft *d, cl_recipe *r, fold *f)
     if (!s.view)
         return cl_draft_nomem(d);
     CL_TRY(cl_lower_stage(d, &s, (uint32_t)(r - d->recipe), &stage));
-    link_siblings(d, r, stage);
+    cl_lower_siblings(d, r, stage);
 
     for (int64_t o = 0; o < f->nout; o++)
         for (int64_t k = 0; k < f->nfold; k++) {

@@ -200,6 +200,15 @@ static uint64_t unit_bytes(const cl_draft *d, uint32_t sink, const cl_grid *unit
     return (uint64_t)cl_grid_largest(units) * element + chunks * s->staging_per_chunk;
 }
 
+/* Units are not longer than tiles on any axis: a tile is stored when it is made. */
+static bool is_within(const cl_grid *units, const cl_grid *tiles)
+{
+    for (int a = 0; a < units->ndim; a++)
+        if (cl_axis_largest(&units->axis[a]) > cl_axis_largest(&tiles->axis[a]))
+            return false;
+    return true;
+}
+
 clast_status cl_lower_store(cl_draft *d, uint32_t sink)
 {
     const uint32_t item = d->sink_item[sink];
@@ -239,5 +248,7 @@ clast_status cl_lower_store(cl_draft *d, uint32_t sink)
     if (reading.has_order)
         order = &reading.order;
     cl_lower_walk(d, stage, order, &units, made ? made->inner : 0);
+    if (made && made->kind == CL_RECIPE_MAP && is_within(&units, &made->grid))
+        cl_lower_siblings(d, made, made->stage);
     return cl_lower_grid(d, &units, 1, &view, CL_NONE);
 }

@@ -33,35 +33,29 @@ struct cl_nodes {
     uint32_t nslot, nfree, live;
 };
 
-static uint64_t mix(uint64_t h, uint64_t v)
-{
-    h = (h ^ v) * 0x9E3779B97F4A7C15u;
-    return h ^ h >> 29;
-}
-
 static uint64_t mix_bytes(uint64_t h, const void *data, size_t bytes)
 {
     const char *p = data;
     for (; bytes >= 8; bytes -= 8, p += 8) {
         uint64_t v;
         memcpy(&v, p, 8);
-        h = mix(h, v);
+        h = cl_hash_mix(h, v);
     }
     uint64_t last = 0;
     memcpy(&last, p, bytes);
-    return mix(h, last ^ (uint64_t)bytes << 56);
+    return cl_hash_mix(h, last ^ (uint64_t)bytes << 56);
 }
 
 uint64_t cl_node_hash(const cl_node *n, uint64_t h)
 {
     const size_t word = sizeof(int64_t);
-    h = mix(h, (uint64_t)n->op << 48 | (uint64_t)n->dtype << 40 |
-                   (uint64_t)n->shape.ndim << 32 | n->nin);
+    h = cl_hash_mix(h, (uint64_t)n->op << 48 | (uint64_t)n->dtype << 40 |
+                           (uint64_t)n->shape.ndim << 32 | n->nin);
     h = mix_bytes(h, n->shape.dim, (size_t)n->shape.ndim * word);
     h = mix_bytes(h, &n->params, sizeof n->params);
     if (n->map) {
         const size_t nin = (size_t)n->map->nin;
-        h = mix(h, (uint64_t)n->map->nout << 32 | (uint64_t)nin);
+        h = cl_hash_mix(h, (uint64_t)n->map->nout << 32 | (uint64_t)nin);
         h = mix_bytes(h, n->map->src, nin);
         h = mix_bytes(h, n->map->off, nin * word);
         h = mix_bytes(h, n->map->step, nin * word);
@@ -73,12 +67,7 @@ uint64_t cl_node_hash(const cl_node *n, uint64_t h)
 
 static bool map_equal(const cl_map *a, const cl_map *b)
 {
-    if (!a || !b)
-        return a == b;
-    const size_t n = (size_t)a->nin;
-    return a->nout == b->nout && a->nin == b->nin && memcmp(a->src, b->src, n) == 0 &&
-           memcmp(a->off, b->off, n * sizeof *a->off) == 0 &&
-           memcmp(a->step, b->step, n * sizeof *a->step) == 0;
+    return a == b || (a && b && cl_map_equal(a, b));
 }
 
 static bool node_equal(const cl_node *a, const cl_node *b)
@@ -188,7 +177,7 @@ clast_status cl_nodes_add(cl_nodes *nodes, const cl_node *node, cl_node_id *id)
 {
     uint64_t hash = cl_node_hash(node, 0);
     for (uint32_t i = 0; i < node->nin; i++)
-        hash = mix(hash, node->in[i].v);
+        hash = cl_hash_mix(hash, node->in[i].v);
 
     record *const equal = find(nodes, node, hash);
     if (equal) {

@@ -62,6 +62,12 @@ void cl_nodes_keep(cl_nodes *nodes, cl_node_id id);
  * SOURCE or USER node that vanishes. */
 void cl_nodes_drop(cl_nodes *nodes, cl_node_id id,
                    void (*on_source_gone)(void *arg, uint32_t source), void *arg);
+
+static inline uint64_t cl_hash_mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * 0x9E3779B97F4A7C15u;
+    return h ^ h >> 29;
+}
 /* Goes on hashing from h with all that a node says but its inputs. */
 uint64_t cl_node_hash(const cl_node *node, uint64_t h);
 

@@ -9,7 +9,7 @@
  * partial results are combined as early as possible. Five things bend it:
  *   - a product runs a whole super-tile, K outermost, when its first tile is wanted;
  *   - a store, fold, join or finish runs as soon as the last block it reads was made;
- *   - reductions of the same tiles of one source run side by side (siblings);
+ *   - what reads the same tiles of a source runs side by side (siblings.c);
  *   - tile (j, i) of a stage that reads x and x.T follows tile (i, j);
  *   - copies between grids run all at once, in the order of what they read.
  * Sinks are walked with the axes along which blocks are re-used innermost. The plain
@@ -176,7 +176,7 @@ static clast_status push_producers(cl_order *o, uint32_t task)
     return CLAST_OK;
 }
 
-/* The leaf of another reduction over the same tile. */
+/* The task of another stage over the same tile; elementwise ones reduce no axis. */
 static uint32_t sibling_task(const cl_draft *d, uint32_t from, uint32_t to,
                              uint32_t task)
 {
@@ -184,7 +184,9 @@ static uint32_t sibling_task(const cl_draft *d, uint32_t from, uint32_t to,
     const uint32_t index = task - d->walk[from].first;
     if (a->axes == b->axes)
         return d->walk[to].first + index;
-    int64_t coords[CL_MAXDIM], k = index % a->nfold, o = index / a->nfold;
+    const int64_t each_a = a->nfold > 0 ? a->nfold : 1;
+    const int64_t each_b = b->nfold > 0 ? b->nfold : 1;
+    int64_t coords[CL_MAXDIM], k = index % each_a, o = index / each_a;
     const cl_grid *const g = &a->space;
     for (int x = g->ndim - 1; x >= 0; x--) {
         int64_t *const at = a->axes >> x & 1 ? &k : &o;
@@ -196,7 +198,7 @@ static uint32_t sibling_task(const cl_draft *d, uint32_t from, uint32_t to,
         int64_t *const at = b->axes >> x & 1 ? &k : &o;
         *at = *at * g->axis[x].count + coords[x];
     }
-    return d->walk[to].first + (uint32_t)(o * b->nfold + k);
+    return d->walk[to].first + (uint32_t)(o * each_b + k);
 }
 
 static bool is_eager(const cl_stage *s)

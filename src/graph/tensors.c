@@ -140,8 +140,10 @@ clast_status cl_draft_windows(cl_draft *d)
     d->is_read = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->is_read);
     d->source_tensor =
         cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->source_tensor);
-    if (!d->window || !d->is_read || !d->source_tensor)
+    d->last_reader = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->last_reader);
+    if (!d->window || !d->is_read || !d->source_tensor || !d->last_reader)
         return cl_draft_nomem(d);
+    memset(d->last_reader, 0xff, d->nfact * sizeof *d->last_reader);
     for (size_t i = 0; i < d->nrecipe; i++) {
         const cl_recipe *const r = &d->recipe[i];
         if (r->dead)
