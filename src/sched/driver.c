@@ -55,9 +55,14 @@ typedef struct {
     run_task task[BATCH];
 } hand;
 
-void cl_driver_wake(cl_driver *d)
+static void tell_news(cl_driver *d)
 {
     atomic_fetch_add_explicit(&d->news, 1, memory_order_relaxed);
+}
+
+void cl_driver_wake(cl_driver *d)
+{
+    tell_news(d);
     if (d->idle && !d->spinning)
         cl_cond_signal(&d->work);
 }
@@ -261,7 +266,6 @@ static void run_tasks(hand *h)
     for (size_t i = 0; i < h->count; i++)
         finish(d, &h->task[i]);
     d->running -= (uint32_t)h->count;
-    atomic_fetch_add_explicit(&d->news, 1, memory_order_relaxed);
     cl_driver_drain(d);
     if (now >= d->due)
         look_on(d, now);
@@ -325,7 +329,8 @@ static bool look_out(hand *h)
     cl_mutex_lock(d->mutex);
     d->spinning--;
     d->wait_task += cl_clock() - begin;
-    return has_news(d, known); /* those since the last look woke nobody */
+    /* What came since the last look woke nobody. */
+    return has_news(d, known) || cl_core_ready(d->core, 1) || is_over(d);
 }
 
 static void work(void *arg, int worker, int nworkers)
@@ -353,7 +358,7 @@ static void work(void *arg, int worker, int nworkers)
         if (!d->stalled && !look_out(&h))
             sleep_until_woken(d);
     }
-    atomic_fetch_add_explicit(&d->news, 1, memory_order_relaxed);
+    tell_news(d);
     cl_cond_broadcast(&d->work);
     cl_mutex_unlock(d->mutex);
 }
