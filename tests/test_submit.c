@@ -322,6 +322,40 @@ START_TEST(progress_of_a_run_in_the_background)
 }
 END_TEST
 
+/* ---- the same plan again */
+
+/* Fails at once while `user` says so. */
+static clast_status zeros(clast_call *call, void *user, int nin, const clast_view *in,
+                          int nout, clast_buffer *out)
+{
+    if (*(const bool *)user)
+        return clast_call_fail(call, "as it was told");
+    memset(out[0].data, 0, out[0].bytes);
+    return CLAST_OK;
+}
+
+/* A run that failed early is no sign of a short plan, which one worker does alone. */
+START_TEST(a_failure_says_nothing_of_time)
+{
+    static const int64_t shape[1] = {64}, chunk[1] = {1};
+    bool fails = true;
+    char memory[64];
+    const clast_buffer into = {memory, sizeof memory, CLAST_BOOL, 1, shape, NULL};
+    clast_array *a =
+        clast_map(ctx, 0, NULL, zeros, &fails,
+                  &(clast_map_options){.ndim = 1, .shape = shape, .chunk = chunk});
+    const clast_sink sink = clast_sink_fetch(a, &into);
+    clast_run *run = clast_submit(ctx, 1, &sink);
+    ck_assert_int_eq(clast_wait(run, -1), CLAST_EUSER);
+    clast_run_close(&run);
+    fails = false;
+    run = clast_submit(ctx, 1, &sink);
+    ck_assert_int_eq(clast_wait(run, -1), CLAST_OK);
+    ck_assert_int_eq(clast_run_stats(run).workers, 2);
+    clast_run_close(&run);
+}
+END_TEST
+
 /* ---- beside a run */
 
 START_TEST(arrays_are_made_during_a_run)
@@ -404,6 +438,7 @@ static Suite *submit(void)
     tcase_add_test(c, nothing_to_do);
     tcase_add_test(c, progress_comes_now_and_then_and_may_cancel);
     tcase_add_test(c, progress_of_a_run_in_the_background);
+    tcase_add_test(c, a_failure_says_nothing_of_time);
     tcase_add_test(c, arrays_are_made_during_a_run);
     tcase_add_test(c, two_contexts_run_at_once);
     tcase_add_test(c, persisted_arrays_are_dropped_during_runs);

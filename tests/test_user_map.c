@@ -907,7 +907,8 @@ static clast_array *with_fold(clast_ctx *ctx, clast_array *a, clast_fold fold)
 }
 
 static const int64_t minus[2] = {0, -1}, zero[2] = {0, 3}, one[2] = {1, 1},
-                     far[2] = {4 * 65, 0}, huge[2] = {INT64_MAX / 2, INT64_MAX / 2};
+                     far[2] = {4 * 65, 0}, huge[2] = {INT64_MAX / 2, INT64_MAX / 2},
+                     most[2] = {INT64_MAX, INT64_MAX};
 static const int axes_out[1] = {2}, axes_twice[2] = {0, -2};
 
 #define REFUSED(name, ...)                                                             \
@@ -948,6 +949,10 @@ REFUSED(whole_depth,
 REFUSED(far_depth,
         with_input(ctx, a, (clast_map_input){.depth = far, .pad = CLAST_PAD_WRAP}))
 REFUSED(huge_depth, with_input(ctx, a, (clast_map_input){.depth = huge}))
+REFUSED(most_depth, with_input(ctx, a, (clast_map_input){.depth = most}))
+REFUSED(most_repeats,
+        with_input(ctx, clast_slice(a, 1, 0, 2, 1),
+                   (clast_map_input){.depth = most, .pad = CLAST_PAD_REFLECT}))
 REFUSED(input_reserved, with_input(ctx, a, (clast_map_input){.reserved = {0, 2}}))
 REFUSED(spread_depth,
         clast_map(ctx, 2, (clast_array *const[]){a, clast_slice(a, 0, 0, 1, 1)}, show,
@@ -991,7 +996,8 @@ static const struct {
     {no_combine, CLAST_EVALUE},      {bad_axes, CLAST_EAXIS},
     {same_axes, CLAST_EAXIS},        {null_axes, CLAST_EVALUE},
     {other_partial, CLAST_EVALUE},   {empty_partial, CLAST_ESHAPE},
-    {empty_axis, CLAST_ESHAPE},
+    {empty_axis, CLAST_ESHAPE},      {most_depth, CLAST_ESHAPE},
+    {most_repeats, CLAST_ENOTSUP},
 };
 
 START_TEST(refusals)

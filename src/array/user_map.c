@@ -113,13 +113,15 @@ static const int64_t *copy_depth(map *p, const int64_t *from, int ndim)
     return to;
 }
 
-/* How often a halo goes round the array, along one axis. */
+/* How often a halo goes round the array, along one axis. Twice that is a number, too. */
 static int64_t repeats(const cl_user_input *in, int axis, int64_t depth)
 {
     const int64_t n = in->shape.dim[axis];
     if (!cl_pad_is_view(in->pad) || in->pad == CLAST_PAD_EDGE || n <= 1)
         return 0;
-    return depth / (in->pad == CLAST_PAD_REFLECT ? n - 1 : n);
+    const int64_t most = INT64_MAX / 2;
+    const int64_t times = depth / (in->pad == CLAST_PAD_REFLECT ? n - 1 : n);
+    return times < most ? times : most;
 }
 
 static bool check_depth(map *p, int i, const cl_user_input *in, int axis)
@@ -130,7 +132,7 @@ static bool check_depth(map *p, int i, const cl_user_input *in, int axis)
     if (before < 0 || after < 0) {
         cl_make_fail(p->m, CLAST_EVALUE, "input %d has depth %lld along axis %d", i + 1,
                      (long long)(before < 0 ? before : after), axis);
-    } else if (before + after > 0 && n != p->u->space.dim[axis + shift]) {
+    } else if ((before > 0 || after > 0) && n != p->u->space.dim[axis + shift]) {
         cl_make_fail(p->m, CLAST_EVALUE,
                      "input %d has a halo along axis %d, which is broadcast", i + 1,
                      axis);

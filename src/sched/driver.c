@@ -452,9 +452,11 @@ clast_status cl_driver_run(cl_driver *d, cl_error *err)
                 d);
     cl_blas_leave();
     cl_transfer_stop(d);
-    const bool is_moved = d->read > 0 || d->spilled > 0;
-    d->engine->last = (cl_repeat){d->plan->hash, is_moved ? 0 : d->busy};
     cl_cond_fini(&d->work);
     cl_cond_fini(&d->io);
-    return report(d, err);
+    const clast_status status = report(d, err);
+    /* One that was canceled or failed says nothing of how long it takes. */
+    const bool is_timed = status == CLAST_OK && d->read == 0 && d->spilled == 0;
+    d->engine->last = (cl_repeat){d->plan->hash, is_timed ? d->busy : 0};
+    return status;
 }
