@@ -29,7 +29,8 @@ typedef struct clast_run clast_run;
  * @cost         copies what the sinks name; a thread of its own runs what is queued, on
  *               a team of threads as clast_compute(), and ends when nothing is left.
  *               While it runs, clast_copy_in() is CLAST_EBUSY and other arrays can be
- *               made.
+ *               made. While it is planned, about 1 us a task, a few times that where
+ *               the budget binds, calls on the context wait, clast_wait() among them.
  */
 CLAST_API clast_run *clast_submit(clast_ctx *ctx, int n, const clast_sink *sinks);
 
@@ -43,9 +44,9 @@ CLAST_API clast_run *clast_submit(clast_ctx *ctx, int n, const clast_sink *sinks
  */
 CLAST_API clast_status clast_wait(clast_run *run, double seconds);
 
-/** Cancels this run, waiting for its turn or under way (at the next task boundary);
- * others go on. It still has to be waited for. From any thread and any callback, but
- * not from signal handlers: clast_cancel() is for them. */
+/** Cancels this run, waiting for its turn, planned or under way (at the next task
+ * boundary); others go on. It still has to be waited for. From any thread and any
+ * callback, but not from signal handlers: clast_cancel() is for them. */
 CLAST_API void clast_run_cancel(clast_run *run);
 
 /** The message of a run that has failed; "" before its end and after success. Valid

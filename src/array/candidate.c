@@ -68,6 +68,8 @@ static clast_status try(cl_request *request, const cl_run *run, cl_order_kind or
 {
     cl_plan plan = {0};
     uint64_t excess = 0;
+    if (atomic_load(run->is_canceled))
+        return cl_error_set(err, CLAST_ECANCELED, "canceled while it was planned");
     clast_status status = build(request, order, &plan, err);
     if (status == CLAST_OK)
         status = cl_engine_excess(request->ctx->engine, &plan, run, &excess, err);
