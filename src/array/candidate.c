@@ -62,17 +62,19 @@ static void say(cl_request *request, cl_order_kind order, uint64_t bytes)
              (double)bytes / (1 << 20));
 }
 
-/* The plan in this order, if it is cheaper than the request's. */
+/* The plan in this order, if it is cheaper than the request's. One that cannot be run,
+ * because it spills and there is no room for that, is no candidate. */
 static clast_status try(cl_request *request, const cl_run *run, cl_order_kind order,
                         uint64_t *least, cl_error *err)
 {
     cl_plan plan = {0};
+    cl_error refusal = {0};
     uint64_t excess = 0;
     if (atomic_load(run->is_canceled))
         return cl_error_set(err, CLAST_ECANCELED, "canceled while it was planned");
-    clast_status status = build(request, order, &plan, err);
+    clast_status status = build(request, order, &plan, &refusal);
     if (status == CLAST_OK)
-        status = cl_engine_excess(request->ctx->engine, &plan, run, &excess, err);
+        status = cl_engine_excess(request->ctx->engine, &plan, run, &excess, &refusal);
     if (status == CLAST_OK) {
         say(request, order, excess);
         if (excess < *least) {
@@ -84,10 +86,12 @@ static clast_status try(cl_request *request, const cl_run *run, cl_order_kind or
         }
     }
     cl_plan_fini(&plan);
-    return status;
+    return CLAST_OK;
 }
 
-/* What cannot be rehearsed is told by the run itself, or by --explain. */
+/* Where no order can be rehearsed, the run itself says why, or --explain. One task that
+ * does not fit will not in any order; but an order that spills may be all that is wrong.
+ */
 static clast_status choose(cl_request *request, const cl_run *run, cl_error *err)
 {
     cl_error refusal = {0};
@@ -96,12 +100,16 @@ static clast_status choose(cl_request *request, const cl_run *run, cl_error *err
     request->order_note[0] = '\0';
     request->order = tuning.has_order ? tuning.order : CL_ORDER_TRAVERSALS;
     CL_TRY(build(request, request->order, &request->plan, err));
-    if (tuning.has_order || count_tasks(&request->plan) > MOST_TASKS ||
-        cl_engine_excess(request->ctx->engine, &request->plan, run, &least, &refusal) !=
-            CLAST_OK ||
-        least == 0)
+    if (tuning.has_order || count_tasks(&request->plan) > MOST_TASKS)
         return CLAST_OK;
-    say(request, request->order, least);
+    const clast_status status =
+        cl_engine_excess(request->ctx->engine, &request->plan, run, &least, &refusal);
+    if (status == CLAST_EBUDGET || (status == CLAST_OK && least == 0))
+        return CLAST_OK;
+    if (status == CLAST_OK)
+        say(request, request->order, least);
+    else
+        least = UINT64_MAX;
     for (int k = CL_ORDER_TRAVERSALS + 1; k < CL_NORDER && least > 0; k++)
         if (k != CL_ORDER_SMALL_TILES || has_products(&request->plan))
             CL_TRY(try(request, run, (cl_order_kind)k, &least, err));

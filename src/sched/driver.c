@@ -219,6 +219,8 @@ static void tell(cl_driver *d, double now)
     told->memory = in_use(d);
     told->seconds = now - d->begun;
     const clast_progress copy = *told;
+    if (cl_core_ready(d->core, 1)) /* what was just made ready does not wait for it */
+        cl_driver_wake(d);
     cl_mutex_unlock(d->mutex);
     progress->tell(progress->arg, &copy);
     cl_mutex_lock(d->mutex);

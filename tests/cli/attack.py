@@ -87,6 +87,16 @@ class Attack(unittest.TestCase):
         self.assertIn(str(nowhere), done.stderr)
         self.assertEqual(self.left(), [])
 
+    def test_orders_that_spill_refuse_no_run_that_need_not(self):
+        with h5py.File(self.folder / "empty.h5", "w") as f:
+            f.create_dataset("a", shape=(8192, 8192), chunks=(512, 512), dtype="f8")
+        for memory in ["90M", "200M"]:
+            done = clast("eval", "x @ x", "--in", f"x={self.folder}/empty.h5:/a", "--out", f"{self.folder}/o.h5:/y", "--workers", "2",
+                         "--memory", memory, "--scratch", self.folder / "nowhere", "--explain")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("spilled 0", done.stdout)
+        self.assertEqual(self.left("empty.h5"), [])
+
     # ---- shapes and storage
 
     def test_sparse_giants(self):
