@@ -236,6 +236,31 @@ START_TEST(refused_budgets_name_one_that_works)
 }
 END_TEST
 
+/* What a run says would do does, whether it was refused or not, though copies, and with
+ * them what is needed, depend on the budget. */
+START_TEST(minimum_budgets_are_enough)
+{
+    static const uint64_t first[] = {CLAST_KIB(64), CLAST_MIB(1), CLAST_MIB(64)};
+    const int64_t shape[2] = {171, 698}, other[2] = {698, 171};
+    static double all[171 * 698];
+    uint64_t memory = first[_i];
+    for (int i = 0; i < 3; i++) {
+        const clast_buffer into = {all, sizeof all, CLAST_FLOAT64, 2, other, NULL};
+        clast_ctx *c =
+            clast_open(&(clast_options){.memory = memory, .workers = 1, .block = 4096});
+        clast_array *a = clast_random(c, 2, shape, 1, CLAST_FLOAT64);
+        clast_array *turned = clast_reshape(clast_transpose(a), 2, shape);
+        clast_array *back = clast_reshape(clast_add(turned, a), 2, other);
+        const clast_sink sink = clast_sink_fetch(back, &into);
+        const clast_status status = clast_compute(c, 1, &sink);
+        ck_assert_msg(status == CLAST_OK || (i == 0 && status == CLAST_EBUDGET),
+                      "budget %" PRIu64 ": %s", memory, clast_ctx_error(c));
+        memory = clast_ctx_stats(c).minimum_memory;
+        clast_close(&c);
+    }
+}
+END_TEST
+
 /* ---- overlap: rows of {first element, rows, columns} of a matrix of N columns */
 
 typedef struct {
@@ -309,6 +334,7 @@ static Suite *runs(void)
     tcase_add_test(c, outputs_inherit_chunks_and_compression);
     tcase_add_test(c, the_default_budget_minds_the_address_space);
     tcase_add_test(c, refused_budgets_name_one_that_works);
+    tcase_add_loop_test(c, minimum_budgets_are_enough, 0, 3);
     tcase_add_test(c, overlapping_buffers_are_refused);
     suite_add_tcase(s, c);
     return s;

@@ -106,7 +106,8 @@ static cl_run run_of(cl_request *request, cl_outputs *outputs)
                     .is_canceled = &request->ctx->is_canceled,
                     .progress =
                         request->ctx->listener.fn ? &request->ctx->progress : NULL,
-                    .in_background = request->in_background};
+                    .in_background = request->in_background,
+                    .least = request->least};
 }
 
 clast_status cl_request_prepare(cl_request *request, clast_ctx *ctx, int n,

@@ -27,6 +27,8 @@ typedef struct {
     const char *scratch_folder;
     double plan_seconds;
     cl_order_kind order;
+    uint64_t copy_pages;  /* of the settings that the plan is made with */
+    uint64_t least;       /* cl_run.least */
     char order_note[240]; /* what the candidates would have moved twice */
     bool in_background;
     clast_stats stats;

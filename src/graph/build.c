@@ -91,7 +91,8 @@ static uint64_t hash_all(const cl_draft *d)
 {
     uint64_t h =
         cl_hash_mix(cl_hash_mix(0, d->settings.block_bytes), d->settings.budget_pages);
-    h = cl_hash_mix(h, (uint64_t)d->settings.workers);
+    h = cl_hash_mix(cl_hash_mix(h, d->settings.copy_pages),
+                    (uint64_t)d->settings.workers);
     for (size_t i = 0; i < d->nitem; i++) {
         const cl_item *const it = &d->item[i];
         h = cl_node_hash(&it->node, h);

@@ -50,9 +50,13 @@ typedef enum {
 typedef struct {
     uint64_t block_bytes;  /* --block: target of a numeric tile; 0: 4 MiB */
     uint64_t budget_pages; /* orders and groups, never changes the numeric grid */
+    uint64_t copy_pages;   /* the budget that copies are put in for; 0: budget_pages */
     int workers;
     cl_order_kind order;
 } cl_plan_settings;
+
+/* copy_pages of a plan whose copies do not depend on the budget. */
+#define CL_COPY_UNBOUND UINT64_MAX
 
 clast_status cl_plan_build(cl_plan *plan, const cl_nodes *nodes, uint32_t nsource,
                            const cl_source_facts *sources, uint32_t nsink,

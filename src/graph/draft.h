@@ -257,6 +257,8 @@ clast_status cl_lower_staged(cl_draft *d, uint32_t node, const cl_grid *consumer
                              uint32_t *view);
 /* Bytes that the views of a task may gather within the budget. */
 double cl_lower_room(const cl_draft *d, const cl_reading *r);
+/* Whether bytes are more than a share of it; notes that the budget bent the plan. */
+bool cl_lower_exceeds(cl_draft *d, double bytes, double most);
 /* Copies *view into tiles of a grid of its own space and makes *view these. `order`:
  * the grid that is read, in the same space, or NULL: as readers want them. */
 clast_status cl_lower_copy(cl_draft *d, uint32_t node, clast_dtype dtype,

@@ -34,9 +34,17 @@ enum { MOST_TILES = 16, LEAST_PIECE = 16384, MOST_DEPTH = 3, SAMPLED_PARTS = 102
  * tables and loads under way. Without a budget sixteen tiles. */
 static double room(const cl_draft *d)
 {
-    if (d->settings.budget_pages == 0)
+    const uint64_t pages =
+        d->settings.copy_pages ? d->settings.copy_pages : d->settings.budget_pages;
+    if (pages == 0)
         return MOST_TILES * (double)cl_draft_target(d);
-    return (double)d->settings.budget_pages * CL_PAGE * 15 / 16;
+    return (double)pages * CL_PAGE * 15 / 16;
+}
+
+bool cl_lower_exceeds(cl_draft *d, double bytes, double most)
+{
+    d->plan->is_bent = d->plan->is_bent || bytes > most;
+    return bytes > most;
 }
 
 double cl_lower_room(const cl_draft *d, const cl_reading *r)
@@ -161,8 +169,8 @@ static measure measured(const fit *f, const double *size, int ndim)
 }
 
 /* Sizes of a copy's tiles; `most`: bytes of copies that a reader may gather. */
-static measure between(const cl_draft *d, const fit *f, int ndim, double element,
-                       double most, double *size)
+static measure between(cl_draft *d, const fit *f, int ndim, double element, double most,
+                       double *size)
 {
     const double least = (double)cl_draft_target(d) / 32 / element;
     uint32_t closed = 0;
@@ -179,8 +187,9 @@ static measure between(const cl_draft *d, const fit *f, int ndim, double element
         size[s] *= 2;
         const measure next = measured(f, size, ndim);
         if (d->settings.budget_pages > 0 &&
-            (next.gathered * f->tile + 2 * next.elements * element > room(d) ||
-             next.read * next.elements * element > most)) {
+            (cl_lower_exceeds(d, next.gathered * f->tile + 2 * next.elements * element,
+                              room(d)) ||
+             cl_lower_exceeds(d, next.read * next.elements * element, most))) {
             size[s] /= 2;
             closed |= 1u << s;
         } else {
@@ -265,7 +274,7 @@ static clast_status stage(cl_draft *d, const cl_reading *r, double most, int dep
 }
 
 /* Whether tiles would be read again and again, as tasks come in no useful order. */
-static bool is_unordered(const cl_draft *d, cl_reading *r, uint32_t view, const fit *f)
+static bool is_unordered(cl_draft *d, cl_reading *r, uint32_t view, const fit *f)
 {
     if (!f->is_copyable || f->gathered <= 4 * f->wanted)
         return false;
@@ -281,7 +290,7 @@ static bool is_unordered(const cl_draft *d, cl_reading *r, uint32_t view, const 
     for (int a = 0; a < t->grid.ndim; a++)
         whole *= (double)t->grid.axis[a].n;
     return f->gathered > MOST_TILES * (double)cl_draft_target(d) &&
-           whole > cl_lower_room(d, r) / 2;
+           cl_lower_exceeds(d, whole, cl_lower_room(d, r) / 2);
 }
 
 /* Bytes that the first, the middle and the last task read, whichever reads most. What
@@ -322,7 +331,7 @@ static clast_status fit_budget(cl_draft *d, const cl_reading *r, uint32_t n,
         if (all <= most || which == n)
             return CLAST_OK;
         CL_TRY(sampled(d, r->grid, n, views, &all));
-        if (all <= most)
+        if (!cl_lower_exceeds(d, all, most))
             return CLAST_OK;
         const fit f = fit_of(d, views[which], r->grid);
         rest = most - all + f.gathered;

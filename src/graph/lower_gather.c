@@ -86,7 +86,8 @@ static clast_status is_heavy(cl_draft *d, const cl_reading *r, uint32_t view,
     sample s;
     CL_TRY(sampled(d, view, grid, &s));
     const double most = 16 * (double)cl_draft_target(d), has = cl_lower_room(d, r);
-    *heavy = has_short_runs(&s) || (s.bytes > 2 * s.wanted && s.bytes > has) ||
+    *heavy = has_short_runs(&s) ||
+             (s.bytes > 2 * s.wanted && cl_lower_exceeds(d, s.bytes, has)) ||
              (s.bytes > 4 * s.wanted && s.bytes > most);
     *dtype = s.dtype;
     return CLAST_OK;

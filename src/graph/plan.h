@@ -192,6 +192,7 @@ typedef struct {
     cl_plan_sink *sink;
     uint64_t bytes; /* of the plan itself: charged to the budget */
     uint64_t hash;  /* of nodes and settings */
+    bool is_bent;   /* not the plan of CL_COPY_UNBOUND: the budget had its say */
     cl_arena arena; /* owns stages, views, grids, labels */
 } cl_plan;
 

@@ -103,7 +103,9 @@ static uint64_t guessed_core(const cl_budget *b)
 
 cl_budget cl_budget_of(const cl_engine *engine, const cl_plan *plan, const cl_run *run)
 {
-    cl_budget b = {.neediest = CL_NONE, .others = persisted_pages(engine, plan, run)};
+    cl_budget b = {.neediest = CL_NONE,
+                   .others = persisted_pages(engine, plan, run),
+                   .stated = run->least};
     for (uint32_t i = 0; i < plan->nsegment; i++) {
         const cl_segment *s = &plan->segment[i];
         b.tasks += s->ntask;
@@ -127,7 +129,21 @@ cl_budget cl_budget_of(const cl_engine *engine, const cl_plan *plan, const cl_ru
 
 uint64_t cl_budget_minimum(const cl_engine *engine, const cl_budget *b)
 {
-    return engine->charged + b->fixed + (b->others + b->least) * CL_PAGE;
+    return max(b->stated,
+               engine->charged + b->fixed + (b->others + b->least) * CL_PAGE);
+}
+
+static double unit_of(uint64_t bytes)
+{
+    return bytes < 1048576 ? 1024 : 1048576;
+}
+
+uint64_t cl_engine_rounded(uint64_t bytes)
+{
+    const double unit = unit_of(bytes);
+    if (bytes > UINT64_MAX / 2)
+        return bytes;
+    return (uint64_t)(ceil((double)bytes * 10 / unit) * unit / 10);
 }
 
 /* What would do is rounded up, so that the number is enough when it is given as a
@@ -135,10 +151,9 @@ uint64_t cl_budget_minimum(const cl_engine *engine, const cl_budget *b)
 static const char *mebibytes(uint64_t bytes, double (*rounded)(double), char *text,
                              size_t size)
 {
-    const bool is_small = bytes < 1048576;
-    const double unit = is_small ? 1024 : 1048576;
+    const double unit = unit_of(bytes);
     snprintf(text, size, "%.1f %s", rounded((double)bytes * 10 / unit) / 10,
-             is_small ? "KiB" : "MiB");
+             unit < 1048576 ? "KiB" : "MiB");
     return text;
 }
 

@@ -73,6 +73,7 @@ typedef struct {
     uint64_t pages;         /* for blocks and workspaces, all that is left */
     uint64_t others;        /* pages of persisted blocks that the plan does not read */
     uint64_t least;         /* pages that the neediest task takes */
+    uint64_t stated;        /* cl_run.least */
     uint32_t neediest;      /* that task */
     uint64_t tasks, blocks; /* of all segments */
     uint64_t more;          /* bytes that the core takes beyond what was expected */

@@ -190,6 +190,23 @@ clast_status cl_engine_predict(cl_engine *engine, cl_plan *plan, const cl_run *r
     return status;
 }
 
+clast_status cl_engine_minimum(cl_engine *engine, cl_plan *plan, const cl_run *run,
+                               uint64_t *bytes, cl_error *err)
+{
+    cl_exec exec = {0};
+    clast_status status = cl_exec_init(&exec, plan, run, err);
+    if (status == CLAST_OK)
+        status = cl_exec_measure(&exec, plan, err);
+    if (status == CLAST_OK) {
+        cl_mutex_lock(&engine->mutex);
+        const cl_budget budget = cl_budget_of(engine, plan, run);
+        *bytes = cl_budget_minimum(engine, &budget);
+        cl_mutex_unlock(&engine->mutex);
+    }
+    cl_exec_fini(&exec);
+    return status;
+}
+
 clast_status cl_engine_excess(cl_engine *engine, cl_plan *plan, const cl_run *run,
                               uint64_t *bytes, cl_error *err)
 {

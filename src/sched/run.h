@@ -88,6 +88,8 @@ typedef struct {
     const atomic_bool *is_canceled; /* a cancel that came before the run; or NULL */
     cl_progress *progress;          /* NULL: nobody listens */
     bool in_background;             /* on pthreads, whatever the engine's team is */
+    uint64_t least; /* what would do if more than the plan's own minimum, as less makes
+                       another plan; or 0 */
 } cl_run;
 
 /* What a run of the plan would need, without touching any data: peak, bytes read,
@@ -95,6 +97,11 @@ typedef struct {
  * that would fit where it cannot run. Both fill the plan's workspace_pages. */
 clast_status cl_engine_predict(cl_engine *engine, cl_plan *plan, const cl_run *run,
                                clast_stats *stats, cl_error *err);
+/* The least budget that the plan can run with. Fills the plan's workspace_pages. */
+clast_status cl_engine_minimum(cl_engine *engine, cl_plan *plan, const cl_run *run,
+                               uint64_t *bytes, cl_error *err);
+/* What a refusal calls so many bytes, in bytes: a little more. */
+uint64_t cl_engine_rounded(uint64_t bytes);
 /* Bytes that the plan's order would have moved more than once: sources read again,
  * blocks spilled and read back. 0 without a dry run where the budget does not bind. */
 clast_status cl_engine_excess(cl_engine *engine, cl_plan *plan, const cl_run *run,

@@ -177,6 +177,8 @@ def again(clast, program, output, first, seed, block, exercised):
     runs = [(3, PLENTY if rng.random() < .15 else some)] + ([(1, tight)] if program.is_large or rng.random() < .2 else [])
     for workers, start in runs:
         done, memory = clast.fit(program, output, workers, start, block)
+        if memory != start and workers == 1:
+            return f"workers 1: {start} bytes were said to be enough, and then were not"
         if done.returncode:
             return f"workers {workers}, memory {memory}: exit {done.returncode}: {done.stderr}"
         exercised.update({f"run: {workers} worker{'s' if workers > 1 else ''}"}, {"run: spilled"} if clast.spilled else (),
