@@ -213,7 +213,7 @@ def main():
     p.add_argument("--share", type=int, default=0, help="budget: this fraction of the data (4: a quarter)")
     p.add_argument("--alone", action="store_true", help="without Dask: memory and bytes only")
     p.add_argument("--empty-tasks", help="the empty_tasks program: prints its figures first")
-    o = p.parse_args()
+    o = p.parse_intermixed_args()
     unknown = [n for n in o.names if n not in WORKLOADS and n != "all"]
     if unknown:
         p.error(f"no such workload: {unknown[0]}; there are {', '.join(WORKLOADS)}")
