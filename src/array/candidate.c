@@ -21,6 +21,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/bytes.h"
+
 #define MOST_TASKS 1000000
 
 static const char *const order_name[CL_NORDER] = {
@@ -64,8 +66,9 @@ static void say(cl_request *request, cl_order_kind order, uint64_t bytes)
 {
     char *const text = request->order_note;
     const size_t at = strlen(text), room = sizeof request->order_note - at;
-    snprintf(text + at, room, "%s%s %.1f MiB", at > 0 ? ", " : "", order_name[order],
-             (double)bytes / (1 << 20));
+    char size[CL_BYTES_TEXT];
+    snprintf(text + at, room, "%s%s %s", at > 0 ? ", " : "", order_name[order],
+             cl_bytes_text(bytes, size));
 }
 
 /* The plan in this order, if it is cheaper than the request's. One that cannot be run,

@@ -5,6 +5,7 @@
  * What the neediest task of a stage reads at once tells whether copies were put between
  * grids (a stage "copy"), or tiles are gathered directly.
  */
+#include "base/bytes.h"
 #include "graph/build.h"
 #include "graph/words.h"
 

@@ -10,6 +10,7 @@
  *
  * Cost: O(tasks + operands).
  */
+#include "base/bytes.h"
 #include "graph/build.h"
 #include "graph/words.h"
 

@@ -8,17 +8,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-const char *cl_bytes_text(uint64_t bytes, char text[CL_WORDS])
-{
-    static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    double v = (double)bytes;
-    size_t u = 0;
-    for (; v >= 1024 && u + 1 < sizeof unit / sizeof unit[0]; u++)
-        v /= 1024;
-    snprintf(text, CL_WORDS, v < 10 && u > 0 ? "%.1f %s" : "%.0f %s", v, unit[u]);
-    return text;
-}
-
 const char *cl_tile_text(const cl_grid *grid, char text[CL_WORDS])
 {
     cl_shape s = {.ndim = grid->ndim};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How plans are spoken of: sizes, tiles, the parts of an operation. */
+/* How plans are spoken of: tiles, the parts of an operation. */
 #ifndef CL_GRAPH_WORDS_H
 #define CL_GRAPH_WORDS_H
 
@@ -20,7 +20,6 @@ cl_parts cl_stage_parts(const cl_plan *plan, const cl_stage *stage);
 /* "[1, 2]", "[1, 2] #3" or "#7"; returns text. */
 const char *cl_part_text(const cl_parts *parts, uint32_t index, char text[CL_WORDS]);
 
-const char *cl_bytes_text(uint64_t bytes, char text[CL_WORDS]); /* "1.5 GiB" */
 /* The largest tile of a grid as a shape. */
 const char *cl_tile_text(const cl_grid *grid, char text[CL_WORDS]);
 /* The grid that a stage is best described by: of what it makes, or of what it reads. */

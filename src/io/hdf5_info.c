@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/bytes.h"
 #include "io/hdf5_cf.h"
 #include "io/hdf5_file.h"
 #include "io/hdf5_lib.h"
@@ -108,19 +109,9 @@ static void say_layout(text_buffer *b, hid_t dataset)
     }
 }
 
-static void say_size(text_buffer *b, uint64_t bytes, const char *what)
-{
-    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    double n = (double)bytes;
-    int unit = 0;
-    for (; n >= 1024 && unit < 5; unit++)
-        n /= 1024;
-    say(b, unit > 0 ? ", %.1f %s%s" : ", %.0f %s%s", n, units[unit], what);
-}
-
 static void say_dataset(text_buffer *b, hid_t dataset)
 {
-    char text[120];
+    char text[120], size[CL_BYTES_TEXT];
     const hid_t type = H5Dget_type(dataset), space = H5Dget_space(dataset);
     const hssize_t count = space < 0 ? 0 : H5Sget_simple_extent_npoints(space);
     if (type >= 0 && space >= 0) {
@@ -128,8 +119,9 @@ static void say_dataset(text_buffer *b, hid_t dataset)
         say_shape(b, space);
         say(b, " %s", cl_hdf5_type_text(type, text, sizeof text));
         say_layout(b, dataset);
-        say_size(b, (uint64_t)(count > 0 ? count : 0) * H5Tget_size(type), "");
-        say_size(b, H5Dget_storage_size(dataset), " stored");
+        const uint64_t bytes = (uint64_t)(count > 0 ? count : 0) * H5Tget_size(type);
+        say(b, ", %s", cl_bytes_text(bytes, size));
+        say(b, ", %s stored", cl_bytes_text(H5Dget_storage_size(dataset), size));
     }
     if (space >= 0)
         H5Sclose(space);
