@@ -206,6 +206,51 @@ START_TEST(test_what_cannot_fit_fails)
 }
 END_TEST
 
+static size_t take_one(cl_core *core, uint32_t *task)
+{
+    cl_action action;
+    cl_start s = {.task = CL_NONE};
+    const size_t n = cl_core_take(core, 0, &s, 1);
+    while (cl_core_next_action(core, &action))
+        ck_assert_int_eq(action.kind, CL_ACTION_FREE);
+    *task = s.task;
+    return n;
+}
+
+/* Blocks 0 and 2 are made of nothing, 1 of 0; the last task reads 1 and 2. In order two
+ * pages do. Task 2 could start beside task 0, but then 1 would never be made. */
+START_TEST(test_nothing_overtakes_where_nothing_can_leave)
+{
+    plans p = {0};
+    plans_stage(&p, 0, 0);
+    for (uint32_t b = 0; b < 3; b++) {
+        plans_block(&p, 1, 0, 0);
+        plans_task(&p, 0);
+        if (b == 1)
+            plans_operand(&p, 0, CL_R);
+        plans_operand(&p, b, CL_W);
+    }
+    plans_task(&p, 0);
+    plans_operand(&p, 1, CL_R);
+    plans_operand(&p, 2, CL_R);
+    plans_end(&p);
+    cl_core *core = new_core(&p, 2, 0, 0);
+    for (uint32_t t = 0; t < 4; t++) {
+        uint32_t task, block;
+        ck_assert_uint_eq(take_one(core, &task), 1);
+        ck_assert_uint_eq(task, t);
+        ck_assert_uint_eq(take_one(core, &task), 0);
+        post(core, CL_EVENT_DONE, t);
+        ck_assert_int_eq(cl_core_failure(core, &task, &block), CLAST_OK);
+    }
+    while (cl_core_next_action(core, &(cl_action){0}))
+        ;
+    ck_assert(cl_core_is_finished(core));
+    cl_core_free(core);
+    plans_fini(&p);
+}
+END_TEST
+
 /* n tasks, each of which reads a source of its own. */
 static void readers(plans *p, uint32_t n)
 {
@@ -317,6 +362,7 @@ static Suite *core_suite(void)
     tcase_add_test(t, test_take_over);
     tcase_add_test(t, test_victim_is_the_farthest);
     tcase_add_test(t, test_what_cannot_fit_fails);
+    tcase_add_test(t, test_nothing_overtakes_where_nothing_can_leave);
     tcase_add_test(t, test_prefetch_looks_so_far_ahead);
     tcase_add_test(t, test_lowest_failure_is_reported);
     tcase_add_test(t, test_cancel_takes_back_what_nobody_saw);

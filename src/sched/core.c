@@ -203,6 +203,15 @@ static void set_effort(cl_core *core, bool is_head, uint16_t place)
         is_head && core->place[place].running == 0 ? CL_AT_ANY_COST : CL_IF_NOT_NEEDED;
 }
 
+/* What was made and cannot be written has to stay until it was used, so that the lowest
+ * task may find no memory if later ones ran before it. In their order they need, at any
+ * moment when none runs, what the dry run said, however long each of them takes. */
+static bool runs_too_soon(const cl_core *core, uint32_t task)
+{
+    return core->bounded && core->limits.scratch_pages == 0 &&
+           core->limits.nplace == 1 && task > cl_ready_next(&core->pending, 0);
+}
+
 size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
 {
     size_t n = 0;
@@ -213,7 +222,7 @@ size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
     while (n < max && patience > 0 && !core->stopped) {
         int claimed;
         const uint32_t task = next_candidate(core, rank, &claimed);
-        if (task == CL_NONE)
+        if (task == CL_NONE || runs_too_soon(core, task))
             break;
         const uint16_t at = claimed < 0 ? place : (uint16_t)claimed;
         rank = task + 1;
