@@ -69,9 +69,7 @@ static const char *quoted(const char *from, char to[TEXT])
 
 static edge *find(const drawing *d, uint32_t from, uint32_t to)
 {
-    size_t at =
-        (from * UINT64_C(0x9E3779B97F4A7C15) ^ to * UINT64_C(0xC2B2AE3D27D4EB4F));
-    for (at ^= at >> 29;; at++) {
+    for (size_t at = cl_hash_mix(cl_hash_mix(0, from), to);; at++) {
         edge *e = &d->edge[at & (d->room - 1)];
         if (e->from == CL_NONE || (e->from == from && e->to == to))
             return e;
