@@ -7,11 +7,13 @@
  * a test needs it, and is canceled then.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "array/handle.h"
 #include "check_main.h"
 #include "clast.h"
 
@@ -322,6 +324,54 @@ START_TEST(progress_of_a_run_in_the_background)
 }
 END_TEST
 
+/* ---- what is closed while others wait for it */
+
+typedef struct {
+    clast_run *run;
+    clast_status status;
+} waiting;
+
+static void *wait_long(void *arg)
+{
+    waiting *w = arg;
+    w->status = clast_wait(w->run, -1);
+    return NULL;
+}
+
+static bool are_waiting(const clast_ctx *c, uint64_t threads)
+{
+    cl_ctx_lock(c);
+    const bool all = c->waiting == threads;
+    cl_ctx_unlock(c);
+    return all;
+}
+
+START_TEST(who_waits_gets_an_answer)
+{
+    for (int round = 0; round < 6; round++) {
+        double v = 0;
+        pthread_t thread[3];
+        clast_ctx *own = clast_open(&(clast_options){.memory = CLAST_MIB(64)});
+        clast_run *run = submit_one(endless(own), &v);
+        waiting w[3] = {{run, CLAST_OK}, {run, CLAST_OK}, {run, CLAST_OK}};
+        for (int i = 0; i < 3; i++)
+            ck_assert_int_eq(pthread_create(&thread[i], NULL, wait_long, &w[i]), 0);
+        while (!are_waiting(own, 3))
+            sched_yield();
+        clast_run_cancel(run);
+        if (round % 2)
+            clast_run_close(&run);
+        else
+            clast_close(&own);
+        for (int i = 0; i < 3; i++) {
+            pthread_join(thread[i], NULL);
+            ck_assert_int_eq(w[i].status, CLAST_ECANCELED);
+        }
+        clast_close(&own);
+    }
+}
+END_TEST
+
 /* ---- the same plan again */
 
 /* Fails at once while `user` says so. */
@@ -438,6 +488,7 @@ static Suite *submit(void)
     tcase_add_test(c, nothing_to_do);
     tcase_add_test(c, progress_comes_now_and_then_and_may_cancel);
     tcase_add_test(c, progress_of_a_run_in_the_background);
+    tcase_add_test(c, who_waits_gets_an_answer);
     tcase_add_test(c, a_failure_says_nothing_of_time);
     tcase_add_test(c, arrays_are_made_during_a_run);
     tcase_add_test(c, two_contexts_run_at_once);

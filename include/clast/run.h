@@ -57,7 +57,8 @@ CLAST_API const char *clast_run_error(clast_run *run);
 CLAST_API clast_stats clast_run_stats(clast_run *run);
 
 /** Gives the run back and writes NULL. One that has not ended is waited for, since it
- * may write into the caller's memory: cancel it first where it is not wanted. NULL and a
+ * may write into the caller's memory: cancel it first where it is not wanted. Threads
+ * that are in clast_wait() get their answer first. NULL and a
  * pointer to NULL are legal. Within a callback of its context it does nothing. */
 CLAST_API void clast_run_close(clast_run **run);
 

@@ -81,20 +81,16 @@ clast_array *clast_persist(clast_array *a)
 {
     cl_make m;
     cl_node_id result = CL_NO_NODE;
-    cl_error none = {0};
     const bool is_begun = cl_make_begin(&m, "persist", 1, &a);
     if (is_begun) {
-        cl_ctx_unlock(m.ctx);
-        cl_turn_begin(m.ctx, &none);
+        cl_turn_take(m.ctx, cl_turn_ask(m.ctx), NULL);
         result = persisted(&m, a);
     }
     clast_array *handle = cl_make_handle(&m, result);
     if (handle->ctx)
         handle->is_persisted = true;
-    if (is_begun) {
-        cl_turn_end(m.ctx, &m.err);
-        cl_mutex_lock(m.ctx->lock);
-    }
+    if (is_begun)
+        cl_turn_give(m.ctx, &m.err);
     cl_make_close(&m);
     return handle;
 }

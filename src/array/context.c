@@ -188,7 +188,7 @@ void clast_close(clast_ctx **address)
     *address = NULL;
     if (ctx->is_static)
         return;
-    while (ctx->turns_ended != ctx->turns_asked)
+    while (ctx->turns_ended != ctx->turns_asked || ctx->waiting)
         cl_cond_wait(&ctx->idle, ctx->lock);
     cl_runs_fini(ctx);
     close_scopes(ctx);

@@ -63,6 +63,7 @@ struct clast_ctx {
     cl_mutex mutex;
     cl_cond idle; /* a turn has ended */
     uint64_t turns_asked, turns_ended;
+    uint64_t waiting;        /* threads that sleep in clast_wait() */
     cl_mutex canceling;      /* guards `current`, and run->is_canceled of all runs */
     clast_run *current;      /* has the turn; NULL: a call that waits for its end */
     clast_run *runs;         /* all that were not closed */

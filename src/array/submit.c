@@ -8,8 +8,9 @@
  * steps as a call that waits (turn.c), and ends when nothing is left. Runs hang in a
  * list of the context until they are closed.
  *
- * has_ended, err and stats are guarded by the context's lock; is_canceled by
- * `canceling`, so that callbacks of a run can cancel. A run that cannot even be made is
+ * has_ended, waiting, err and stats are guarded by the context's lock; is_canceled by
+ * `canceling`, so that callbacks of a run can cancel. Whoever closes a run, or all of
+ * them, lets those go first that wait for it. A run that cannot even be made is
  * one of three static ones.
  */
 #include <math.h>
@@ -22,6 +23,7 @@ struct clast_run {
     clast_ctx *ctx; /* NULL: a static one */
     cl_error err;
     bool has_ended, is_canceled;
+    uint32_t waiting; /* threads that sleep in clast_wait() */
     uint64_t number;
     clast_run *next;          /* of those that wait */
     clast_run *older, *newer; /* of the context's */
@@ -270,6 +272,18 @@ clast_run *clast_submit(clast_ctx *ctx, int n, const clast_sink *sinks)
     return run ? run : &no_memory;
 }
 
+static void wait_for_end(clast_ctx *ctx, clast_run *run, double until)
+{
+    bool may_wait = true;
+    ctx->waiting++;
+    run->waiting++;
+    while (!run->has_ended && may_wait)
+        may_wait = cl_cond_wait_until(&ctx->idle, ctx->lock, until);
+    run->waiting--;
+    if (--ctx->waiting == 0 || run->waiting == 0)
+        cl_cond_broadcast(&ctx->idle);
+}
+
 clast_status clast_wait(clast_run *run, double seconds)
 {
     if (!run || isnan(seconds))
@@ -279,10 +293,8 @@ clast_status clast_wait(clast_run *run, double seconds)
     if (cl_ctx_lock(run->ctx) != CLAST_OK)
         return CLAST_EBUSY;
     clast_ctx *ctx = run->ctx;
-    const double until = seconds < 0 ? INFINITY : cl_clock() + seconds;
-    bool may_wait = seconds != 0;
-    while (!run->has_ended && may_wait)
-        may_wait = cl_cond_wait_until(&ctx->idle, ctx->lock, until);
+    if (!run->has_ended && seconds != 0)
+        wait_for_end(ctx, run, seconds < 0 ? INFINITY : cl_clock() + seconds);
     const clast_status status = run->has_ended ? run->err.status : CLAST_EPENDING;
     cl_ctx_unlock(ctx);
     return status;
@@ -335,7 +347,7 @@ void clast_run_close(clast_run **address)
     if (!run->ctx)
         return;
     clast_ctx *ctx = run->ctx;
-    while (!run->has_ended)
+    while (!run->has_ended || run->waiting)
         cl_cond_wait(&ctx->idle, ctx->lock);
     free_run(run);
     cl_ctx_unlock(ctx);
