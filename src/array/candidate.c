@@ -8,11 +8,6 @@
  * the one reading of each block. Equal ones leave the earlier. No order changes a bit of
  * what is computed, so the choice may depend on the budget.
  *
- * Copies are put in for the budget (graph/lower_copy.c), and what they take may be more
- * than what they save. So a plan that is refused is made as for other budgets too. What
- * would do for a plan that the budget bent is found by planning for less: the first
- * figure that its own plans keep to.
- *
  * A candidate costs its planning and one pass of the core, about 1 us a task; plans of
  * more than a million tasks keep the first.
  */
@@ -21,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "array/fit.h"
 #include "base/bytes.h"
 
 #define MOST_TASKS 1000000
@@ -31,20 +27,6 @@ static const char *const order_name[CL_NORDER] = {
     [CL_ORDER_DEPTH_FIRST] = "depth first",
     [CL_ORDER_GREEDY] = "what has begun first",
 };
-
-static clast_status build(cl_request *request, cl_order_kind order, cl_plan *plan,
-                          cl_error *err)
-{
-    clast_ctx *ctx = request->ctx;
-    const cl_plan_settings settings = {.block_bytes = ctx->options.block,
-                                       .budget_pages =
-                                           cl_engine_free_bytes(ctx->engine) / CL_PAGE,
-                                       .copy_pages = request->copy_pages,
-                                       .workers = ctx->options.workers,
-                                       .order = order};
-    return cl_plan_build(plan, ctx->nodes, request->nsource, request->source_facts,
-                         request->nsink, request->facts, &settings, err);
-}
 
 static bool has_products(const cl_plan *plan)
 {
@@ -81,7 +63,7 @@ static clast_status try(cl_request *request, const cl_run *run, cl_order_kind or
     uint64_t excess = 0;
     if (atomic_load(run->is_canceled))
         return cl_error_set(err, CLAST_ECANCELED, "canceled while it was planned");
-    clast_status status = build(request, order, &plan, &refusal);
+    clast_status status = cl_fit_build(request, order, &plan, &refusal);
     if (status == CLAST_OK)
         status = cl_engine_excess(request->ctx->engine, &plan, run, &excess, &refusal);
     if (status == CLAST_OK) {
@@ -98,98 +80,6 @@ static clast_status try(cl_request *request, const cl_run *run, cl_order_kind or
     return CLAST_OK;
 }
 
-/* ---- copies that fit ---- */
-
-#define MOST_ROUNDS 8
-
-/* Pages that would be free if the budget were so many bytes. */
-static uint64_t free_pages(const cl_request *request, uint64_t memory)
-{
-    const clast_ctx *ctx = request->ctx;
-    const uint64_t taken = ctx->options.memory - cl_engine_free_bytes(ctx->engine);
-    return memory > taken ? (memory - taken) / CL_PAGE : 0;
-}
-
-/* A plan whose copies are put in for so many pages, and what it needs. */
-static clast_status build_for(cl_request *request, const cl_run *run, uint64_t pages,
-                              cl_plan *plan, uint64_t *need, cl_error *err)
-{
-    request->copy_pages = pages > 0 ? pages : 1;
-    CL_TRY(build(request, request->order, plan, err));
-    return cl_engine_minimum(request->ctx->engine, plan, run, need, err);
-}
-
-/* The first plan that does with a budget, else the one that needs least, and its need.
- * `unbound`: that of the plan without regard to the budget, where it was made. */
-static clast_status fit(cl_request *request, const cl_run *run, uint64_t memory,
-                        cl_plan *best, uint64_t *least, uint64_t *unbound,
-                        cl_error *err)
-{
-    const uint64_t pages = free_pages(request, memory);
-    const uint64_t copies[] = {pages, CL_COPY_UNBOUND, pages / 2, pages / 4};
-    CL_TRY(build_for(request, run, copies[0], best, least, err));
-    uint64_t settled = request->copy_pages;
-    if (!best->is_bent)
-        *unbound = *least;
-    for (size_t i = best->is_bent ? 1 : 2;
-         i<sizeof copies / sizeof *copies && * least> memory; i++) {
-        cl_error ignored = {0};
-        cl_plan plan = {0};
-        uint64_t need = UINT64_MAX;
-        build_for(request, run, copies[i], &plan, &need, &ignored);
-        if (i == 1)
-            *unbound = need;
-        if (need < *least) {
-            const cl_plan worse = *best;
-            *best = plan;
-            plan = worse;
-            *least = need;
-            settled = request->copy_pages;
-        }
-        cl_plan_fini(&plan);
-    }
-    request->copy_pages = settled;
-    return CLAST_OK;
-}
-
-/* The least figure found that a budget may be, from `least` on: with it one of its own
- * plans fits. */
-static void settle_least(cl_request *request, const cl_run *run, uint64_t least,
-                         uint64_t unbound)
-{
-    const uint64_t memory = request->ctx->options.memory;
-    const uint64_t copy_pages = request->copy_pages;
-    const bool is_refused = least > memory;
-    const uint64_t most = is_refused ? cl_engine_rounded(unbound) : memory;
-    uint64_t need = least;
-    request->least = most < UINT64_MAX ? most : 0;
-    for (int i = 0; i < MOST_ROUNDS && need < most && !atomic_load(run->is_canceled);
-         i++) {
-        const uint64_t tried = is_refused ? cl_engine_rounded(need) : need;
-        cl_plan plan = {0};
-        cl_error ignored = {0};
-        need = UINT64_MAX;
-        fit(request, run, tried, &plan, &need, &unbound, &ignored);
-        cl_plan_fini(&plan);
-        if (need <= tried) {
-            request->least = tried;
-            break;
-        }
-    }
-    request->copy_pages = copy_pages;
-}
-
-static clast_status first_plan(cl_request *request, const cl_run *run, cl_error *err)
-{
-    const uint64_t memory = request->ctx->options.memory;
-    uint64_t least, unbound = UINT64_MAX;
-    request->least = 0;
-    CL_TRY(fit(request, run, memory, &request->plan, &least, &unbound, err));
-    if (request->plan.is_bent || least > memory)
-        settle_least(request, run, least, unbound);
-    return CLAST_OK;
-}
-
 /* Where no order can be rehearsed, the run itself says why, or --explain. One task that
  * does not fit will not in any order; but an order that spills may be all that is wrong.
  */
@@ -200,7 +90,7 @@ static clast_status choose(cl_request *request, const cl_run *run, cl_error *err
     const cl_tuning tuning = cl_engine_tuning(request->ctx->engine);
     request->order_note[0] = '\0';
     request->order = tuning.has_order ? tuning.order : CL_ORDER_TRAVERSALS;
-    CL_TRY(first_plan(request, run, err));
+    CL_TRY(cl_fit_plan(request, run, err));
     if (tuning.has_order || count_tasks(&request->plan) > MOST_TASKS)
         return CLAST_OK;
     const clast_status status =

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Plans whose copies suit the budget.
+ */
+#ifndef CL_ARRAY_FIT_H
+#define CL_ARRAY_FIT_H
+
+#include "array/request.h"
+
+/* A plan in an order, with copies put in for request->copy_pages. */
+clast_status cl_fit_build(cl_request *request, cl_order_kind order, cl_plan *plan,
+                          cl_error *err);
+/* Fills request->plan, copy_pages and least: a plan in request->order that fits into the
+ * budget, else the one that needs least. */
+clast_status cl_fit_plan(cl_request *request, const cl_run *run, cl_error *err);
+
+#endif
