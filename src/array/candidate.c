@@ -9,7 +9,7 @@
  * what is computed, so the choice may depend on the budget.
  *
  * A candidate costs its planning and one pass of the core, about 1 us a task; plans of
- * more than a million tasks keep the first.
+ * more than a million tasks, or of more than a quarter of the budget, keep the first.
  */
 #include "array/candidate.h"
 
@@ -36,12 +36,16 @@ static bool has_products(const cl_plan *plan)
     return false;
 }
 
-static uint64_t count_tasks(const cl_plan *plan)
+/* Whether another plan can be made beside this one: planning takes up to twice the plan's
+ * bytes more, and nothing else is held yet. */
+static bool has_room_for_another(const cl_request *request)
 {
+    const cl_plan *plan = &request->plan;
     uint64_t tasks = 0;
     for (uint32_t i = 0; i < plan->nsegment; i++)
         tasks += plan->segment[i].ntask;
-    return tasks;
+    return tasks <= MOST_TASKS &&
+           plan->bytes <= cl_engine_free_bytes(request->ctx->engine) / 4;
 }
 
 static void say(cl_request *request, cl_order_kind order, uint64_t bytes)
@@ -91,7 +95,7 @@ static clast_status choose(cl_request *request, const cl_run *run, cl_error *err
     request->order_note[0] = '\0';
     request->order = tuning.has_order ? tuning.order : CL_ORDER_TRAVERSALS;
     CL_TRY(cl_fit_plan(request, run, err));
-    if (tuning.has_order || count_tasks(&request->plan) > MOST_TASKS)
+    if (tuning.has_order || !has_room_for_another(request))
         return CLAST_OK;
     const clast_status status =
         cl_engine_excess(request->ctx->engine, &request->plan, run, &least, &refusal);
