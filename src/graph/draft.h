@@ -9,7 +9,7 @@
  *             (item, map from the recipe's space) and a program
  *   settle    windows of sources, grids of recipes and tensors
  *   lower     tensors, views, stages; tasks and operands in "raw" order (by stage)
- *   order     ranks; tasks nobody needs get none
+ *   order     ranks; tasks nobody needs get none. Raw operands and blocks are gone after
  *
  * Everything here lives in draft.scratch or in arrays that cl_draft_fini() frees; what
  * the plan keeps is in plan->arena.

@@ -16,31 +16,34 @@
  * depth-first order does without all that; the greedy one (order_greedy.c) is made of
  * the bent one. Who builds plans may have several orders made and take the cheapest.
  *
- * O(tasks + operands); three words a task and one an operand of scratch memory.
+ * O(tasks + operands). Memory: the readers of blocks are listed in the plan's own arrays
+ * from the start, what only the walk needs goes before the final arrays are made, and
+ * each raw array as soon as its final one is filled: at no time do both exist in full.
  */
 #include "graph/order.h"
 
-#include <string.h>
+#include "base/alloc.h"
 
-static void *scratch(cl_order *o, size_t count, size_t size)
-{
-    return cl_arena_array(&o->d->scratch, count + 1, size);
-}
+#include <string.h>
 
 static clast_status prepare(cl_order *o)
 {
     cl_draft *const d = o->d;
+    cl_arena *const kept = &d->scratch, *const walk = &o->walk;
+    /* before what is large, after which the arena goes on with large pages */
+    o->segment = cl_arena_alloc(&d->plan->arena, sizeof *o->segment);
     o->n = (uint32_t)d->ntask;
-    o->stage = scratch(o, o->n, sizeof *o->stage);
-    o->producer = scratch(o, d->nblock, sizeof *o->producer);
-    o->consumer_start = scratch(o, d->nblock + 1, sizeof *o->consumer_start);
-    o->consumer = scratch(o, d->noperand, sizeof *o->consumer);
-    o->pending = scratch(o, o->n, sizeof *o->pending);
-    o->rank = scratch(o, o->n, sizeof *o->rank);
-    o->sequence = scratch(o, o->n, sizeof *o->sequence);
-    o->is_grouped = scratch(o, o->n, sizeof *o->is_grouped);
-    if (!o->stage || !o->producer || !o->consumer_start || !o->consumer ||
-        !o->pending || !o->rank || !o->sequence || !o->is_grouped)
+    const size_t tasks = d->ntask + 1, blocks = d->nblock + 1;
+    o->stage = cl_arena_array(kept, tasks, sizeof *o->stage);
+    o->producer = cl_arena_array(kept, blocks, sizeof *o->producer);
+    o->rank = cl_arena_array(kept, tasks, sizeof *o->rank);
+    o->sequence = cl_arena_array(kept, tasks, sizeof *o->sequence);
+    o->pending = cl_arena_array(walk, tasks, sizeof *o->pending);
+    o->is_grouped = cl_arena_array(walk, tasks, sizeof *o->is_grouped);
+    o->consumer_start =
+        cl_arena_array(&d->plan->arena, blocks, sizeof *o->consumer_start);
+    if (!o->segment || !o->stage || !o->producer || !o->rank || !o->sequence ||
+        !o->pending || !o->is_grouped || !o->consumer_start)
         return cl_draft_nomem(d);
     memset(o->producer, 0xff, d->nblock * sizeof *o->producer);
     for (size_t s = 0; s < d->nstage; s++)
@@ -77,13 +80,18 @@ static void sweep(cl_order *o)
 }
 
 /* Readers of each block, from the counts that sweep() left. */
-static void connect(cl_order *o)
+static clast_status connect(cl_order *o)
 {
     cl_draft *const d = o->d;
     uint32_t *const start = o->consumer_start;
     for (size_t b = 0; b < d->nblock; b++)
         start[b + 1] += start[b];
-    /* fill backwards from each end, so that start becomes the begin of each list */
+    const uint32_t total = start[d->nblock];
+    o->consumer =
+        cl_arena_array(&d->plan->arena, (size_t)total + 1, sizeof *o->consumer);
+    if (!o->consumer)
+        return cl_draft_nomem(d);
+    /* start[b + 1] is the end of list b: filled backwards, it becomes the begin */
     for (uint32_t t = o->n; t-- > 0;) {
         if (o->rank[t] == CL_DEAD)
             continue;
@@ -91,15 +99,9 @@ static void connect(cl_order *o)
             if (cl_operand_reads(d->operand[i]))
                 o->consumer[--start[cl_operand_block(d->operand[i]) + 1]] = t;
     }
-    /* now start[b + 1] is the begin of list b: shift down, the end of the last is known
-     */
-    uint32_t total = 0;
-    for (uint32_t t = 0; t < o->n; t++)
-        for (uint32_t i = d->operand_start[t];
-             o->rank[t] != CL_DEAD && i < d->operand_start[t + 1]; i++)
-            total += cl_operand_reads(d->operand[i]);
     memmove(start, start + 1, d->nblock * sizeof *start);
     start[d->nblock] = total;
+    return CLAST_OK;
 }
 
 static clast_status push(cl_order *o, uint32_t task)
@@ -315,31 +317,35 @@ static clast_status visit_sinks(cl_order *o)
 /* ---- the final arrays -------------------------------------------------------------
  */
 
-static clast_status allocate(cl_order *o, cl_segment *g)
+static void drop(uint32_t **array)
 {
-    cl_arena *const arena = &o->d->plan->arena;
-    uint64_t operands = 0;
+    cl_free(*array);
+    *array = NULL;
+}
+
+static clast_status allocate_tasks(const cl_order *o, cl_segment *g)
+{
+    const cl_draft *const d = o->d;
+    cl_arena *const arena = &d->plan->arena;
+    size_t operands = 0;
     for (uint32_t r = 0; r < g->ntask; r++) {
         const uint32_t t = o->sequence[r];
-        operands += o->d->operand_start[t + 1] - o->d->operand_start[t];
+        operands += d->operand_start[t + 1] - d->operand_start[t];
     }
-    const size_t readers = o->consumer_start[g->nblock];
     g->task_stage = cl_arena_array(arena, g->ntask + 1u, sizeof *g->task_stage);
     g->task_index = cl_arena_array(arena, g->ntask + 1u, sizeof *g->task_index);
     g->operand_start = cl_arena_array(arena, g->ntask + 1u, sizeof *g->operand_start);
-    g->operand = cl_arena_array(arena, (size_t)operands + 1, sizeof *g->operand);
-    g->block = cl_arena_array(arena, g->nblock + 1u, sizeof *g->block);
-    g->consumer_start =
-        cl_arena_array(arena, g->nblock + 1u, sizeof *g->consumer_start);
-    g->consumer = cl_arena_array(arena, readers + 1, sizeof *g->consumer);
-    const bool ok = g->task_stage && g->task_index && g->operand_start && g->operand &&
-                    g->block && g->consumer_start && g->consumer;
-    return ok ? CLAST_OK : cl_draft_nomem(o->d);
+    g->operand = cl_arena_array(arena, operands + 1, sizeof *g->operand);
+    return g->task_stage && g->task_index && g->operand_start && g->operand
+               ? CLAST_OK
+               : cl_draft_nomem(o->d);
 }
 
-static void fill_tasks(const cl_order *o, cl_segment *g)
+/* The raw operands go. */
+static clast_status fill_tasks(const cl_order *o, cl_segment *g)
 {
-    const cl_draft *const d = o->d;
+    cl_draft *const d = o->d;
+    CL_TRY(allocate_tasks(o, g));
     uint32_t at = 0;
     for (uint32_t r = 0; r < g->ntask; r++) {
         const uint32_t t = o->sequence[r], s = o->stage[t];
@@ -352,25 +358,36 @@ static void fill_tasks(const cl_order *o, cl_segment *g)
         at += count;
     }
     g->operand_start[g->ntask] = at;
+    drop(&d->operand);
+    drop(&d->operand_start);
+    return CLAST_OK;
 }
 
-/* In rank order, so each block's readers come out ascending. */
-static void fill_consumers(cl_order *o, cl_segment *g)
+/* Ranks in the place of raw tasks. In rank order, so each block's readers come out
+ * ascending. */
+static void fill_consumers(const cl_order *o, cl_segment *g)
 {
-    memcpy(g->consumer_start, o->consumer_start,
-           ((size_t)g->nblock + 1) * sizeof *g->consumer_start);
-    uint32_t *const next = o->consumer_start; /* not needed any more */
+    uint32_t *const start = o->consumer_start;
+    g->consumer_start = start;
+    g->consumer = o->consumer;
     for (uint32_t r = 0; r < g->ntask; r++)
         for (uint32_t i = g->operand_start[r]; i < g->operand_start[r + 1]; i++)
             if (cl_operand_reads(g->operand[i]))
-                g->consumer[next[cl_operand_block(g->operand[i])]++] = r;
+                g->consumer[start[cl_operand_block(g->operand[i])]++] = r;
+    /* each begin has moved on to the next one's */
+    memmove(start + 1, start, g->nblock * sizeof *start);
+    start[0] = 0;
 }
 
-/* Blocks that no live task makes or reads cost nothing. */
-static void fill_blocks(const cl_order *o, cl_segment *g)
+/* Blocks that no live task makes or reads cost nothing. The raw blocks go. */
+static clast_status fill_blocks(const cl_order *o, cl_segment *g)
 {
+    cl_draft *const d = o->d;
+    g->block = cl_arena_array(&d->plan->arena, g->nblock + 1u, sizeof *g->block);
+    if (!g->block)
+        return cl_draft_nomem(d);
     for (uint32_t b = 0; b < g->nblock; b++) {
-        cl_block block = o->d->block[b];
+        cl_block block = d->block[b];
         const uint32_t t = o->producer[b];
         const bool is_made = t != CL_NONE && o->rank[t] != CL_DEAD;
         const bool is_read = g->consumer_start[b + 1] > g->consumer_start[b];
@@ -380,20 +397,20 @@ static void fill_blocks(const cl_order *o, cl_segment *g)
             block = (cl_block){.producer = CL_NONE, .tensor = block.tensor};
         g->block[b] = block;
     }
+    cl_free(d->block);
+    d->block = NULL;
+    return CLAST_OK;
 }
 
 static clast_status publish(cl_order *o)
 {
     cl_draft *const d = o->d;
-    cl_segment *const g = cl_arena_alloc(&d->plan->arena, sizeof *g);
-    if (!g)
-        return cl_draft_nomem(d);
+    cl_segment *const g = o->segment;
     g->ntask = o->nranked;
     g->nblock = (uint32_t)d->nblock;
-    CL_TRY(allocate(o, g));
-    fill_tasks(o, g);
+    CL_TRY(fill_tasks(o, g));
     fill_consumers(o, g);
-    fill_blocks(o, g);
+    CL_TRY(fill_blocks(o, g));
     d->plan->segment = g;
     d->plan->nsegment = 1;
     for (size_t s = 0; s < d->nstage; s++)
@@ -403,17 +420,20 @@ static clast_status publish(cl_order *o)
     return CLAST_OK;
 }
 
+static clast_status rank_all(cl_order *o)
+{
+    CL_TRY(prepare(o));
+    sweep(o);
+    CL_TRY(connect(o));
+    CL_TRY(visit_sinks(o));
+    return o->d->settings.order == CL_ORDER_GREEDY ? cl_order_greedy(o) : CLAST_OK;
+}
+
 clast_status cl_draft_order(cl_draft *d)
 {
     cl_order o = {.d = d};
-    CL_TRY(prepare(&o));
-    sweep(&o);
-    connect(&o);
-    clast_status status = visit_sinks(&o);
-    if (status == CLAST_OK && d->settings.order == CL_ORDER_GREEDY)
-        status = cl_order_greedy(&o);
-    if (status == CLAST_OK)
-        status = publish(&o);
+    const clast_status status = rank_all(&o);
     cl_free(o.stack);
-    return status;
+    cl_arena_fini(&o.walk);
+    return status == CLAST_OK ? publish(&o) : status;
 }

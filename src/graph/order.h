@@ -10,10 +10,12 @@
 
 typedef struct {
     cl_draft *d;
+    cl_segment *segment;      /* the plan's */
+    cl_arena walk;            /* what goes once all tasks are ranked */
     uint32_t n;               /* raw tasks */
     uint32_t *stage;          /* by raw task */
     uint32_t *producer;       /* by block: raw task or CL_NONE */
-    uint32_t *consumer_start; /* by block */
+    uint32_t *consumer_start; /* by block; in the plan's arena, as are the lists */
     uint32_t *consumer;
     uint32_t *pending;  /* by task: reads whose producer has no rank yet */
     uint32_t *rank;     /* by task: CL_NONE not yet, CL_DEAD never */

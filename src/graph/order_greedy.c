@@ -207,13 +207,13 @@ static uint32_t descend(const greedy *g, uint32_t task)
 static clast_status prepare(greedy *g)
 {
     cl_order *const o = g->o;
-    cl_arena *const arena = &o->d->scratch;
+    cl_arena *const arena = &o->walk;
     const size_t tasks = o->n + (size_t)1, blocks = o->d->nblock + 1;
     g->place = cl_arena_array(arena, tasks, sizeof *g->place);
     g->missing = cl_arena_array(arena, tasks, sizeof *g->missing);
     g->need = cl_arena_array(arena, tasks, sizeof *g->need);
     g->total = cl_arena_array(arena, tasks, sizeof *g->total);
-    g->done = cl_arena_array(arena, tasks, sizeof *g->done);
+    g->done = cl_arena_array(&o->d->scratch, tasks, sizeof *g->done);
     g->left = cl_arena_array(arena, blocks, sizeof *g->left);
     g->is_there = cl_arena_array(arena, blocks, sizeof *g->is_there);
     return g->place && g->missing && g->need && g->total && g->done && g->left &&
