@@ -26,6 +26,8 @@ import unittest
 import h5py
 import numpy as np
 
+import signals  # pylint: disable=unused-import
+
 ROUNDS = 12
 if "--rounds" in sys.argv:
     at = sys.argv.index("--rounds")

@@ -20,6 +20,8 @@ import unittest
 import h5py
 import numpy as np
 
+import signals  # pylint: disable=unused-import
+
 CLAST = os.path.abspath(sys.argv.pop(1))
 QUIET_ENV = {k: v for k, v in os.environ.items() if not k.startswith("CLAST_")}
 

@@ -19,6 +19,8 @@ import unittest
 import h5py
 import numpy as np
 
+import signals  # pylint: disable=unused-import
+
 CLAST = os.path.abspath(sys.argv.pop(1))
 ENV = {k: v for k, v in os.environ.items() if not k.startswith("CLAST_")}
 
