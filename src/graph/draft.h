@@ -139,10 +139,6 @@ typedef struct {
     size_t nread, read_capacity;
 } cl_draft;
 
-static inline cl_item *cl_draft_item(cl_draft *d, uint32_t i)
-{
-    return &d->item[i];
-}
 static inline bool cl_item_is_elementwise(const cl_item *it)
 {
     return it->node.op < CL_NELEMENTWISE;
