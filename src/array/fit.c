@@ -24,12 +24,13 @@ clast_status cl_fit_build(cl_request *request, cl_order_kind order, cl_plan *pla
                           cl_error *err)
 {
     clast_ctx *ctx = request->ctx;
-    const cl_plan_settings settings = {.block_bytes = ctx->options.block,
-                                       .budget_pages =
-                                           cl_engine_free_bytes(ctx->engine) / CL_PAGE,
-                                       .copy_pages = request->copy_pages,
-                                       .workers = ctx->options.workers,
-                                       .order = order};
+    const cl_plan_settings settings = {
+        .block_bytes = ctx->options.block,
+        .budget_pages = cl_engine_free_bytes(ctx->engine) / CL_PAGE,
+        .copy_pages = request->copy_pages,
+        .workers = ctx->options.workers,
+        .order = order,
+        .is_unfused = cl_engine_tuning(ctx->engine).is_unfused};
     return cl_plan_build(plan, ctx->nodes, request->nsource, request->source_facts,
                          request->nsink, request->facts, &settings, err);
 }

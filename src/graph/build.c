@@ -93,6 +93,7 @@ static uint64_t hash_all(const cl_draft *d)
         cl_hash_mix(cl_hash_mix(0, d->settings.block_bytes), d->settings.budget_pages);
     h = cl_hash_mix(cl_hash_mix(h, d->settings.copy_pages),
                     (uint64_t)d->settings.workers);
+    h = cl_hash_mix(h, d->settings.is_unfused);
     for (size_t i = 0; i < d->nitem; i++) {
         const cl_item *const it = &d->item[i];
         h = cl_node_hash(&it->node, h);

@@ -53,6 +53,7 @@ typedef struct {
     uint64_t copy_pages;   /* the budget that copies are put in for; 0: budget_pages */
     int workers;
     cl_order_kind order;
+    bool is_unfused; /* every operation makes blocks: what fusion is worth */
 } cl_plan_settings;
 
 /* copy_pages of a plan whose copies do not depend on the budget. */

@@ -170,6 +170,8 @@ static bool is_inlined(const cl_draft *d, const cl_item *it)
 {
     if (it->forced || it->nuse > MAX_USES)
         return false;
+    if (d->settings.is_unfused && it->node.nin > 0)
+        return false;
     if (!fits(d, it))
         return false;
     if (is_trivial(it))

@@ -32,6 +32,7 @@ void cl_engine_free(cl_engine *engine);
 typedef struct {
     cl_policy policy;
     bool is_without_prefetch;
+    bool is_unfused;
     bool has_order; /* no candidates, but this order */
     cl_order_kind order;
 } cl_tuning;
