@@ -12,6 +12,7 @@
 #include "clast/array.h"
 #include "clast/context.h"
 #include "clast/expr.h"
+#include "clast/hdf5.h"
 #include "clast/linalg.h"
 #include "clast/run.h"
 #include "clast/sink.h"

@@ -90,13 +90,6 @@ CLAST_API clast_status clast_explain(clast_ctx *ctx, int n, const clast_sink *si
 CLAST_API clast_status clast_graph(clast_ctx *ctx, int n, const clast_sink *sinks,
                                    clast_text_fn *write, void *arg);
 
-/** Writes a description of a file, or of one object in it where path is not NULL:
- * names, shapes, dtypes, chunks, filters, sizes, attributes. Reads no data.
- * CLAST_ENOENT, CLAST_EACCESS, CLAST_EFORMAT. */
-CLAST_API clast_status clast_hdf5_info(clast_ctx *ctx, const char *file,
-                                       const char *path, clast_text_fn *write,
-                                       void *arg);
-
 #ifdef __cplusplus
 }
 #endif

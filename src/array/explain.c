@@ -125,8 +125,8 @@ clast_status clast_graph(clast_ctx *ctx, int n, const clast_sink *sinks,
 
 /* ---- files and runs */
 
-clast_status clast_hdf5_info(clast_ctx *ctx, const char *file, const char *path,
-                             clast_text_fn *write, void *arg)
+static clast_status inform(clast_ctx *ctx, const char *file, const char *path,
+                           bool is_json, clast_text_fn *write, void *arg)
 {
     cl_error err = {0};
     if (!ctx || !write)
@@ -137,9 +137,21 @@ clast_status clast_hdf5_info(clast_ctx *ctx, const char *file, const char *path,
     if (!file)
         cl_error_set(&err, CLAST_EVALUE, "info: the file is NULL");
     else
-        cl_hdf5_info(file, path, speak, &v, &err);
+        cl_hdf5_info(file, path, is_json, speak, &v, &err);
     cl_turn_end(ctx, &err);
     return err.status;
+}
+
+clast_status clast_hdf5_info(clast_ctx *ctx, const char *file, const char *path,
+                             clast_text_fn *write, void *arg)
+{
+    return inform(ctx, file, path, false, write, arg);
+}
+
+clast_status clast_hdf5_info_json(clast_ctx *ctx, const char *file, const char *path,
+                                  clast_text_fn *write, void *arg)
+{
+    return inform(ctx, file, path, true, write, arg);
 }
 
 clast_status clast_trace(clast_ctx *ctx, clast_text_fn *write, void *arg)

@@ -46,9 +46,10 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int exit_code_of(clast_status status, bool is_running);
 int finish_stdout(int code); /* the code, or EXIT_FAILED where stdout took no more */
 
-/* options.c: EXIT_DONE, or the message is written. argv is cut at '=' and ':/'. */
+/* options.c: EXIT_DONE, or the message is written. argv is cut at '=' and ":/". */
 int parse_eval_options(int argc, char **argv, eval_options *o);
-/* FILE:/path, at the last ":/"; path is NULL where there is none. */
+/* FILE:/path, at the last ":/", or FILE::/path, at the first "::/", for paths that have
+ * a ":/" themselves; path is NULL where there is none. */
 void split_place(char *text, const char **file, const char **path);
 
 /* eval.c, info.c */

@@ -1,33 +1,55 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * clast info: what is in a file, from its metadata alone.
+ * clast info: what is in a file, from its metadata alone; as text or as JSON.
  */
 #include <string.h>
 
 #include "cli.h"
 
-static const char help[] = "clast info FILE[:/path]\n"
+static const char help[] = "clast info [--json] FILE[:/path]\n"
                            "\n"
                            "Describes an HDF5 file, or one object in it: names, "
                            "shapes, dtypes, chunks, filters,\n"
-                           "sizes, attributes. Reads no data.\n";
+                           "sizes, attributes. Reads no data.\n"
+                           "\n"
+                           "  --json              as one JSON object, with the values "
+                           "of attributes\n";
 
-int command_info(int argc, char **argv)
+static int describe(bool is_json, const char *file, const char *path)
 {
-    if (argc == 1 && strcmp(argv[0], "--help") == 0) {
-        fputs(help, stdout);
-        return EXIT_DONE;
-    }
-    if (argc != 1) {
-        complain("info: takes one argument, FILE or FILE:/path");
-        return EXIT_WRONG;
-    }
-    const char *file = NULL, *path = NULL;
-    split_place(argv[0], &file, &path);
     clast_ctx *ctx = clast_open(NULL);
-    const clast_status status = clast_hdf5_info(ctx, file, path, write_stdout, NULL);
+    const clast_status status =
+        is_json ? clast_hdf5_info_json(ctx, file, path, write_stdout, NULL)
+                : clast_hdf5_info(ctx, file, path, write_stdout, NULL);
     if (status != CLAST_OK)
         complain("%s", clast_ctx_error(ctx));
     clast_close(&ctx);
     return exit_code_of(status, false);
+}
+
+int command_info(int argc, char **argv)
+{
+    bool is_json = false;
+    char *word = NULL;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) {
+            fputs(help, stdout);
+            return EXIT_DONE;
+        }
+        if (strcmp(argv[i], "--json") == 0) {
+            is_json = true;
+        } else if (word != NULL || argv[i][0] == '-') {
+            complain("info: unexpected '%s': it takes FILE or FILE:/path", argv[i]);
+            return EXIT_WRONG;
+        } else {
+            word = argv[i];
+        }
+    }
+    if (word == NULL) {
+        complain("info: takes one argument, FILE or FILE:/path");
+        return EXIT_WRONG;
+    }
+    const char *file = NULL, *path = NULL;
+    split_place(word, &file, &path);
+    return describe(is_json, file, path);
 }

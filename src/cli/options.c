@@ -6,7 +6,7 @@
  * `--name=value` are the same. The word after `eval` is the program also when it begins
  * with `-`, unless it is an option itself; then the program is the first word that is
  * none, or the word after `--`. Names and places are cut out of argv where they stand,
- * at the first '=' and the last ":/".
+ * at the first '=' and the first "::/", else the last ":/".
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -210,12 +210,16 @@ static bool is_name(const char *text, size_t n)
 
 void split_place(char *text, const char **file, const char **path)
 {
+    char *cut = strstr(text, "::/");
     *file = text;
-    *path = NULL;
-    for (char *p = text; (p = strstr(p, ":/")) != NULL; p++)
-        *path = p + 1;
-    if (*path != NULL)
-        text[*path - text - 1] = '\0';
+    *path = cut != NULL ? cut + 2 : NULL;
+    for (char *p = text; *path == NULL && (p = strstr(p, ":/")) != NULL; p++)
+        cut = p;
+    if (cut == NULL)
+        return;
+    if (*path == NULL)
+        *path = cut + 1;
+    *cut = '\0';
 }
 
 /* NAME=FILE:/path or, where a name may be missing, FILE:/path. */

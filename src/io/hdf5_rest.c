@@ -7,69 +7,41 @@
  */
 #include "io/hdf5_rest.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#define PATH_ROOM 4096
+#include "io/hdf5_walk.h"
 
 typedef struct {
     size_t n;
     const char *const *paths;
-    char at[PATH_ROOM]; /* the group that is looked at, "" for the root */
-} walk;
+} replaced;
 
-static bool is_replaced(const walk *w)
+static bool is_replaced(const replaced *r, const char *path)
 {
-    for (size_t i = 0; i < w->n; i++)
-        if (strcmp(w->paths[i], w->at) == 0)
+    for (size_t i = 0; i < r->n; i++)
+        if (strcmp(r->paths[i], path) == 0)
             return true;
     return false;
 }
 
-static bool is_above_replaced(const walk *w)
+static bool is_above_replaced(const replaced *r, const cl_walk_item *item)
 {
-    const size_t n = strlen(w->at);
-    for (size_t i = 0; i < w->n; i++)
-        if (strncmp(w->paths[i], w->at, n) == 0 && w->paths[i][n] == '/')
+    const size_t n = strlen(item->path);
+    for (size_t i = 0; i < r->n; i++)
+        if (strncmp(r->paths[i], item->path, n) == 0 && r->paths[i][n] == '/')
             return true;
-    return false;
+    return item->depth == 0 && item->path[1] == '\0';
 }
 
-static herr_t look_at(hid_t group, const char *name, const H5L_info_t *link, void *arg);
-
-/* 0: nothing stays of the group at w->at. */
-static herr_t look_into(walk *w, hid_t file, const char *path)
+static cl_walk_step look_at(void *arg, const cl_walk_item *item)
 {
-    H5O_info_t info;
-    const hid_t group = H5Gopen2(file, path, H5P_DEFAULT);
-    if (group < 0)
-        return -1;
-    herr_t result = -1;
-    if (H5Oget_info2(group, &info, H5O_INFO_BASIC | H5O_INFO_NUM_ATTRS) >= 0 &&
-        info.num_attrs == 0 && info.rc == 1)
-        result =
-            H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, look_at, w) ? -1 : 0;
-    H5Gclose(group);
-    return result;
-}
-
-static herr_t look_at(hid_t group, const char *name, const H5L_info_t *link, void *arg)
-{
-    walk *w = arg;
-    H5O_info_t info;
-    const size_t before = strlen(w->at);
-    const int more = snprintf(w->at + before, PATH_ROOM - before, "/%s", name);
-    herr_t result = -1;
-    if (link->type == H5L_TYPE_HARD && more > 0 && (size_t)more < PATH_ROOM - before &&
-        H5Oget_info_by_name2(group, name, &info, H5O_INFO_BASIC, H5P_DEFAULT) >= 0 &&
-        info.rc == 1) {
-        if (info.type == H5O_TYPE_DATASET)
-            result = is_replaced(w) ? 0 : -1;
-        else if (info.type == H5O_TYPE_GROUP && is_above_replaced(w))
-            result = look_into(w, group, name);
-    }
-    w->at[before] = '\0';
-    return result;
+    const replaced *r = arg;
+    const bool is_lost = item->kind == H5O_TYPE_DATASET ? is_replaced(r, item->path)
+                         : item->kind == H5O_TYPE_GROUP
+                             ? item->nattribute == 0 && is_above_replaced(r, item)
+                             : false;
+    return item->link == H5L_TYPE_HARD && item->links == 1 && is_lost ? CL_WALK_ON
+                                                                      : CL_WALK_STOP;
 }
 
 static bool has_user_block(hid_t file)
@@ -85,6 +57,7 @@ static bool has_user_block(hid_t file)
 
 bool cl_hdf5_rest_is_empty(hid_t file, size_t n, const char *const *paths)
 {
-    walk w = {.n = n, .paths = paths};
-    return !has_user_block(file) && look_into(&w, file, "/") == 0;
+    replaced r = {n, paths};
+    return !has_user_block(file) &&
+           cl_hdf5_walk(file, false, NULL, look_at, &r) == CL_WALK_DONE;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "io/hdf5_walk.h"
 
 #define NAMES_MOST 20
 
@@ -102,26 +103,25 @@ typedef struct {
     int n;
 } name_list;
 
-static herr_t add_name(hid_t object, const char *name, const H5O_info_t *info,
-                       void *arg)
+static cl_walk_step add_name(void *arg, const cl_walk_item *item)
 {
     name_list *list = arg;
-    if (info->type != H5O_TYPE_DATASET)
-        return 0;
+    if (item->kind != H5O_TYPE_DATASET || item->first)
+        return CL_WALK_ON;
     const size_t room = list->size - list->used;
-    if (list->n == NAMES_MOST || strlen(name) + sizeof ", /, ..." > room) {
+    if (list->n == NAMES_MOST || strlen(item->path) + sizeof ", , ..." > room) {
         snprintf(list->text + list->used, room, ", ...");
-        return 1;
+        return CL_WALK_STOP;
     }
-    list->used += (size_t)snprintf(list->text + list->used, room, "%s/%s",
-                                   list->n++ > 0 ? ", " : "", name);
-    return 0;
+    list->used += (size_t)snprintf(list->text + list->used, room, "%s%s",
+                                   list->n++ > 0 ? ", " : "", item->path);
+    return CL_WALK_ON;
 }
 
 const char *cl_hdf5_tree_datasets(hid_t file, char *text, size_t size)
 {
     name_list list = {.text = text, .size = size};
     snprintf(text, size, "none");
-    H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, add_name, &list, H5O_INFO_BASIC);
+    cl_hdf5_walk(file, false, NULL, add_name, &list);
     return text;
 }

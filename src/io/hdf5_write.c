@@ -131,6 +131,16 @@ clast_status cl_output_settle(cl_output *o, const cl_output_spec *spec, cl_error
 /* --- what the existing file says -----------------------------------------------------
  */
 
+/* A link that leads nowhere can be replaced where it is the output's own name. */
+static clast_status check_dangling(hid_t file, const cl_output *o, cl_error *err)
+{
+    char text[300];
+    if (o->spec.overwrite && H5Lexists(file, o->path, H5P_DEFAULT) > 0)
+        return CLAST_OK;
+    return cl_error_set(err, CLAST_EVALUE, "%s:%s: %s", o->spec.file, o->path,
+                        cl_hdf5_tree_dangling(file, o->path, text, sizeof text));
+}
+
 static clast_status check_place(hid_t file, const cl_output *o, cl_error *err)
 {
     bool is_external;
@@ -151,6 +161,8 @@ static clast_status check_place(hid_t file, const cl_output *o, cl_error *err)
     case CL_TREE_OTHER:
         return cl_error_set(err, CLAST_EEXIST, "%s:%s exists and is not a dataset",
                             name, o->path);
+    case CL_TREE_DANGLING:
+        return check_dangling(file, o, err);
     default:
         if (o->spec.overwrite)
             return CLAST_OK;
@@ -165,9 +177,14 @@ static clast_status check_in_file(const cl_output *o, cl_error *err)
 {
     cl_hdf5_file *file;
     cl_hdf5_guard guard;
+    cl_error why = {0};
     cl_hdf5_enter(&guard);
-    clast_status status = cl_hdf5_file_open(&file, o->spec.file, err);
-    if (status == CLAST_OK) {
+    clast_status status = cl_hdf5_file_open(&file, o->spec.file, &why);
+    if (status == CLAST_EFORMAT) /* nothing of it is read: its name is what is wrong */
+        status = cl_error_set(err, CLAST_EVALUE, "%s", why.text);
+    else if (status != CLAST_OK)
+        status = cl_error_set(err, status, "%s", why.text);
+    else {
         status = check_place(file->id, o, err);
         cl_hdf5_file_close(file);
     }

@@ -102,8 +102,8 @@ clast_status cl_output_put(cl_outputs *outputs, size_t index, const cl_box *box,
 clast_status cl_outputs_commit(cl_outputs *outputs, cl_error *err);
 void cl_outputs_abort(cl_outputs *outputs); /* NULL is legal */
 
-/* Text for `clast info`. */
-clast_status cl_hdf5_info(const char *file, const char *path, clast_text_fn *write,
-                          void *arg, cl_error *err);
+/* Text for `clast info`, or JSON. */
+clast_status cl_hdf5_info(const char *file, const char *path, bool is_json,
+                          clast_text_fn *write, void *arg, cl_error *err);
 
 #endif

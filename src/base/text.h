@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A text that grows, for descriptions whose length nobody knows before, and what JSON
+ * wants of strings and numbers. Zeroed memory is an empty text; a failed allocation is
+ * noted once, and nothing is added after it.
+ */
+#ifndef CL_BASE_TEXT_H
+#define CL_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct {
+    char *data; /* not terminated */
+    size_t used, capacity;
+    bool has_failed; /* no memory */
+} cl_text;
+
+void cl_text_add(cl_text *text, const char *bytes, size_t n);
+/* At most 1023 bytes a call. */
+void cl_text_say(cl_text *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* In quotes. Bytes that are not UTF-8 become \udc80 to \udcff, as Python's
+ * surrogateescape has it. */
+void cl_text_json_string(cl_text *text, const char *bytes, size_t n);
+/* The shortest digits that give the number back; "NaN", "Infinity" and "-Infinity" as
+ * strings, because JSON has no such numbers. */
+void cl_text_json_double(cl_text *text, double v, bool is_float32);
+void cl_text_fini(cl_text *text);
+
+#endif
