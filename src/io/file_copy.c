@@ -25,7 +25,7 @@ static int copy_in_kernel(int from, int to, const atomic_bool *is_canceled, off_
         if (is_canceled && atomic_load(is_canceled))
             return ECANCELED;
         off_t in = *at, out = *at;
-        const ssize_t n = copy_file_range(from, &in, to, &out, RANGE, 0);
+        const ssize_t n = cl_sys.copy_file_range(from, &in, to, &out, RANGE, 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -50,14 +50,15 @@ static int copy_by_hand(int from, int to, const atomic_bool *is_canceled, off_t 
             error = ECANCELED;
             break;
         }
-        const ssize_t n = pread(from, piece, PIECE, at);
+        struct iovec iov = {piece, PIECE};
+        const ssize_t n = cl_sys.preadv(from, &iov, 1, at);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {
             error = n < 0 ? errno : 0;
             break;
         }
-        struct iovec iov = {piece, (size_t)n};
+        iov.iov_len = (size_t)n;
         error = cl_sys_write_all(to, &iov, 1, at);
         if (error != 0)
             break;

@@ -89,7 +89,8 @@ static herr_t read_file(H5FD_t *file, H5FD_mem_t type, hid_t list, haddr_t at,
     }
     if (cl_hdf5_driver_is_outside(f, at, bytes))
         return -1;
-    return cl_hdf5_driver_read(f, at, bytes, buffer) == 0 ? 0 : -1;
+    const int error = cl_hdf5_driver_read(f, at, bytes, buffer);
+    return error == 0 ? 0 : cl_hdf5_driver_fail(error);
 }
 
 static herr_t refuse_write(H5FD_t *file, H5FD_mem_t type, hid_t list, haddr_t at,

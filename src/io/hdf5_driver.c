@@ -62,6 +62,14 @@ int cl_hdf5_driver_read(const cl_hdf5_driver_file *f, haddr_t at, size_t bytes,
     return there > 0 ? cl_sys_read_all(f->fd, &piece, 1, (off_t)at) : 0;
 }
 
+herr_t cl_hdf5_driver_fail(int error)
+{
+    if (error > 0)
+        H5Epush2(H5E_DEFAULT, __FILE__, __func__, __LINE__, H5E_ERR_CLS, H5E_IO,
+                 H5E_READERROR, "errno = %d", error);
+    return -1;
+}
+
 static haddr_t get_eoa(const H5FD_t *file, H5FD_mem_t type)
 {
     (void)type;

@@ -41,6 +41,9 @@ bool cl_hdf5_driver_is_outside(const cl_hdf5_driver_file *f, haddr_t at, size_t 
  * */
 int cl_hdf5_driver_read(const cl_hdf5_driver_file *f, haddr_t at, size_t bytes,
                         void *buffer);
+/* Leaves an errno on libhdf5's error stack, where cl_hdf5_fail() finds it; -1, which a
+ * driver answers with. */
+herr_t cl_hdf5_driver_fail(int error);
 
 /* What HDF5 1.13 and later tell drivers apart by: from the range for private use. */
 typedef enum {

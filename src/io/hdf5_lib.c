@@ -94,6 +94,13 @@ static herr_t look_at(unsigned n, const H5E_error2_t *entry, void *arg)
     return 0;
 }
 
+int cl_hdf5_errno(void)
+{
+    innermost in = {"", 0};
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, look_at, &in);
+    return in.error;
+}
+
 clast_status cl_hdf5_fail(cl_error *err, clast_status status, const char *format, ...)
 {
     innermost in = {"", 0};
@@ -109,6 +116,14 @@ clast_status cl_hdf5_fail(cl_error *err, clast_status status, const char *format
     if (in.reason[0])
         return cl_error_set(err, status, "%s (libhdf5: %s)", text, in.reason);
     return cl_error_set(err, status, "%s", text);
+}
+
+void cl_hdf5_close_list(hid_t list)
+{
+    const hid_t stack = H5Eget_current_stack();
+    H5Pclose(list);
+    if (stack >= 0)
+        H5Eset_current_stack(stack);
 }
 
 int cl_hdf5_descriptor(hid_t file)

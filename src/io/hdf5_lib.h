@@ -33,6 +33,10 @@ clast_status cl_hdf5_check_version(cl_error *err);
  * reason behind the text. A reason that carries an errno decides the status. */
 clast_status cl_hdf5_fail(cl_error *err, clast_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The errno that libhdf5's last call failed with, 0 where it was no system call. */
+int cl_hdf5_errno(void);
+/* H5Pclose() that leaves libhdf5's reasons for what failed before where they are. */
+void cl_hdf5_close_list(hid_t list);
 
 /* Keeps spawned children from inheriting the file and its lock. */
 void cl_hdf5_close_on_exec(hid_t file);

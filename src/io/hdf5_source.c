@@ -51,7 +51,7 @@ static hid_t open_dataset(hid_t file, const char *path)
     if (list >= 0 && H5Pset_chunk_cache(list, 0, 0, 1) >= 0)
         dataset = H5Dopen2(file, path, list);
     if (list >= 0)
-        H5Pclose(list);
+        cl_hdf5_close_list(list);
     return dataset;
 }
 
@@ -59,6 +59,8 @@ static clast_status explain_missing(cl_hdf5_source *s, const char *path, cl_erro
 {
     char list[300];
     bool is_link = false;
+    if (cl_hdf5_errno() != 0)
+        return cl_hdf5_fail(err, CLAST_EIO, "%s cannot be opened", s->where);
     const cl_tree_kind kind = cl_hdf5_tree_look(s->file->id, path, &is_link);
     if (kind == CL_TREE_GROUP)
         return cl_error_set(err, CLAST_ENOENT,

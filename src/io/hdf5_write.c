@@ -316,22 +316,6 @@ static hid_t create(hid_t file, const cl_output *o)
     return dataset;
 }
 
-static clast_status make_dataset(hid_t file, const cl_output *o, cl_error *err)
-{
-    if (make_groups(file, o->path) < 0)
-        return cl_hdf5_fail(err, CLAST_EIO, "%s:%s: its groups cannot be made",
-                            o->spec.file, o->path);
-    if (H5Lexists(file, o->path, H5P_DEFAULT) > 0 &&
-        H5Ldelete(file, o->path, H5P_DEFAULT) < 0)
-        return cl_hdf5_fail(err, CLAST_EIO, "%s:%s cannot be replaced", o->spec.file,
-                            o->path);
-    const hid_t dataset = create(file, o);
-    if (dataset < 0 || H5Dclose(dataset) < 0)
-        return cl_hdf5_fail(err, CLAST_EIO, "%s:%s cannot be made", o->spec.file,
-                            o->path);
-    return CLAST_OK;
-}
-
 /* --- files --------------------------------------------------------------------------
  */
 
@@ -387,7 +371,7 @@ static hid_t create_file(const cl_atomic_file *atomic, hid_t access)
         file = H5Fcreate(atomic->temp, atomic->existed ? H5F_ACC_TRUNC : H5F_ACC_EXCL,
                          list, access);
     if (list >= 0)
-        H5Pclose(list);
+        cl_hdf5_close_list(list);
     return file;
 }
 
@@ -412,15 +396,32 @@ static hid_t open_atomic(cl_output_file *f, bool is_new_format, bool is_there)
     const hid_t access = cl_hdf5_access_list();
     hid_t file = H5I_INVALID_HID;
     if (access >= 0 && cl_hdf5_writer_use(access, &f->error) &&
+        H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0 &&
         (!is_new_format ||
          H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0))
         file = is_there ? H5Fopen(atomic->temp, H5F_ACC_RDWR, access)
                         : create_file(atomic, access);
     if (access >= 0)
-        H5Pclose(access);
+        cl_hdf5_close_list(access);
     if (file >= 0)
         cl_hdf5_close_on_exec(file);
     return file;
+}
+
+static clast_status make_dataset(const cl_output_file *f, hid_t file,
+                                 const cl_output *o, cl_error *err)
+{
+    if (make_groups(file, o->path) < 0)
+        return cl_output_fail(f, err, "%s:%s: its groups cannot be made", o->spec.file,
+                              o->path);
+    if (H5Lexists(file, o->path, H5P_DEFAULT) > 0 &&
+        H5Ldelete(file, o->path, H5P_DEFAULT) < 0)
+        return cl_output_fail(f, err, "%s:%s cannot be replaced", o->spec.file,
+                              o->path);
+    const hid_t dataset = create(file, o);
+    if (dataset < 0 || H5Dclose(dataset) < 0)
+        return cl_output_fail(f, err, "%s:%s cannot be made", o->spec.file, o->path);
+    return CLAST_OK;
 }
 
 static clast_status make_datasets(cl_outputs *outputs, size_t index, cl_error *err)
@@ -434,7 +435,7 @@ static clast_status make_datasets(cl_outputs *outputs, size_t index, cl_error *e
     clast_status status = CLAST_OK;
     for (size_t i = 0; i < outputs->n && status == CLAST_OK; i++)
         if (outputs->output[i].file == index)
-            status = make_dataset(file, &outputs->output[i], err);
+            status = make_dataset(f, file, &outputs->output[i], err);
     if ((H5Fclose(file) < 0 || f->error) && status == CLAST_OK)
         status = cl_output_fail(f, err, "%s: writing failed", f->atomic.file);
     return status;

@@ -4,7 +4,8 @@
  *
  * After a failure the end of the file goes on moving in libhdf5's view only, so that
  * closing finds everything as it expects. What libhdf5 reads back then may be zeros;
- * whoever owns the file stops at the first error and never publishes.
+ * whoever owns the file stops at the first error and never publishes. A read that fails
+ * is tried again, since libhdf5 1.10 cannot close a file in which one failed.
  */
 #include "io/hdf5_writer.h"
 
@@ -68,8 +69,13 @@ static herr_t read_file(H5FD_t *file, H5FD_mem_t type, hid_t list, haddr_t at,
     (void)list;
     if (cl_hdf5_driver_is_outside(&f->common, at, bytes))
         return -1;
-    const int error = cl_hdf5_driver_read(&f->common, at, bytes, buffer);
-    return error == 0 || *f->error != 0 ? 0 : -1;
+    int error = cl_hdf5_driver_read(&f->common, at, bytes, buffer);
+    if (error != 0)
+        error = cl_hdf5_driver_read(&f->common, at, bytes, buffer);
+    if (error == 0 || *f->error != 0)
+        return 0;
+    *f->error = error > 0 ? error : EIO;
+    return cl_hdf5_driver_fail(*f->error);
 }
 
 static herr_t write_file(H5FD_t *file, H5FD_mem_t type, hid_t list, haddr_t at,
@@ -99,8 +105,8 @@ static herr_t truncate_file(H5FD_t *file, hid_t list, hbool_t is_closing)
     (void)is_closing;
     if (f->common.eoa == f->common.eof)
         return 0;
-    if (*f->error == 0 && ftruncate(f->common.fd, (off_t)f->common.eoa) != 0)
-        *f->error = errno;
+    if (*f->error == 0)
+        *f->error = cl_sys_truncate(f->common.fd, (off_t)f->common.eoa);
     f->common.eof = f->common.eoa;
     return 0;
 }

@@ -216,7 +216,7 @@ static void cut_end(cl_scratch *scratch)
     if (scratch->end && scratch->allotted - scratch->end < 2 * ALLOT)
         return;
     const uint64_t keep = (scratch->end + ALLOT - 1) / ALLOT * ALLOT;
-    if (!ftruncate(scratch->file, (off_t)keep))
+    if (!cl_sys_truncate(scratch->file, (off_t)keep))
         scratch->allotted = keep;
 }
 

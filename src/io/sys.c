@@ -15,7 +15,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-cl_sys_table cl_sys = {preadv, pwritev, fallocate, fsync, rename};
+cl_sys_table cl_sys = {preadv,    pwritev, copy_file_range, fallocate,
+                       ftruncate, fsync,   fdatasync,       rename};
 
 typedef ssize_t transfer_fn(int fd, const struct iovec *iov, int n, off_t at);
 
@@ -80,6 +81,20 @@ int cl_sys_reserve(int fd, off_t at, off_t bytes)
     if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)
         return compare_room(fd, bytes);
     return errno;
+}
+
+int cl_sys_truncate(int fd, off_t bytes)
+{
+    int result;
+    do
+        result = cl_sys.ftruncate(fd, bytes);
+    while (result != 0 && errno == EINTR);
+    return result == 0 ? 0 : errno;
+}
+
+int cl_sys_sync_data(int fd)
+{
+    return cl_sys.fdatasync(fd) == 0 ? 0 : errno;
 }
 
 int cl_sys_sync(int fd)

@@ -18,8 +18,12 @@
 typedef struct {
     ssize_t (*preadv)(int fd, const struct iovec *iov, int n, off_t at);
     ssize_t (*pwritev)(int fd, const struct iovec *iov, int n, off_t at);
+    ssize_t (*copy_file_range)(int from, off_t *in, int to, off_t *out, size_t bytes,
+                               unsigned flags);
     int (*fallocate)(int fd, int mode, off_t at, off_t bytes);
+    int (*ftruncate)(int fd, off_t bytes);
     int (*fsync)(int fd);
+    int (*fdatasync)(int fd);
     int (*rename)(const char *from, const char *to);
 } cl_sys_table;
 
@@ -35,7 +39,9 @@ int cl_sys_write_all(int fd, struct iovec *iov, int n, off_t at);
 /* Makes the bytes of the file exist on the disk. Where the file system cannot, the
  * space that is free is compared instead: 0 or an errno. */
 int cl_sys_reserve(int fd, off_t at, off_t bytes);
+int cl_sys_truncate(int fd, off_t bytes);
 int cl_sys_sync(int fd);
+int cl_sys_sync_data(int fd); /* what is needed to read the bytes again */
 int cl_sys_rename(const char *from, const char *to);
 
 #endif
