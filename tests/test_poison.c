@@ -37,6 +37,8 @@ static clast_status do_nothing(clast_call *call, void *user, int nin,
 
 static void write_nothing(void *arg, const char *text, size_t bytes) {}
 
+static void lock_nothing(void *arg) {}
+
 static void log_nothing(void *arg, clast_log_level level, const char *message) {}
 
 static void is_poisoned(clast_array *a, clast_status status)
@@ -170,6 +172,8 @@ static void try_creation(clast_ctx *ctx, clast_status status)
     is_poisoned(clast_borrow(ctx, &data), status);
     is_poisoned(clast_from_hdf5(ctx, "x.h5", "/x"), status);
     is_poisoned(clast_from_hdf5_with(ctx, "x.h5", "/x", NULL), status);
+    is_poisoned(clast_from_hdf5_id(ctx, -1), status);
+    is_poisoned(clast_from_hdf5_id_with(ctx, -1, NULL), status);
     is_poisoned(clast_map(ctx, 0, NULL, do_nothing, NULL,
                           &(clast_map_options){.dtype = CLAST_INT8}),
                 status);
@@ -189,6 +193,7 @@ static void try_context(clast_ctx *ctx, clast_status status)
     try_creation(ctx, status);
     clast_scope_end(ctx);
     clast_set_log(ctx, log_nothing, NULL);
+    ck_assert_int_eq(clast_set_hdf5_lock(lock_nothing, NULL, NULL), CLAST_EVALUE);
     clast_cancel(ctx);
     clast_ctx_clear(ctx);
     ck_assert_int_eq(clast_ctx_status(ctx), status);

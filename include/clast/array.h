@@ -42,9 +42,10 @@ typedef struct clast_read_options {
  *
  * @return  array of the dataset's shape and, without such attributes, its dtype
  * @errors  CLAST_ENOENT no such file or dataset (the message lists those that are
- *          there), CLAST_EACCESS, CLAST_EFORMAT not HDF5 or damaged, CLAST_EDTYPE the
- *          type has no counterpart here, CLAST_ENOTSUP a reserved field is not zero; in
- *          a run: CLAST_EIO, CLAST_EFORMAT
+ *          there), CLAST_EACCESS, also a file that this program itself has open for
+ *          writing, CLAST_EFORMAT not HDF5 or damaged, CLAST_EDTYPE the type has no
+ *          counterpart here, CLAST_ENOTSUP a reserved field is not zero, or libhdf5 is
+ *          not the one that was compiled against; in a run: CLAST_EIO, CLAST_EFORMAT
  * @cost    one read of each chunk a run, more where the budget is short
  */
 CLAST_API clast_array *clast_from_hdf5(clast_ctx *ctx, const char *file,
@@ -52,6 +53,31 @@ CLAST_API clast_array *clast_from_hdf5(clast_ctx *ctx, const char *file,
 CLAST_API clast_array *clast_from_hdf5_with(clast_ctx *ctx, const char *file,
                                             const char *path,
                                             const clast_read_options *options);
+
+/**
+ * A dataset that the host itself has open, by its id (a hid_t of the same libhdf5 that
+ * Clast is linked with; 64 bits wide): one in a file that is open for writing, with
+ * data that was not flushed, in a file of another driver (core, family, ...), or one
+ * without a name. CF attributes are applied as clast_from_hdf5() does.
+ *
+ * The id is held by a reference of its own: the host may close it, and its file, and
+ * the dataset stays open until the array and all that is built on it are gone. (A file
+ * whose close degree is H5F_CLOSE_STRONG goes with the host's H5Fclose(), and reading
+ * fails then.) Like borrowed memory the dataset must stay as it is during a run and is
+ * read anew by each. No two calls give the same array.
+ *
+ * @param dataset  id of an open dataset
+ * @return         array of its shape and, without CF attributes, its dtype
+ * @errors         CLAST_EVALUE not the id of an open dataset; CLAST_EFORMAT, CLAST_EDTYPE,
+ *                 CLAST_ENOTSUP as clast_from_hdf5(); in a run: CLAST_EIO its shape was
+ *                 changed, CLAST_EFORMAT it cannot be read
+ * @cost           H5Dread() of whole chunks under the HDF5 lock. Where the host's file
+ *                 is open for reading only, with the default driver, and still has its
+ *                 name, it is opened a second time and read as clast_from_hdf5() does.
+ */
+CLAST_API clast_array *clast_from_hdf5_id(clast_ctx *ctx, int64_t dataset);
+CLAST_API clast_array *clast_from_hdf5_id_with(clast_ctx *ctx, int64_t dataset,
+                                               const clast_read_options *options);
 
 /**
  * The array that the buffer holds now; the buffer is not needed any more.

@@ -64,6 +64,30 @@ CLAST_API void clast_cancel(clast_ctx *ctx);
  * not promised, and what it calls on this context gives CLAST_EBUSY. */
 CLAST_API void clast_set_log(clast_ctx *ctx, clast_log_fn *fn, void *arg);
 
+typedef void clast_lock_fn(void *arg);
+
+/**
+ * Puts the host's lock in the place of Clast's own for every call of libhdf5, in the
+ * whole process. A host that calls libhdf5 itself, from other threads than the one that
+ * waits for Clast, gives the lock that it makes those calls under. It need not if
+ * libhdf5 is thread-safe, and must if it is not: until this function was called, a
+ * libhdf5 that is not thread-safe is refused (CLAST_ENOTSUP of what opens a file).
+ *
+ * `lock` and `unlock` are called in pairs by one thread, a worker of a run or the
+ * caller of a Clast function, and never nest: a mutex that is not recursive does. They
+ * must not call Clast. A thread that holds the lock must not call Clast either, since
+ * other threads of the run would wait for it forever. It is
+ * held for single reads and writes, never for a whole run.
+ *
+ * @param lock, unlock  both NULL: Clast's own lock (again). That too says that the host
+ *                      keeps its calls of libhdf5 away from Clast's, by making none say
+ * @return              CLAST_EVALUE one of them is NULL; CLAST_EBUSY a dataset, an
+ *                      output or a call of Clast has HDF5 open: call it before the
+ *                      first of them, or after the last was closed
+ */
+CLAST_API clast_status clast_set_hdf5_lock(clast_lock_fn *lock, clast_lock_fn *unlock,
+                                           void *arg);
+
 /** The settled options: what was chosen for each zero. `scratch` stays NULL where it
  * was: the folder is chosen for each run then, beside its first output. */
 CLAST_API clast_options clast_ctx_options(const clast_ctx *ctx);

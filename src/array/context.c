@@ -250,6 +250,11 @@ void clast_set_progress(clast_ctx *ctx, clast_progress_fn *fn, void *arg)
     cl_ctx_unlock(ctx);
 }
 
+clast_status clast_set_hdf5_lock(clast_lock_fn *lock, clast_lock_fn *unlock, void *arg)
+{
+    return cl_hdf5_set_lock(lock, unlock, arg);
+}
+
 clast_options clast_ctx_options(const clast_ctx *ctx)
 {
     return ctx && !ctx->is_dead ? ctx->options : (clast_options){0};

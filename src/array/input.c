@@ -49,13 +49,10 @@ static bool is_read_options_ok(cl_make *m, const clast_read_options *o)
     return true;
 }
 
-static cl_node_id dataset(cl_make *m, const char *file, const char *path, bool raw)
+/* The node of a dataset that was opened with this status; takes the source over. */
+static cl_node_id dataset(cl_make *m, cl_source *source, clast_status status, bool raw)
 {
-    cl_source *source = NULL;
-    if (!file || !path)
-        return cl_make_fail(m, CLAST_EVALUE, "the %s is NULL", file ? "path" : "file");
-    if (cl_source_open_hdf5(&source, file, path, raw, &m->ctx->log, &m->err) !=
-        CLAST_OK) {
+    if (status != CLAST_OK) {
         cl_error_prefix(&m->err, m->op);
         return CL_NO_NODE;
     }
@@ -73,15 +70,39 @@ clast_array *clast_from_hdf5_with(clast_ctx *ctx, const char *file, const char *
                                   const clast_read_options *options)
 {
     cl_make m;
-    cl_node_id result = CL_NO_NODE;
-    if (cl_make_begin_ctx(&m, "from_hdf5", ctx) && is_read_options_ok(&m, options))
-        result = dataset(&m, file, path, options && options->raw);
-    return cl_make_end(&m, result);
+    cl_source *source = NULL;
+    const bool raw = options && options->raw;
+    if (!cl_make_begin_ctx(&m, "from_hdf5", ctx) || !is_read_options_ok(&m, options))
+        return cl_make_end(&m, CL_NO_NODE);
+    if (!file || !path)
+        return cl_make_end(&m, cl_make_fail(&m, CLAST_EVALUE, "the %s is NULL",
+                                            file ? "path" : "file"));
+    const clast_status status =
+        cl_source_open_hdf5(&source, file, path, raw, &ctx->log, &m.err);
+    return cl_make_end(&m, dataset(&m, source, status, raw));
 }
 
 clast_array *clast_from_hdf5(clast_ctx *ctx, const char *file, const char *path)
 {
     return clast_from_hdf5_with(ctx, file, path, NULL);
+}
+
+clast_array *clast_from_hdf5_id_with(clast_ctx *ctx, int64_t id,
+                                     const clast_read_options *options)
+{
+    cl_make m;
+    cl_source *source = NULL;
+    const bool raw = options && options->raw;
+    if (!cl_make_begin_ctx(&m, "from_hdf5_id", ctx) || !is_read_options_ok(&m, options))
+        return cl_make_end(&m, CL_NO_NODE);
+    const clast_status status =
+        cl_source_open_hdf5_id(&source, id, raw, &ctx->log, &m.err);
+    return cl_make_end(&m, dataset(&m, source, status, raw));
+}
+
+clast_array *clast_from_hdf5_id(clast_ctx *ctx, int64_t id)
+{
+    return clast_from_hdf5_id_with(ctx, id, NULL);
 }
 
 static bool is_buffer_ok(cl_make *m, const clast_buffer *data)

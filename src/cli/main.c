@@ -101,6 +101,7 @@ int main(int argc, char **argv)
         fputs(help, stdout);
         return finish_stdout(EXIT_DONE);
     }
+    clast_set_hdf5_lock(NULL, NULL, NULL); /* nobody else here calls libhdf5 */
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             leave(finish_stdout(commands[i].run(argc - 2, argv + 2)));

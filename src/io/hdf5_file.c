@@ -17,6 +17,8 @@
 #include "io/hdf5_capture.h"
 #include "io/hdf5_lib.h"
 
+#define PATH_ROOM 4096
+
 static cl_hdf5_file *open_files;
 
 static bool is_same(const struct stat *a, const struct stat *b)
@@ -34,6 +36,29 @@ static clast_status look_at(const char *name, struct stat *st, cl_error *err)
     if (!S_ISREG(st->st_mode))
         return cl_error_set(err, CLAST_EFORMAT, "%s is not a regular file", name);
     return CLAST_OK;
+}
+
+/* Whether this program has the file open for writing, through any driver. Files that
+ * only their objects keep open are not found; libhdf5's lock tells of those. */
+static bool is_written_here(const struct stat *st)
+{
+    const ssize_t most = H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_FILE);
+    hid_t *id = most > 0 ? cl_alloc((size_t)most * sizeof *id) : NULL;
+    bool is_found = false;
+    const ssize_t n =
+        id ? H5Fget_obj_ids((hid_t)H5F_OBJ_ALL, H5F_OBJ_FILE, (size_t)most, id) : 0;
+    for (ssize_t i = 0; i < n && !is_found; i++) {
+        char name[PATH_ROOM];
+        unsigned intent = 0;
+        struct stat other;
+        const ssize_t length = H5Fget_name(id[i], name, sizeof name);
+        is_found = length > 0 && length < PATH_ROOM &&
+                   H5Fget_intent(id[i], &intent) >= 0 && (intent & H5F_ACC_RDWR) &&
+                   stat(name, &other) == 0 && other.st_dev == st->st_dev &&
+                   other.st_ino == st->st_ino;
+    }
+    cl_free(id);
+    return is_found;
 }
 
 static clast_status explain(const char *name, cl_error *err)
@@ -76,13 +101,35 @@ static void forget(cl_hdf5_file *f)
         H5Fclose(f->id);
     cl_free(f->name);
     cl_free(f);
+    cl_hdf5_release();
+}
+
+/* NULL: no memory. */
+static cl_hdf5_file *new_file(const char *name)
+{
+    cl_hdf5_file *f = cl_calloc(1, sizeof *f);
+    if (!f || !(f->name = cl_strdup(name))) {
+        cl_free(f);
+        return NULL;
+    }
+    cl_hdf5_hold();
+    f->id = H5I_INVALID_HID;
+    f->fd = -1;
+    f->references = 1;
+    return f;
+}
+
+static void enlist(cl_hdf5_file *f)
+{
+    f->next = open_files;
+    open_files = f;
 }
 
 clast_status cl_hdf5_file_open(cl_hdf5_file **file, const char *name, cl_error *err)
 {
     struct stat st;
     *file = NULL;
-    CL_TRY(cl_hdf5_check_version(err));
+    CL_TRY(cl_hdf5_check_library(err));
     CL_TRY(look_at(name, &st, err));
     for (cl_hdf5_file *f = open_files; f; f = f->next)
         if (is_same(&f->at_open, &st)) {
@@ -90,21 +137,36 @@ clast_status cl_hdf5_file_open(cl_hdf5_file **file, const char *name, cl_error *
             *file = f;
             return CLAST_OK;
         }
-    cl_hdf5_file *f = cl_calloc(1, sizeof *f);
-    if (!f || !(f->name = cl_strdup(name))) {
-        cl_free(f);
+    if (is_written_here(&st))
+        return cl_error_set(err, CLAST_EACCESS,
+                            "%s is open for writing in this program, and the file need "
+                            "not hold yet what was written; clast_from_hdf5_id() reads "
+                            "the dataset that is open",
+                            name);
+    cl_hdf5_file *f = new_file(name);
+    if (!f)
         return cl_error_set(err, CLAST_ENOMEM, "no memory for an open file");
-    }
-    f->id = H5I_INVALID_HID;
     f->at_open = st;
-    f->references = 1;
     const clast_status status = open_with(f, name, err);
     if (status != CLAST_OK) {
         forget(f);
         return status;
     }
-    f->next = open_files;
-    open_files = f;
+    enlist(f);
+    *file = f;
+    return CLAST_OK;
+}
+
+clast_status cl_hdf5_file_of_host(cl_hdf5_file **file, hid_t object, cl_error *err)
+{
+    char name[PATH_ROOM];
+    *file = NULL;
+    if (H5Fget_name(object, name, sizeof name) < 0)
+        return cl_hdf5_fail(err, CLAST_EFORMAT, "its file cannot be told");
+    cl_hdf5_file *f = new_file(name);
+    if (!f)
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for an open file");
+    enlist(f);
     *file = f;
     return CLAST_OK;
 }

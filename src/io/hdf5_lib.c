@@ -4,8 +4,13 @@
  *
  * libhdf5 may be built with or without thread safety; with it, it is one giant lock of
  * its own. We take our own lock in either case: sequences of calls must not be torn
- * apart, and time under the lock stays countable. (A host that uses libhdf5 itself from
- * other threads needs a thread-safe build, as without Clast.)
+ * apart, and time under the lock stays countable. A host may put its own lock in the
+ * place of ours; where libhdf5 has none it must say something, since nothing else would
+ * keep its calls away from ours. `users` counts what would notice an exchange: threads
+ * that are inside, open files and outputs; it is -1 while the lock is exchanged.
+ *
+ * The version that is loaded must be the compiled one to the last number: that is what
+ * libhdf5's own headers demand of it, by abort() where we would not refuse before.
  *
  * Error printing is a setting per thread and belongs to the host. enter saves and
  * silences it, leave restores it; both cost well under a microsecond. The two versions
@@ -17,36 +22,70 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/thread.h"
+#include "io/store.h"
 
 #define METADATA_CACHE_START (256u << 10)
 #define METADATA_CACHE_MOST  (2u << 20)
 
-static cl_mutex library;
-static _Atomic int library_state; /* 0: not begun, 1: being made, 2: there */
+static cl_mutex own_mutex = CL_MUTEX_INIT;
 
-/* The first caller makes the mutex; it is never unmade. */
-static void make_lock_once(void)
+static void lock_own(void *mutex)
 {
-    if (atomic_load_explicit(&library_state, memory_order_acquire) == 2)
-        return;
-    int expected = 0;
-    if (atomic_compare_exchange_strong(&library_state, &expected, 1)) {
-        cl_mutex_init(&library);
-        atomic_store_explicit(&library_state, 2, memory_order_release);
+    cl_mutex_lock(mutex);
+}
+
+static void unlock_own(void *mutex)
+{
+    cl_mutex_unlock(mutex);
+}
+
+static struct {
+    clast_lock_fn *lock, *unlock;
+    void *arg;
+    bool is_said; /* by the host */
+    _Atomic int64_t users;
+} library = {.lock = lock_own, .unlock = unlock_own, .arg = &own_mutex};
+
+void cl_hdf5_hold(void)
+{
+    int64_t n = atomic_load_explicit(&library.users, memory_order_relaxed);
+    while (n < 0 || !atomic_compare_exchange_weak(&library.users, &n, n + 1)) {
+        cl_thread_relax();
+        n = atomic_load_explicit(&library.users, memory_order_relaxed);
     }
-    while (atomic_load_explicit(&library_state, memory_order_acquire) != 2)
-        continue;
+}
+
+void cl_hdf5_release(void)
+{
+    atomic_fetch_sub(&library.users, 1);
+}
+
+clast_status cl_hdf5_set_lock(clast_lock_fn *lock, clast_lock_fn *unlock, void *arg)
+{
+    int64_t nobody = 0;
+    if (!lock != !unlock)
+        return CLAST_EVALUE;
+    if (!atomic_compare_exchange_strong(&library.users, &nobody, -1))
+        return CLAST_EBUSY;
+    library.lock = lock ? lock : lock_own;
+    library.unlock = lock ? unlock : unlock_own;
+    library.arg = lock ? arg : &own_mutex;
+    library.is_said = true;
+    atomic_store(&library.users, 0);
+    return CLAST_OK;
 }
 
 void cl_hdf5_enter(cl_hdf5_guard *guard)
 {
-    make_lock_once();
-    cl_mutex_lock(&library);
+    cl_hdf5_hold();
+    library.lock(library.arg);
     *guard = (cl_hdf5_guard){.is_v2 = 1};
     H5Eauto_is_v2(H5E_DEFAULT, &guard->is_v2);
     if (guard->is_v2)
@@ -63,19 +102,26 @@ void cl_hdf5_leave(const cl_hdf5_guard *guard)
         H5Eset_auto2(H5E_DEFAULT, guard->print2, guard->arg);
     else
         H5Eset_auto1(guard->print1, guard->arg);
-    cl_mutex_unlock(&library);
+    library.unlock(library.arg);
+    cl_hdf5_release();
 }
 
-clast_status cl_hdf5_check_version(cl_error *err)
+clast_status cl_hdf5_check_library(cl_error *err)
 {
     unsigned major = 0, minor = 0, release = 0;
-    if (H5get_libversion(&major, &minor, &release) >= 0 && major == H5_VERS_MAJOR &&
-        minor == H5_VERS_MINOR && release >= H5_VERS_RELEASE)
-        return CLAST_OK;
-    return cl_error_set(err, CLAST_ENOTSUP,
-                        "libhdf5 %u.%u.%u is loaded, Clast was compiled with %d.%d.%d",
-                        major, minor, release, H5_VERS_MAJOR, H5_VERS_MINOR,
-                        H5_VERS_RELEASE);
+    hbool_t is_safe = false;
+    if (H5get_libversion(&major, &minor, &release) < 0 || major != H5_VERS_MAJOR ||
+        minor != H5_VERS_MINOR || release != H5_VERS_RELEASE)
+        return cl_error_set(
+            err, CLAST_ENOTSUP,
+            "libhdf5 %u.%u.%u is loaded, Clast was compiled with %d.%d.%d", major,
+            minor, release, H5_VERS_MAJOR, H5_VERS_MINOR, H5_VERS_RELEASE);
+    if (!library.is_said && (H5is_library_threadsafe(&is_safe) < 0 || !is_safe))
+        return cl_error_set(err, CLAST_ENOTSUP,
+                            "this libhdf5 is not thread-safe: the program has to say "
+                            "by clast_set_hdf5_lock() how its own calls and Clast's "
+                            "are kept apart");
+    return CLAST_OK;
 }
 
 typedef struct {

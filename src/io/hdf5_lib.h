@@ -3,9 +3,9 @@
  * libhdf5 as a resource: one lock, a quiet error stack, the compiled version.
  *
  * Every call of libhdf5 happens between cl_hdf5_enter() and cl_hdf5_leave(). The lock
- * is process-wide and not recursive: nothing between the two may enter again, call the
- * host or wait for another thread. Data is never decoded, and raw data never moved by
- * us, while it is held.
+ * is process-wide, our own or the host's (cl_hdf5_set_lock() in store.h), and not
+ * recursive: nothing between the two may enter again, call the host or wait for another
+ * thread. Data is never decoded, and raw data never moved by us, while it is held.
  */
 #ifndef CL_IO_HDF5_LIB_H
 #define CL_IO_HDF5_LIB_H
@@ -25,9 +25,14 @@ typedef struct {
 void cl_hdf5_enter(cl_hdf5_guard *guard);
 void cl_hdf5_leave(const cl_hdf5_guard *guard);
 
+/* What holds files or ids of libhdf5 between two entries holds the lock's functions as
+ * well: they are not exchanged before it is released. */
+void cl_hdf5_hold(void);
+void cl_hdf5_release(void);
+
 /* Under the lock: CLAST_ENOTSUP where the library that is loaded is not the one that
- * was compiled against. */
-clast_status cl_hdf5_check_version(cl_error *err);
+ * was compiled against, or is not thread-safe and the host has said nothing. */
+clast_status cl_hdf5_check_library(cl_error *err);
 
 /* Under the lock, after a failed call: sets the error with libhdf5's own innermost
  * reason behind the text. A reason that carries an errno decides the status. */

@@ -94,6 +94,7 @@ clast_status cl_outputs_begin(cl_outputs **outputs, size_t n,
     cl_outputs *o = cl_calloc(1, sizeof *o);
     if (!o)
         return cl_error_set(err, CLAST_ENOMEM, "no memory for outputs");
+    cl_hdf5_hold();
     if (log)
         o->log = *log;
     const clast_status status = begin(o, n, specs, err);
@@ -375,6 +376,7 @@ static void free_outputs(cl_outputs *outputs)
     cl_free(outputs->output);
     cl_free(outputs->file);
     cl_free(outputs);
+    cl_hdf5_release();
 }
 
 void cl_outputs_abort(cl_outputs *outputs)

@@ -171,22 +171,38 @@ static clast_status check_moved(const cl_hdf5_source *s, int error, cl_error *er
                         s->where, strerror(error));
 }
 
-static hid_t select_box(const hsize_t *dim, const int64_t *origin, const cl_box *part)
+static bool select_box(hid_t space, const int64_t *origin, const cl_box *part)
 {
     hsize_t lo[CL_MAXDIM], n[CL_MAXDIM];
-    if (part->ndim == 0)
-        return H5Screate(H5S_SCALAR);
     for (int a = 0; a < part->ndim; a++) {
         lo[a] = (hsize_t)(part->lo[a] - origin[a]);
         n[a] = (hsize_t)part->n[a];
     }
-    const hid_t space = H5Screate_simple(part->ndim, dim, NULL);
-    if (space >= 0 &&
-        H5Sselect_hyperslab(space, H5S_SELECT_SET, lo, NULL, n, NULL) >= 0)
-        return space;
-    if (space >= 0)
-        H5Sclose(space);
-    return H5I_INVALID_HID;
+    return space >= 0 &&
+           (part->ndim == 0 ||
+            H5Sselect_hyperslab(space, H5S_SELECT_SET, lo, NULL, n, NULL) >= 0);
+}
+
+static hid_t memory_space(const cl_box *box)
+{
+    hsize_t dim[CL_MAXDIM];
+    for (int a = 0; a < box->ndim; a++)
+        dim[a] = (hsize_t)box->n[a];
+    return box->ndim == 0 ? H5Screate(H5S_SCALAR)
+                          : H5Screate_simple(box->ndim, dim, NULL);
+}
+
+/* A host may have given its dataset another extent since it was opened. */
+static bool has_shape(hid_t space, const cl_shape *shape)
+{
+    hsize_t dim[CL_MAXDIM];
+    if (space < 0 || H5Sget_simple_extent_ndims(space) != shape->ndim ||
+        H5Sget_simple_extent_dims(space, dim, NULL) != shape->ndim)
+        return false;
+    for (int a = 0; a < shape->ndim; a++)
+        if (dim[a] != (hsize_t)shape->dim[a])
+            return false;
+    return true;
 }
 
 /* The part of a box through H5Dread; raw is C-contiguous over the box. Under the lock.
@@ -194,17 +210,14 @@ static hid_t select_box(const hsize_t *dim, const int64_t *origin, const cl_box 
 static clast_status read_by_library(const cl_hdf5_source *s, const cl_box *box,
                                     const cl_box *part, void *raw, cl_error *err)
 {
-    hsize_t memory_dim[CL_MAXDIM], file_dim[CL_MAXDIM];
     const int64_t zero[CL_MAXDIM] = {0};
-    for (int a = 0; a < box->ndim; a++) {
-        memory_dim[a] = (hsize_t)box->n[a];
-        file_dim[a] = (hsize_t)s->base.info.shape.dim[a];
-    }
-    const hid_t memory = select_box(memory_dim, box->lo, part);
-    const hid_t file = select_box(file_dim, zero, part);
+    const hid_t memory = memory_space(box), file = H5Dget_space(s->dataset);
     clast_status status = CLAST_OK;
-    if (memory < 0 || file < 0 ||
-        H5Dread(s->dataset, s->memory_type, memory, file, H5P_DEFAULT, raw) < 0)
+    if (file >= 0 && !has_shape(file, &s->base.info.shape))
+        status = cl_error_set(
+            err, CLAST_EIO, "%s was given another shape while it is in use", s->where);
+    else if (!select_box(memory, box->lo, part) || !select_box(file, zero, part) ||
+             H5Dread(s->dataset, s->memory_type, memory, file, H5P_DEFAULT, raw) < 0)
         status = cl_hdf5_fail(err, CLAST_EFORMAT, "%s: reading failed", s->where);
     if (memory >= 0)
         H5Sclose(memory);

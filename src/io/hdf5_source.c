@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Opening a dataset.
+ * Opening a dataset, by the names of file and path or by the host's own id.
  *
  * The path is followed through soft links; a link to another file is followed as well,
  * and that file is then opened like any input, so that addresses and descriptor belong
  * together. Where the dataset is missing the message lists those that are there.
  *
- * The canary: a dataset that would be read past libhdf5 has its first stored chunk (and
- * the last one, where the array's end cuts it) read both ways when it is opened. If one
- * bit differs the library's way is used from then on. That costs two chunks and guards
- * against what we do not know about the format. Chunks of more than 8 MiB are spared:
- * the memory for it would not be in anybody's budget.
+ * A dataset of the host is held by one more reference to its id and read by H5Dread,
+ * which sees what the host has not flushed, whatever driver the file is open with. Only
+ * where the host has the file open for reading, through libhdf5's plain driver, is it
+ * opened once more by its name, to be read as any other input.
  */
 #include "io/hdf5_source.h"
 
@@ -18,12 +17,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "io/hdf5_capture.h"
 #include "io/hdf5_lib.h"
 #include "io/hdf5_tree.h"
 
-#define CANARY_BYTES ((uint64_t)8 << 20)
-#define CANARY_TRIES 64 /* chunks looked at for one that is stored */
+#define NAME_ROOM 4096
 
 static void close_hdf5(cl_source *source)
 {
@@ -87,7 +84,7 @@ static clast_status fail_link(const cl_hdf5_source *s, cl_error *err)
  * is found there by its address, since its name may be lost on the way. */
 static clast_status move_to_own_file(cl_hdf5_source *s, cl_error *err)
 {
-    char name[4096];
+    char name[NAME_ROOM];
     H5O_info_t object;
     const hid_t file = H5Iget_file_id(s->dataset);
     const bool is_here = file >= 0 && cl_hdf5_descriptor(file) == s->file->fd;
@@ -120,131 +117,110 @@ static clast_status open_locked(cl_hdf5_source *s, const char *file, const char 
     return cl_hdf5_classify(s, raw, err);
 }
 
-/* --- the canary ------------------------------------------------------------------ */
-
-/* The box of a chunk by its place in C order, clipped; *is_stored tells whether it has
- * an address. */
-static cl_box chunk_at(cl_hdf5_source *s, int64_t index, bool *is_stored)
-{
-    const cl_source_info *info = &s->base.info;
-    cl_box box = {.ndim = info->shape.ndim};
-    hsize_t offset[CL_MAXDIM];
-    for (int a = box.ndim - 1; a >= 0; a--) {
-        const int64_t n = (info->shape.dim[a] - 1) / info->chunk[a] + 1;
-        box.lo[a] = index % n * info->chunk[a];
-        index /= n;
-        const int64_t left = info->shape.dim[a] - box.lo[a];
-        box.n[a] = left < info->chunk[a] ? left : info->chunk[a];
-        offset[a] = (hsize_t)box.lo[a];
-    }
-    uint64_t at, bytes;
-    uint32_t mask;
-    cl_hdf5_guard guard;
-    cl_hdf5_enter(&guard);
-    *is_stored =
-        cl_hdf5_locate(s->dataset, offset, &at, &bytes, &mask) == CL_CHUNK_STORED;
-    cl_hdf5_leave(&guard);
-    return box;
-}
-
-static clast_status read_box(cl_hdf5_source *s, const cl_box *box, void *dst,
-                             void *staging, cl_error *err)
-{
-    uint64_t stored;
-    CL_TRY(cl_source_fetch(&s->base, box, dst, staging, &stored, err));
-    return cl_source_decode(&s->base, box, dst, staging, err);
-}
-
-/* Whether both ways agree on a box. Where they both fail, the chunk is damaged, and
- * whoever reads it will hear so. Without memory for the test: yes. */
-static bool both_agree(cl_hdf5_source *s, const cl_box *box)
-{
-    const uint64_t bytes =
-        (uint64_t)cl_box_count(box) * clast_dtype_size(s->base.info.dtype);
-    const uint64_t staging = cl_source_staging(&s->base, box);
-    char *memory = cl_alloc(2 * bytes + staging + 256);
-    if (!memory)
-        return true;
-    char *fast = memory + (64 - (uintptr_t)memory % 64);
-    char *slow = fast + (bytes + 63) / 64 * 64;
-    char *work = slow + (bytes + 63) / 64 * 64;
-    const cl_access access = s->access;
-    const clast_status fast_status = read_box(s, box, fast, work, NULL);
-    s->access = CL_ACCESS_LIBRARY;
-    const clast_status slow_status = read_box(s, box, slow, work, NULL);
-    s->access = access;
-    const bool is_equal = fast_status == CLAST_OK && slow_status == CLAST_OK
-                              ? memcmp(fast, slow, bytes) == 0
-                              : slow_status != CLAST_OK;
-    cl_free(memory);
-    return is_equal;
-}
-
-static bool sing(cl_hdf5_source *s)
-{
-    const cl_source_info *info = &s->base.info;
-    int64_t n = 1;
-    bool is_cut = false, is_stored = false;
-    for (int a = 0; a < info->shape.ndim; a++) {
-        n *= (info->shape.dim[a] - 1) / info->chunk[a] + 1;
-        is_cut = is_cut || info->shape.dim[a] % info->chunk[a] != 0;
-    }
-    cl_box box = {0};
-    for (int64_t i = 0; i < n && i < CANARY_TRIES && !is_stored; i++)
-        box = chunk_at(s, i, &is_stored);
-    if (is_stored && !both_agree(s, &box))
-        return false;
-    if (!is_cut)
-        return true;
-    box = chunk_at(s, n - 1, &is_stored);
-    return !is_stored || both_agree(s, &box);
-}
-
-static void try_canary(cl_hdf5_source *s, const cl_log *log)
-{
-    if ((s->access != CL_ACCESS_FILTERED && s->access != CL_ACCESS_CHUNKED) ||
-        s->chunk_bytes > CANARY_BYTES || sing(s))
-        return;
-    cl_log_warning(log,
-                   "%s: direct reading gave other bits than H5Dread, which is used "
-                   "from here on",
-                   s->where);
-    s->access = CL_ACCESS_LIBRARY;
-    s->base.info.is_slow = true;
-    s->base.info.staging_per_chunk = s->base.info.staging_fixed = 0;
-    cl_hdf5_count_staging(s);
-}
-
-static cl_hdf5_source *new_source(const char *file, const char *path)
+static cl_hdf5_source *new_source(void)
 {
     cl_hdf5_source *s = cl_calloc(1, sizeof *s);
     if (!s)
         return NULL;
-    const size_t bytes = strlen(file) + strlen(path) + 3;
     s->base.class = &hdf5_class;
     s->dataset = s->memory_type = H5I_INVALID_HID;
+    return s;
+}
+
+/* Without memory for them the names stay NULL. */
+static void name_source(cl_hdf5_source *s, const char *file, const char *path)
+{
+    const size_t bytes = strlen(file) + strlen(path) + 3;
     s->name = cl_strdup(path);
     s->where = cl_alloc(bytes);
     if (s->where)
         snprintf(s->where, bytes, "%s:%s%s", file, path[0] == '/' ? "" : "/", path);
-    return s;
 }
 
-clast_status cl_source_open_hdf5(cl_source **source, const char *file, const char *path,
-                                 bool raw, const cl_log *log, cl_error *err)
+/* Whether the host has the file of this dataset open for reading only and through
+ * libhdf5's plain driver; *st is that file's then. */
+static bool is_plain_read_only(hid_t dataset, struct stat *st)
 {
-    *source = NULL;
-    if (!file || !*file || !path || !*path)
-        return cl_error_set(err, CLAST_EVALUE, "a file and a path in it are needed");
-    cl_hdf5_source *s = new_source(file, path);
-    if (!s || !s->name || !s->where) {
-        cl_source_close(s ? &s->base : NULL);
-        return cl_error_set(err, CLAST_ENOMEM, "no memory for a source");
+    unsigned intent = 0;
+    bool is_plain = false;
+    const hid_t file = H5Iget_file_id(dataset);
+    const hid_t list = file < 0 ? file : H5Fget_access_plist(file);
+    if (list >= 0 && H5Fget_intent(file, &intent) >= 0 && intent == H5F_ACC_RDONLY &&
+        H5Pget_driver(list) == H5FD_SEC2) {
+        const int fd = cl_hdf5_descriptor(file);
+        is_plain = fd >= 0 && fstat(fd, st) == 0;
     }
-    cl_hdf5_guard guard;
-    cl_hdf5_enter(&guard);
-    const clast_status status = open_locked(s, file, path, raw, err);
-    cl_hdf5_leave(&guard);
+    if (list >= 0)
+        H5Pclose(list);
+    if (file >= 0)
+        H5Fclose(file);
+    return is_plain;
+}
+
+/* Opens the host's dataset once more, in a file of ours. Where that does not go, the
+ * host's stays. */
+static void open_again(cl_hdf5_source *s)
+{
+    struct stat st;
+    H5O_info_t object;
+    cl_hdf5_file *there;
+    if (!is_plain_read_only(s->dataset, &st) ||
+        H5Oget_info2(s->dataset, &object, H5O_INFO_BASIC) < 0 ||
+        cl_hdf5_file_open(&there, s->file->name, NULL) != CLAST_OK)
+        return;
+    hid_t ours = H5I_INVALID_HID;
+    if (there->at_open.st_dev == st.st_dev && there->at_open.st_ino == st.st_ino)
+        ours = H5Oopen_by_addr(there->id, object.addr);
+    if (H5Iget_type(ours) == H5I_DATASET) {
+        H5Dclose(s->dataset);
+        s->dataset = ours;
+        cl_hdf5_file_close(s->file);
+        s->file = there;
+        return;
+    }
+    if (ours >= 0)
+        H5Oclose(ours);
+    cl_hdf5_file_close(there);
+}
+
+static clast_status name_host(cl_hdf5_source *s, cl_error *err)
+{
+    char path[NAME_ROOM] = "";
+    CL_TRY(cl_hdf5_file_of_host(&s->file, s->dataset, err));
+    const ssize_t n = H5Iget_name(s->dataset, path, sizeof path);
+    name_source(s, s->file->name, n > 0 ? path : "/(a dataset without a name)");
+    if (s->name && s->where)
+        return CLAST_OK;
+    return cl_error_set(err, CLAST_ENOMEM, "no memory for a source");
+}
+
+static clast_status open_id_locked(cl_hdf5_source *s, hid_t id, bool raw, cl_error *err)
+{
+    CL_TRY(cl_hdf5_check_library(err));
+    const H5I_type_t type = H5Iget_type(id);
+    if (type < 0)
+        return cl_error_set(err, CLAST_EVALUE,
+                            "%lld is no open id of the libhdf5 that Clast uses",
+                            (long long)id);
+    if (type != H5I_DATASET)
+        return cl_error_set(err, CLAST_EVALUE, "%lld is not the id of a dataset",
+                            (long long)id);
+    if (H5Iinc_ref(id) < 0)
+        return cl_hdf5_fail(err, CLAST_EVALUE, "the id %lld cannot be held",
+                            (long long)id);
+    s->dataset = id;
+    CL_TRY(name_host(s, err));
+    open_again(s);
+    CL_TRY(cl_hdf5_classify(s, raw, err));
+    if (s->file->fd < 0) /* nothing tells whether it was changed since */
+        s->base.identity = cl_identity_unique();
+    return CLAST_OK;
+}
+
+/* Hands the source out, or frees it. */
+static clast_status finish(cl_source **source, cl_hdf5_source *s, clast_status status,
+                           const cl_log *log)
+{
     if (status != CLAST_OK) {
         cl_source_close(&s->base);
         return status;
@@ -253,7 +229,41 @@ clast_status cl_source_open_hdf5(cl_source **source, const char *file, const cha
     s->base.info.path = s->name;
     if (s->note[0])
         cl_log_info(log, "%s: %s", s->where, s->note);
-    try_canary(s, log);
+    cl_hdf5_try_canary(s, log);
     *source = &s->base;
     return CLAST_OK;
+}
+
+clast_status cl_source_open_hdf5(cl_source **source, const char *file, const char *path,
+                                 bool raw, const cl_log *log, cl_error *err)
+{
+    *source = NULL;
+    if (!file || !*file || !path || !*path)
+        return cl_error_set(err, CLAST_EVALUE, "a file and a path in it are needed");
+    cl_hdf5_source *s = new_source();
+    if (s)
+        name_source(s, file, path);
+    if (!s || !s->name || !s->where) {
+        cl_source_close(s ? &s->base : NULL);
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for a source");
+    }
+    cl_hdf5_guard guard;
+    cl_hdf5_enter(&guard);
+    const clast_status status = open_locked(s, file, path, raw, err);
+    cl_hdf5_leave(&guard);
+    return finish(source, s, status, log);
+}
+
+clast_status cl_source_open_hdf5_id(cl_source **source, int64_t dataset, bool raw,
+                                    const cl_log *log, cl_error *err)
+{
+    *source = NULL;
+    cl_hdf5_source *s = new_source();
+    if (!s)
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for a source");
+    cl_hdf5_guard guard;
+    cl_hdf5_enter(&guard);
+    const clast_status status = open_id_locked(s, (hid_t)dataset, raw, err);
+    cl_hdf5_leave(&guard);
+    return finish(source, s, status, log);
 }

@@ -45,6 +45,9 @@ clast_status cl_hdf5_fetch(cl_source *source, const cl_box *box, void *dst,
                            void *staging, uint64_t *stored, cl_error *err);
 clast_status cl_hdf5_decode(cl_source *source, const cl_box *box, void *dst,
                             void *staging, cl_error *err);
+/* Reads a chunk or two both ways; where they differ, falls back on the library. Not
+ * under the lock. */
+void cl_hdf5_try_canary(cl_hdf5_source *s, const cl_log *log);
 /* Sets the staging numbers of info. */
 void cl_hdf5_count_staging(cl_hdf5_source *s);
 

@@ -535,7 +535,7 @@ static clast_status reopen(cl_outputs *outputs, size_t index, cl_error *err)
 
 static clast_status begin_locked(cl_outputs *outputs, size_t index, cl_error *err)
 {
-    CL_TRY(cl_hdf5_check_version(err));
+    CL_TRY(cl_hdf5_check_library(err));
     CL_TRY(make_datasets(outputs, index, err));
     CL_TRY(find_datasets(outputs, index, err));
     CL_TRY(reserve(outputs, index, err));

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/shape.h"
 #include "base/status.h"
+#include "clast/context.h"
 #include "clast/sink.h"
 
 typedef struct cl_source cl_source;
@@ -41,6 +42,12 @@ typedef struct {
 /* Opens a dataset; several sources of one file share the open file. */
 clast_status cl_source_open_hdf5(cl_source **source, const char *file, const char *path,
                                  bool raw, const cl_log *log, cl_error *err);
+/* The host's own open dataset; raw and log as above. The id stays the host's. */
+clast_status cl_source_open_hdf5_id(cl_source **source, int64_t dataset, bool raw,
+                                    const cl_log *log, cl_error *err);
+/* What every call of libhdf5 is made under; NULL, NULL: our own lock. CLAST_EVALUE one
+ * of them is NULL, CLAST_EBUSY anything of libhdf5 is open here or being called. */
+clast_status cl_hdf5_set_lock(clast_lock_fn *lock, clast_lock_fn *unlock, void *arg);
 /* Memory of the caller (borrowed), or of ours: free_data is then called with data at
  * the end. */
 clast_status cl_source_open_memory(cl_source **source, const clast_buffer *buffer,

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The canary: a dataset that would be read past libhdf5 has its first stored chunk (and
+ * the last one, where the array's end cuts it) read both ways when it is opened. If one
+ * bit differs the library's way is used from then on. That costs two chunks and guards
+ * against what we do not know about the format. Chunks of more than 8 MiB are spared:
+ * the memory for it would not be in anybody's budget.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "io/hdf5_capture.h"
+#include "io/hdf5_lib.h"
+#include "io/hdf5_source.h"
+
+#define CANARY_BYTES ((uint64_t)8 << 20)
+#define CANARY_TRIES 64 /* chunks looked at for one that is stored */
+
+/* The box of a chunk by its place in C order, clipped; *is_stored tells whether it has
+ * an address. */
+static cl_box chunk_at(cl_hdf5_source *s, int64_t index, bool *is_stored)
+{
+    const cl_source_info *info = &s->base.info;
+    cl_box box = {.ndim = info->shape.ndim};
+    hsize_t offset[CL_MAXDIM];
+    for (int a = box.ndim - 1; a >= 0; a--) {
+        const int64_t n = (info->shape.dim[a] - 1) / info->chunk[a] + 1;
+        box.lo[a] = index % n * info->chunk[a];
+        index /= n;
+        const int64_t left = info->shape.dim[a] - box.lo[a];
+        box.n[a] = left < info->chunk[a] ? left : info->chunk[a];
+        offset[a] = (hsize_t)box.lo[a];
+    }
+    uint64_t at, bytes;
+    uint32_t mask;
+    cl_hdf5_guard guard;
+    cl_hdf5_enter(&guard);
+    *is_stored =
+        cl_hdf5_locate(s->dataset, offset, &at, &bytes, &mask) == CL_CHUNK_STORED;
+    cl_hdf5_leave(&guard);
+    return box;
+}
+
+static clast_status read_box(cl_hdf5_source *s, const cl_box *box, void *dst,
+                             void *staging, cl_error *err)
+{
+    uint64_t stored;
+    CL_TRY(cl_source_fetch(&s->base, box, dst, staging, &stored, err));
+    return cl_source_decode(&s->base, box, dst, staging, err);
+}
+
+/* Whether both ways agree on a box. Where they both fail, the chunk is damaged, and
+ * whoever reads it will hear so. Without memory for the test: yes. */
+static bool both_agree(cl_hdf5_source *s, const cl_box *box)
+{
+    const uint64_t bytes =
+        (uint64_t)cl_box_count(box) * clast_dtype_size(s->base.info.dtype);
+    const uint64_t staging = cl_source_staging(&s->base, box);
+    char *memory = cl_alloc(2 * bytes + staging + 256);
+    if (!memory)
+        return true;
+    char *fast = memory + (64 - (uintptr_t)memory % 64);
+    char *slow = fast + (bytes + 63) / 64 * 64;
+    char *work = slow + (bytes + 63) / 64 * 64;
+    const cl_access access = s->access;
+    const clast_status fast_status = read_box(s, box, fast, work, NULL);
+    s->access = CL_ACCESS_LIBRARY;
+    const clast_status slow_status = read_box(s, box, slow, work, NULL);
+    s->access = access;
+    const bool is_equal = fast_status == CLAST_OK && slow_status == CLAST_OK
+                              ? memcmp(fast, slow, bytes) == 0
+                              : slow_status != CLAST_OK;
+    cl_free(memory);
+    return is_equal;
+}
+
+static bool sing(cl_hdf5_source *s)
+{
+    const cl_source_info *info = &s->base.info;
+    int64_t n = 1;
+    bool is_cut = false, is_stored = false;
+    for (int a = 0; a < info->shape.ndim; a++) {
+        n *= (info->shape.dim[a] - 1) / info->chunk[a] + 1;
+        is_cut = is_cut || info->shape.dim[a] % info->chunk[a] != 0;
+    }
+    cl_box box = {0};
+    for (int64_t i = 0; i < n && i < CANARY_TRIES && !is_stored; i++)
+        box = chunk_at(s, i, &is_stored);
+    if (is_stored && !both_agree(s, &box))
+        return false;
+    if (!is_cut)
+        return true;
+    box = chunk_at(s, n - 1, &is_stored);
+    return !is_stored || both_agree(s, &box);
+}
+
+void cl_hdf5_try_canary(cl_hdf5_source *s, const cl_log *log)
+{
+    if ((s->access != CL_ACCESS_FILTERED && s->access != CL_ACCESS_CHUNKED) ||
+        s->chunk_bytes > CANARY_BYTES || sing(s))
+        return;
+    cl_log_warning(log,
+                   "%s: direct reading gave other bits than H5Dread, which is used "
+                   "from here on",
+                   s->where);
+    s->access = CL_ACCESS_LIBRARY;
+    s->base.info.is_slow = true;
+    s->base.info.staging_per_chunk = s->base.info.staging_fixed = 0;
+    cl_hdf5_count_staging(s);
+}
