@@ -3,7 +3,7 @@
 
 BUILD ?= build
 
-.PHONY: all help demo check bench bench-tasks soak install format clean
+.PHONY: all help demo check bench bench-tasks bench-big soak install format clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -18,6 +18,7 @@ help:
 	@echo "make check      install what is missing, build, pass every test (at most 10 minutes on 2 cores)"
 	@echo "make bench      the reference workloads beside Dask, with the machine's limits"
 	@echo "make bench-tasks  what tasks cost, beside OpenMP and StarPU"
+	@echo "make bench-big  26 GiB beside what direct I/O reaches (40 GiB of disk under build-bench/)"
 	@echo "make soak       the long suites: random programs, kills and signals for hours"
 	@echo "make install    into the prefix of Meson (DESTDIR is honoured)"
 	@echo "make format     clang-format over the sources"
@@ -37,6 +38,10 @@ bench:
 bench-tasks:
 	scripts/packages.sh bench
 	scripts/bench_tasks.sh
+
+bench-big:
+	scripts/packages.sh bench
+	scripts/bench.sh --big
 
 soak: all
 	meson test -C $(BUILD) --suite soak --timeout-multiplier 0 --print-errorlogs
