@@ -19,6 +19,7 @@ typedef struct clast_hdf5_options {
     bool overwrite;       /**< an existing dataset of that name is replaced; otherwise
                              CLAST_EEXIST */
     bool no_sync;         /**< leave out the fsyncs before the file appears */
+    bool no_attributes;   /**< none of the inputs' attributes are carried */
     uint64_t reserved[4]; /**< zero */
 } clast_hdf5_options;
 
@@ -34,6 +35,13 @@ typedef struct clast_sink {
 /**
  * A dataset of an HDF5 file; the file and groups on the way are made where they are not
  * there.
+ *
+ * The dataset gets the attributes of the first HDF5 input that the values come from, as
+ * far as they hold for the result: all but fill values and packing of decoded data after
+ * selections, views and reductions that keep the quantity (mean, min, max), units
+ * without standard_name after sums and differences of equal units, what says neither
+ * units nor names after everything else elementwise, and none after linear algebra and
+ * functions of the caller. docs/hdf5.md has the rules. What cannot be copied is logged.
  *
  * @param options  NULL: chunks and compression as the inputs', or near 1 MiB and none
  */

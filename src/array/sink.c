@@ -4,13 +4,14 @@
  *
  * An HDF5 output takes its chunks from the first input of equal shape, its compression
  * from the first input; without one, chunks come near 1 MiB by halving the longest
- * extents, uncompressed. A buffer must be of the array's dtype and shape, long enough,
+ * extents, uncompressed. Which attributes it carries is in carry.h. A buffer must be of the array's dtype and shape, long enough,
  * without overlap with itself, with another buffer of the run or with memory it reads.
  */
 #include "array/request.h"
 
 #include <string.h>
 
+#include "array/carry.h"
 #include "array/overlap.h"
 #include "array/walk.h"
 
@@ -116,6 +117,19 @@ static clast_status settle_filters(const clast_hdf5_options *o, const inheritanc
     return CLAST_OK;
 }
 
+static clast_status settle_attributes(const clast_ctx *ctx, const clast_sink *sink,
+                                      const clast_hdf5_options *o, cl_output_spec *spec,
+                                      cl_error *err)
+{
+    cl_carry carry = {0};
+    if (!o->no_attributes &&
+        cl_carry_of(ctx->nodes, &ctx->sources, sink->array->id, &carry) != CLAST_OK)
+        return cl_error_set(err, CLAST_ENOMEM, "the process is out of memory");
+    spec->like = carry.source;
+    spec->level = carry.level;
+    return CLAST_OK;
+}
+
 static clast_status settle(clast_ctx *ctx, const clast_sink *sink, cl_output_spec *spec,
                            cl_error *err)
 {
@@ -139,6 +153,7 @@ static clast_status settle(clast_ctx *ctx, const clast_sink *sink, cl_output_spe
                              .no_sync = o->no_sync,
                              .is_canceled = &ctx->is_canceled};
     CL_TRY(settle_filters(o, &h, spec, err));
+    CL_TRY(settle_attributes(ctx, sink, o, spec, err));
     return settle_chunks(spec, o->chunks, &h, spec->chunk, err);
 }
 

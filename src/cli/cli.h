@@ -36,7 +36,7 @@ typedef struct {
     int nchunk; /* 0: default */
     int64_t chunk[CLAST_MAXDIM];
     int gzip; /* as in clast_hdf5_options */
-    bool overwrite, raw, explain, stats, progress, quiet, no_sync;
+    bool overwrite, raw, explain, stats, progress, quiet, no_sync, no_attrs;
     const char *stats_file; /* JSON; NULL: text on stderr */
     const char *trace_file, *graph_file;
 } eval_options;

@@ -39,6 +39,7 @@ static const char help[] =
     "  --chunks N,N,...    of the outputs' storage; -1: the whole axis\n"
     "  --compress KIND     same (as the first input), none, gzip:1 to gzip:9\n"
     "  --overwrite         replace a dataset that exists\n"
+    "  --no-attrs          carry no attributes of the inputs to the outputs\n"
     "  --raw               leave _FillValue, scale_factor and add_offset alone\n"
     "  --explain           print the plan and stop\n"
     "  --stats[=json:FILE] what was planned and what it took, on stderr or in FILE\n"
@@ -255,7 +256,8 @@ static int store(job *j)
     j->stored = (clast_hdf5_options){.chunks = j->o.nchunk > 0 ? j->o.chunk : NULL,
                                      .gzip = j->o.gzip,
                                      .overwrite = j->o.overwrite,
-                                     .no_sync = j->o.no_sync};
+                                     .no_sync = j->o.no_sync,
+                                     .no_attributes = j->o.no_attrs};
     for (int i = 0; i < j->o.nout; i++) {
         const place *out = &j->o.out[i];
         if (j->o.nchunk > 0 && clast_ndim(j->result[i]) != j->o.nchunk) {

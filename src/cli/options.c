@@ -193,6 +193,12 @@ static int set_progress(eval_options *o, const char *option, char *value)
     return EXIT_DONE;
 }
 
+static int set_no_attrs(eval_options *o, const char *option, char *value)
+{
+    o->no_attrs = true;
+    return EXIT_DONE;
+}
+
 static int set_no_sync(eval_options *o, const char *option, char *value)
 {
     o->no_sync = true;
@@ -310,6 +316,7 @@ static const struct {
     {"--progress", FLAG, set_progress}, {"--overwrite", FLAG, set_overwrite},
     {"--raw", FLAG, set_raw},           {"--explain", FLAG, set_explain},
     {"--quiet", FLAG, set_quiet},       {"--no-sync", FLAG, set_no_sync},
+    {"--no-attrs", FLAG, set_no_attrs},
 };
 
 enum { NOPTIONS = sizeof options / sizeof *options };

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "io/hdf5_carry.h"
 #include "io/hdf5_cf.h"
 #include "io/hdf5_lib.h"
 #include "io/hdf5_type.h"
@@ -241,6 +242,7 @@ static clast_status read_datatype(cl_hdf5_source *s, bool raw, bool *is_exact,
     if (!raw)
         cl_hdf5_cf_read(s->dataset, &s->convert);
     s->base.info.dtype = s->convert.dtype;
+    cl_hdf5_carry_digest(s, raw);
     return CLAST_OK;
 }
 

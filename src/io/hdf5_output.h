@@ -28,6 +28,7 @@ typedef struct {
     cl_filters filters;
     _Atomic unsigned char *written; /* a bit a chunk */
     _Atomic int64_t missing;
+    int lost_attributes; /* that could not be copied */
 } cl_output;
 
 typedef struct {

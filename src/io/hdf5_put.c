@@ -85,6 +85,19 @@ static clast_status begin(cl_outputs *outputs, size_t n, const cl_output_spec *s
     return CLAST_OK;
 }
 
+/* What could not be carried is no reason to refuse the data. Not under the lock: the
+ * host's function is called. */
+static void report_losses(const cl_outputs *outputs)
+{
+    for (size_t i = 0; i < outputs->n; i++) {
+        const cl_output *o = &outputs->output[i];
+        if (o->lost_attributes > 0)
+            cl_log_warning(&outputs->log,
+                           "%s:%s: %d of its input's attributes could not be copied",
+                           o->spec.file, o->path, o->lost_attributes);
+    }
+}
+
 clast_status cl_outputs_begin(cl_outputs **outputs, size_t n,
                               const cl_output_spec *specs, const cl_log *log,
                               cl_error *err)
@@ -102,6 +115,7 @@ clast_status cl_outputs_begin(cl_outputs **outputs, size_t n,
         cl_outputs_abort(o);
         return status;
     }
+    report_losses(o);
     *outputs = o;
     return CLAST_OK;
 }

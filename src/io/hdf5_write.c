@@ -21,6 +21,7 @@
 #include "base/alloc.h"
 #include "base/dtype.h"
 #include "io/hdf5_capture.h"
+#include "io/hdf5_carry.h"
 #include "io/hdf5_file.h"
 #include "io/hdf5_lib.h"
 #include "io/hdf5_output.h"
@@ -408,8 +409,25 @@ static hid_t open_atomic(cl_output_file *f, bool is_new_format, bool is_there)
     return file;
 }
 
-static clast_status make_dataset(const cl_output_file *f, hid_t file,
-                                 const cl_output *o, cl_error *err)
+/* The attributes of a dataset that was just made. */
+static clast_status describe(hid_t file, hid_t dataset, cl_output *o, cl_error *err)
+{
+    if (!o->spec.like)
+        return CLAST_OK;
+    char *name = strrchr(o->path, '/');
+    *name = '\0';
+    const hid_t group = H5Gopen2(file, *o->path ? o->path : "/", H5P_DEFAULT);
+    *name = '/';
+    const clast_status status =
+        cl_hdf5_carry(o->spec.like, o->spec.level, o->spec.dtype, group, dataset,
+                      &o->lost_attributes, err);
+    if (group >= 0)
+        H5Gclose(group);
+    return status;
+}
+
+static clast_status make_dataset(const cl_output_file *f, hid_t file, cl_output *o,
+                                 cl_error *err)
 {
     if (make_groups(file, o->path) < 0)
         return cl_output_fail(f, err, "%s:%s: its groups cannot be made", o->spec.file,
@@ -419,9 +437,11 @@ static clast_status make_dataset(const cl_output_file *f, hid_t file,
         return cl_output_fail(f, err, "%s:%s cannot be replaced", o->spec.file,
                               o->path);
     const hid_t dataset = create(file, o);
+    const clast_status status =
+        dataset >= 0 ? describe(file, dataset, o, err) : CLAST_OK;
     if (dataset < 0 || H5Dclose(dataset) < 0)
         return cl_output_fail(f, err, "%s:%s cannot be made", o->spec.file, o->path);
-    return CLAST_OK;
+    return status;
 }
 
 static clast_status make_datasets(cl_outputs *outputs, size_t index, cl_error *err)

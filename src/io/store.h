@@ -37,6 +37,9 @@ typedef struct {
     int gzip; /* deflate level of the storage, 0: none; what outputs inherit */
     bool shuffle;
     const char *file, *path; /* NULL for memory */
+    /* Hashes of what a dataset's attributes say; 0: nothing. */
+    uint64_t units;    /* the units, and the calendar of times */
+    uint64_t encoding; /* fill values, packing, limits, flags */
 } cl_source_info;
 
 /* Opens a dataset; several sources of one file share the open file. */
@@ -76,6 +79,16 @@ clast_status cl_source_decode(cl_source *source, const cl_box *box, void *dst,
  */
 typedef struct cl_outputs cl_outputs;
 
+/* What the values of an output are to those of an input, as far as the input's
+ * attributes still hold for it. */
+typedef enum {
+    CL_CARRY_NOTHING,  /* or not known */
+    CL_CARRY_OTHER,    /* another quantity, computed from the input */
+    CL_CARRY_UNITS,    /* another quantity in the same units */
+    CL_CARRY_QUANTITY, /* the same quantity, other values */
+    CL_CARRY_VALUES    /* some of the input's own values */
+} cl_carry_level;
+
 typedef struct {
     const char *file, *path;
     clast_dtype dtype;
@@ -85,6 +98,8 @@ typedef struct {
     int gzip;                 /* settled: 0 none */
     bool shuffle;
     bool overwrite, no_sync;
+    const cl_source *like; /* HDF5: its attributes are carried; NULL: none are */
+    cl_carry_level level;
     const atomic_bool *is_canceled; /* NULL: never; looked at while a file is copied
                                         and before anything is published */
 } cl_output_spec;
