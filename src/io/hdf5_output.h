@@ -29,6 +29,7 @@ typedef struct {
     _Atomic unsigned char *written; /* a bit a chunk */
     _Atomic int64_t missing;
     int lost_attributes; /* that could not be copied */
+    int lost_scales;     /* of axes with a name */
 } cl_output;
 
 typedef struct {

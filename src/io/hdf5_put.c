@@ -95,6 +95,10 @@ static void report_losses(const cl_outputs *outputs)
             cl_log_warning(&outputs->log,
                            "%s:%s: %d of its input's attributes could not be copied",
                            o->spec.file, o->path, o->lost_attributes);
+        if (o->lost_scales > 0)
+            cl_log_warning(&outputs->log,
+                           "%s:%s: %d of its axes get no name in the file",
+                           o->spec.file, o->path, o->lost_scales);
     }
 }
 

@@ -26,6 +26,7 @@
 #include "io/hdf5_lib.h"
 #include "io/hdf5_output.h"
 #include "io/hdf5_rest.h"
+#include "io/hdf5_scales.h"
 #include "io/hdf5_tree.h"
 #include "io/hdf5_type.h"
 #include "io/hdf5_writer.h"
@@ -426,21 +427,42 @@ static clast_status describe(hid_t file, hid_t dataset, cl_output *o, cl_error *
     return status;
 }
 
+/* Deletes what is replaced; scales and datasets that refer to it must not go on doing
+ * so, since references know no deletion. */
+static clast_status remove_old(const cl_output_file *f, hid_t file, const cl_output *o,
+                               cl_scale_users *users, cl_error *err)
+{
+    if (H5Lexists(file, o->path, H5P_DEFAULT) <= 0)
+        return CLAST_OK;
+    const hid_t old = H5Oopen(file, o->path, H5P_DEFAULT);
+    bool is_good = true;
+    if (old >= 0 && H5Iget_type(old) == H5I_DATASET)
+        is_good = cl_hdf5_scales_release(old, users);
+    if (old >= 0)
+        H5Oclose(old);
+    if (!is_good)
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for dimension scales");
+    if (H5Ldelete(file, o->path, H5P_DEFAULT) >= 0)
+        return CLAST_OK;
+    cl_hdf5_scale_users_fini(users);
+    return cl_output_fail(f, err, "%s:%s cannot be replaced", o->spec.file, o->path);
+}
+
 static clast_status make_dataset(const cl_output_file *f, hid_t file, cl_output *o,
                                  cl_error *err)
 {
     if (make_groups(file, o->path) < 0)
         return cl_output_fail(f, err, "%s:%s: its groups cannot be made", o->spec.file,
                               o->path);
-    if (H5Lexists(file, o->path, H5P_DEFAULT) > 0 &&
-        H5Ldelete(file, o->path, H5P_DEFAULT) < 0)
-        return cl_output_fail(f, err, "%s:%s cannot be replaced", o->spec.file,
-                              o->path);
+    cl_scale_users users = {0};
+    CL_TRY(remove_old(f, file, o, &users, err));
     const hid_t dataset = create(file, o);
-    const clast_status status =
-        dataset >= 0 ? describe(file, dataset, o, err) : CLAST_OK;
+    clast_status status = dataset >= 0 ? describe(file, dataset, o, err) : CLAST_OK;
+    if (dataset >= 0)
+        cl_hdf5_scales_restore(dataset, strrchr(o->path, '/') + 1, &users);
+    cl_hdf5_scale_users_fini(&users);
     if (dataset < 0 || H5Dclose(dataset) < 0)
-        return cl_output_fail(f, err, "%s:%s cannot be made", o->spec.file, o->path);
+        status = cl_output_fail(f, err, "%s:%s cannot be made", o->spec.file, o->path);
     return status;
 }
 
@@ -456,6 +478,9 @@ static clast_status make_datasets(cl_outputs *outputs, size_t index, cl_error *e
     for (size_t i = 0; i < outputs->n && status == CLAST_OK; i++)
         if (outputs->output[i].file == index)
             status = make_dataset(f, file, &outputs->output[i], err);
+    for (size_t i = 0; i < outputs->n && status == CLAST_OK; i++)
+        if (outputs->output[i].file == index)
+            status = cl_hdf5_scales_attach(file, &outputs->output[i], err);
     if ((H5Fclose(file) < 0 || f->error) && status == CLAST_OK)
         status = cl_output_fail(f, err, "%s: writing failed", f->atomic.file);
     return status;

@@ -89,6 +89,15 @@ typedef enum {
     CL_CARRY_VALUES    /* some of the input's own values */
 } cl_carry_level;
 
+/* What an axis of an output is called, and the numbers along it. */
+typedef struct {
+    const char *name;   /* NULL: nothing is known of the axis */
+    const void *values; /* as many as the axis is long; NULL: only its name is known */
+    int64_t stride;     /* bytes */
+    clast_dtype dtype;
+    const cl_source *like; /* HDF5: whose attributes they have; NULL: none */
+} cl_output_dim;
+
 typedef struct {
     const char *file, *path;
     clast_dtype dtype;
@@ -100,6 +109,7 @@ typedef struct {
     bool overwrite, no_sync;
     const cl_source *like; /* HDF5: its attributes are carried; NULL: none are */
     cl_carry_level level;
+    const cl_output_dim *dim;       /* of each axis; NULL: nothing is known */
     const atomic_bool *is_canceled; /* NULL: never; looked at while a file is copied
                                         and before anything is published */
 } cl_output_spec;
