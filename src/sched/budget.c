@@ -103,9 +103,7 @@ static uint64_t guessed_core(const cl_budget *b)
 
 cl_budget cl_budget_of(const cl_engine *engine, const cl_plan *plan, const cl_run *run)
 {
-    cl_budget b = {.neediest = CL_NONE,
-                   .others = persisted_pages(engine, plan, run),
-                   .stated = run->least};
+    cl_budget b = {.neediest = CL_NONE, .all = all_pages(plan)};
     for (uint32_t i = 0; i < plan->nsegment; i++) {
         const cl_segment *s = &plan->segment[i];
         b.tasks += s->ntask;
@@ -120,17 +118,31 @@ cl_budget cl_budget_of(const cl_engine *engine, const cl_plan *plan, const cl_ru
     }
     b.fixed = plan->bytes + guessed_core(&b) + b.blocks * DRIVER_BLOCK +
               plan->nstage * DRIVER_STAGE + plan->ntensor * DRIVER_TENSOR;
-    const uint64_t spent = engine->charged + b.fixed + b.others * CL_PAGE;
-    if (spent < engine->options.memory)
-        b.pages = (engine->options.memory - spent) / CL_PAGE;
-    b.binds = all_pages(plan) > b.pages;
+    cl_budget_settle(&b, engine, plan, run);
     return b;
 }
 
-uint64_t cl_budget_minimum(const cl_engine *engine, const cl_budget *b)
+void cl_budget_settle(cl_budget *b, const cl_engine *engine, const cl_plan *plan,
+                      const cl_run *run)
 {
-    return max(b->stated,
-               engine->charged + b->fixed + (b->others + b->least) * CL_PAGE);
+    b->stated = run->least;
+    b->charged = engine->charged;
+    b->others = persisted_pages(engine, plan, run);
+    const uint64_t spent = b->charged + b->fixed + b->others * CL_PAGE;
+    const uint64_t memory = engine->options.memory;
+    b->pages = spent < memory ? (memory - spent) / CL_PAGE : 0;
+    b->binds = b->all > b->pages;
+}
+
+uint64_t cl_budget_minimum(const cl_budget *b)
+{
+    return max(b->stated, b->charged + b->fixed + (b->others + b->least) * CL_PAGE);
+}
+
+uint64_t cl_engine_unused(const cl_admission *a)
+{
+    const cl_budget *b = &a->budget;
+    return a->is_measured && !b->binds ? (b->pages - b->all) * CL_PAGE : 0;
 }
 
 static double unit_of(uint64_t bytes)
@@ -165,19 +177,18 @@ clast_status cl_budget_check(const cl_engine *engine, const cl_plan *plan,
     char budget[32], task[32], need[32];
     const char *label =
         b->neediest == CL_NONE ? NULL : cl_task_get(plan, b->neediest).stage->label;
-    return cl_error_set(
-        err, CLAST_EBUDGET,
-        "a memory budget of %s is too small: a task of %s needs %s at "
-        "once; %s would do",
-        mebibytes(engine->options.memory, floor, budget, sizeof budget),
-        label ? label : "the plan",
-        mebibytes(b->least * CL_PAGE, ceil, task, sizeof task),
-        mebibytes(cl_budget_minimum(engine, b), ceil, need, sizeof need));
+    return cl_error_set(err, CLAST_EBUDGET,
+                        "a memory budget of %s is too small: a task of %s needs %s at "
+                        "once; %s would do",
+                        mebibytes(engine->options.memory, floor, budget, sizeof budget),
+                        label ? label : "the plan",
+                        mebibytes(b->least * CL_PAGE, ceil, task, sizeof task),
+                        mebibytes(cl_budget_minimum(b), ceil, need, sizeof need));
 }
 
 /* ---- the core of a run ---- */
 
-static uint64_t scratch_pages(const cl_engine *engine, const cl_run *run)
+uint64_t cl_budget_scratch(const cl_engine *engine, const cl_run *run)
 {
     uint64_t bytes = 0;
     if (!run->scratch_folder || cl_scratch_room(run->scratch_folder, &bytes, NULL))
@@ -193,7 +204,7 @@ clast_status cl_budget_core(cl_core **out, const cl_engine *engine, const cl_pla
     for (;;) {
         const cl_core_limits limits = {
             .budget_pages = b->pages,
-            .scratch_pages = b->binds ? scratch_pages(engine, run) : 0,
+            .scratch_pages = b->binds ? cl_budget_scratch(engine, run) : 0,
             .nplace = 1,
             .prefetch = engine->tuning.is_without_prefetch
                             ? 0

@@ -60,6 +60,7 @@ struct cl_engine {
     cl_memory *memory;
     uint64_t charged; /* bytes that others hold */
     uint64_t running; /* bytes that the run under way has besides blocks */
+    uint64_t spare;   /* bytes that others give back before they are lacked */
     cl_persisted *persisted;
     cl_spill spill;
     cl_trace trace;
@@ -67,26 +68,19 @@ struct cl_engine {
     _Atomic int state; /* cl_engine_state */
 };
 
-/* What a run of a plan is admitted with. */
-typedef struct {
-    uint64_t fixed;         /* bytes: plan, core, tables */
-    uint64_t pages;         /* for blocks and workspaces, all that is left */
-    uint64_t others;        /* pages of persisted blocks that the plan does not read */
-    uint64_t least;         /* pages that the neediest task takes */
-    uint64_t stated;        /* cl_run.least */
-    uint32_t neediest;      /* that task */
-    uint64_t tasks, blocks; /* of all segments */
-    uint64_t more;          /* bytes that the core takes beyond what was expected */
-    bool binds;             /* not everything fits at once */
-} cl_budget;
-
 /* budget.c */
+/* With the mutex held, as what persisted arrays and others hold changes. */
 cl_budget cl_budget_of(const cl_engine *engine, const cl_plan *plan, const cl_run *run);
+/* The same plan's, now that others may hold more or less. */
+void cl_budget_settle(cl_budget *budget, const cl_engine *engine, const cl_plan *plan,
+                      const cl_run *run);
 /* CLAST_OK, or CLAST_EBUDGET with the numbers that would fit. */
 clast_status cl_budget_check(const cl_engine *engine, const cl_plan *plan,
                              const cl_budget *budget, cl_error *err);
 /* Bytes of memory with which the plan would run, here and now. */
-uint64_t cl_budget_minimum(const cl_engine *engine, const cl_budget *budget);
+uint64_t cl_budget_minimum(const cl_budget *budget);
+/* Pages that may be written to scratch. */
+uint64_t cl_budget_scratch(const cl_engine *engine, const cl_run *run);
 /* A core with the plan's segments. It may turn out larger than was set aside; then the
  * budget is corrected. */
 clast_status cl_budget_core(cl_core **core, const cl_engine *engine,
@@ -94,9 +88,9 @@ clast_status cl_budget_core(cl_core **core, const cl_engine *engine,
                             cl_error *err);
 
 /* predict.c */
+/* Fills in what an admission says of a rehearsal; may correct its budget. */
 clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_run *run,
-                        cl_budget *budget, clast_stats *stats, uint64_t *excess,
-                        cl_error *err);
+                        cl_admission *admission, cl_error *err);
 
 /* persisted.c: `address` and `slot` are a run's tables by block. */
 bool cl_persisted_is_read(const cl_persisted *p, const cl_plan *plan,

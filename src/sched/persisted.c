@@ -20,6 +20,17 @@ const cl_grid *cl_persisted_grid(const cl_persisted *p)
     return &p->grid;
 }
 
+uint64_t cl_persisted_count(const cl_persisted *p)
+{
+    return p->count;
+}
+
+void cl_persisted_places(const cl_persisted *p, uint8_t *in_memory)
+{
+    for (uint64_t i = 0; i < p->count; i++)
+        in_memory[i] = p->block[i].address != NULL;
+}
+
 bool cl_persisted_is_read(const cl_persisted *p, const cl_plan *plan, const cl_run *run)
 {
     for (uint32_t i = 0; i < plan->nsource; i++)

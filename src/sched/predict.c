@@ -193,12 +193,24 @@ static clast_status adopt_dry(cl_core *core, const cl_plan *plan, const cl_run *
     return status;
 }
 
+static void note(const rehearsal *r, cl_admission *a)
+{
+    const cl_core_counts counts = cl_core_get_counts(r->core);
+    a->excess =
+        r->again + (counts.spilled_pages + counts.reloaded_pages) * (uint64_t)CL_PAGE;
+    a->scratch_pages = counts.peak_scratch_pages;
+    a->peak = a->budget.fixed + counts.peak_pages * CL_PAGE;
+    a->read = r->read;
+    a->written = r->written;
+    a->spilled = counts.spilled_pages * CL_PAGE;
+}
+
 clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_run *run,
-                        cl_budget *budget, clast_stats *stats, uint64_t *excess,
-                        cl_error *err)
+                        cl_admission *admission, cl_error *err)
 {
     uint64_t room = 0;
     const uint32_t workers = (uint32_t)engine->options.workers;
+    cl_budget *budget = &admission->budget;
     rehearsal r = {.plan = plan,
                    .scratch_folder = run->scratch_folder,
                    .width = workers < MOST_WIDTH ? workers : MOST_WIDTH - 1};
@@ -213,14 +225,8 @@ clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_r
     if (status == CLAST_OK)
         status = rehearse(&r, budget, err);
     cl_free(r.is_read);
-    const cl_core_counts counts = cl_core_get_counts(r.core);
-    if (excess)
-        *excess = r.again +
-                  (counts.spilled_pages + counts.reloaded_pages) * (uint64_t)CL_PAGE;
-    stats->predicted_peak = budget->fixed + counts.peak_pages * CL_PAGE;
-    stats->predicted_read = r.read;
-    stats->predicted_written = r.written;
-    stats->predicted_spilled = counts.spilled_pages * CL_PAGE;
+    note(&r, admission);
+    admission->is_rehearsed = status == CLAST_OK;
     cl_core_free(r.core);
     return status;
 }

@@ -86,22 +86,25 @@ void cl_engine_write_trace(const cl_engine *engine, clast_text_fn *write, void *
 
 /* ---- charges; with the mutex ---- */
 
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
 /* Bytes that blocks may have. */
 static uint64_t left(const cl_engine *engine)
 {
-    const uint64_t spent = engine->charged + engine->running;
-    return spent < engine->options.memory ? engine->options.memory - spent : 0;
+    return less(engine->options.memory, engine->charged + engine->running);
 }
 
 static uint64_t free_bytes(const cl_engine *engine)
 {
-    const uint64_t live = cl_memory_live(engine->memory) * CL_PAGE;
-    return left(engine) > live ? left(engine) - live : 0;
+    return less(left(engine), cl_memory_live(engine->memory) * CL_PAGE);
 }
 
 static void adjust_limit(cl_engine *engine)
 {
-    cl_memory_set_limit(engine->memory, left(engine) / CL_PAGE);
+    cl_memory_set_limit(engine->memory, less(left(engine), engine->spare) / CL_PAGE);
 }
 
 clast_status cl_engine_charge(cl_engine *engine, uint64_t bytes, cl_error *err)
@@ -134,6 +137,14 @@ void cl_engine_uncharge(cl_engine *engine, uint64_t bytes)
     cl_mutex_unlock(&engine->mutex);
 }
 
+void cl_engine_set_spare(cl_engine *engine, uint64_t bytes)
+{
+    cl_mutex_lock(&engine->mutex);
+    engine->spare = bytes;
+    adjust_limit(engine);
+    cl_mutex_unlock(&engine->mutex);
+}
+
 uint64_t cl_engine_free_bytes(cl_engine *engine)
 {
     cl_mutex_lock(&engine->mutex);
@@ -148,11 +159,55 @@ static void note_budget(const cl_engine *engine, const cl_plan *plan,
                         const cl_budget *budget, clast_stats *stats)
 {
     stats->memory = engine->options.memory;
-    stats->minimum_memory = cl_budget_minimum(engine, budget);
+    stats->minimum_memory = cl_budget_minimum(budget);
     stats->plan_bytes = plan->bytes;
     stats->tasks = budget->tasks;
     stats->blocks = budget->blocks;
     stats->workers = engine->options.workers;
+}
+
+static void note_prediction(const cl_admission *admission, clast_stats *stats)
+{
+    stats->predicted_peak = admission->peak;
+    stats->predicted_read = admission->read;
+    stats->predicted_written = admission->written;
+    stats->predicted_spilled = admission->spilled;
+}
+
+/* Others may hold more than when the plan was measured (less changes nothing). */
+static void settle_again(cl_engine *engine, const cl_plan *plan, const cl_run *run,
+                         cl_admission *a)
+{
+    cl_budget now = a->budget;
+    cl_budget_settle(&now, engine, plan, run);
+    a->budget.stated = now.stated;
+    if (now.pages >= a->budget.pages)
+        return;
+    a->is_rehearsed = a->is_rehearsed && !now.binds;
+    a->budget = now;
+}
+
+/* Workspaces of the plan's stages, and its budget. exec: NULL, or to be filled in. */
+static clast_status measure(cl_engine *engine, cl_plan *plan, const cl_run *run,
+                            cl_exec *exec, cl_admission *a, cl_error *err)
+{
+    cl_exec own = {0};
+    clast_status status = CLAST_OK;
+    if (exec || !a->is_measured)
+        status = cl_exec_init(exec ? exec : &own, plan, run, err);
+    if (status == CLAST_OK && !a->is_measured)
+        status = cl_exec_measure(exec ? exec : &own, plan, err);
+    cl_exec_fini(&own);
+    CL_TRY(status);
+    /* Another thread may drop a persisted array meanwhile. */
+    cl_mutex_lock(&engine->mutex);
+    if (a->is_measured)
+        settle_again(engine, plan, run, a);
+    else
+        a->budget = cl_budget_of(engine, plan, run);
+    cl_mutex_unlock(&engine->mutex);
+    a->is_measured = true;
+    return CLAST_OK;
 }
 
 /* Where the budget binds there is always a dry run; otherwise for small plans, or for
@@ -161,63 +216,54 @@ typedef enum { REHEARSE_BOUND, REHEARSE_SMALL, REHEARSE_ALWAYS } rehearsing;
 
 /* Everything that can be known beforehand. */
 static clast_status admit(cl_engine *engine, cl_plan *plan, const cl_run *run,
-                          cl_exec *exec, rehearsing when, cl_budget *budget,
-                          clast_stats *stats, uint64_t *excess, cl_error *err)
+                          cl_exec *exec, rehearsing when, cl_admission *a,
+                          clast_stats *stats, cl_error *err)
 {
-    CL_TRY(cl_exec_init(exec, plan, run, err));
-    CL_TRY(cl_exec_measure(exec, plan, err));
-    /* Another thread may drop a persisted array meanwhile. */
-    cl_mutex_lock(&engine->mutex);
-    *budget = cl_budget_of(engine, plan, run);
+    CL_TRY(measure(engine, plan, run, exec, a, err));
+    const cl_budget *budget = &a->budget;
     note_budget(engine, plan, budget, stats);
-    const clast_status fits = cl_budget_check(engine, plan, budget, err);
-    cl_mutex_unlock(&engine->mutex);
-    CL_TRY(fits);
-    if (when == REHEARSE_ALWAYS || budget->binds ||
-        (when == REHEARSE_SMALL && budget->tasks < ALWAYS_REHEARSED))
-        CL_TRY(cl_predict(engine, plan, run, budget, stats, excess, err));
-    return CLAST_OK;
+    CL_TRY(cl_budget_check(engine, plan, budget, err));
+    clast_status status = CLAST_OK;
+    if (!a->is_rehearsed &&
+        (when == REHEARSE_ALWAYS || budget->binds ||
+         (when == REHEARSE_SMALL && budget->tasks < ALWAYS_REHEARSED)))
+        status = cl_predict(engine, plan, run, a, err);
+    note_prediction(a, stats);
+    return status;
 }
 
 clast_status cl_engine_predict(cl_engine *engine, cl_plan *plan, const cl_run *run,
                                clast_stats *stats, cl_error *err)
 {
-    cl_exec exec = {0};
-    cl_budget budget;
-    const clast_status status =
-        admit(engine, plan, run, &exec, REHEARSE_ALWAYS, &budget, stats, NULL, err);
-    cl_exec_fini(&exec);
-    return status;
+    cl_admission own = {0};
+    return admit(engine, plan, run, NULL, REHEARSE_ALWAYS,
+                 run->admission ? run->admission : &own, stats, err);
 }
 
 clast_status cl_engine_minimum(cl_engine *engine, cl_plan *plan, const cl_run *run,
                                uint64_t *bytes, cl_error *err)
 {
-    cl_exec exec = {0};
-    clast_status status = cl_exec_init(&exec, plan, run, err);
-    if (status == CLAST_OK)
-        status = cl_exec_measure(&exec, plan, err);
-    if (status == CLAST_OK) {
-        cl_mutex_lock(&engine->mutex);
-        const cl_budget budget = cl_budget_of(engine, plan, run);
-        *bytes = cl_budget_minimum(engine, &budget);
-        cl_mutex_unlock(&engine->mutex);
-    }
-    cl_exec_fini(&exec);
-    return status;
+    cl_admission own = {0}, *a = run->admission ? run->admission : &own;
+    CL_TRY(measure(engine, plan, run, NULL, a, err));
+    *bytes = cl_budget_minimum(&a->budget);
+    return CLAST_OK;
 }
 
 clast_status cl_engine_excess(cl_engine *engine, cl_plan *plan, const cl_run *run,
                               uint64_t *bytes, cl_error *err)
 {
-    cl_exec exec = {0};
-    cl_budget budget;
+    cl_admission own = {0}, *a = run->admission ? run->admission : &own;
     clast_stats stats = {0};
-    *bytes = 0;
     const clast_status status =
-        admit(engine, plan, run, &exec, REHEARSE_BOUND, &budget, &stats, bytes, err);
-    cl_exec_fini(&exec);
+        admit(engine, plan, run, NULL, REHEARSE_BOUND, a, &stats, err);
+    *bytes = a->excess;
     return status;
+}
+
+bool cl_engine_has_scratch(const cl_engine *engine, const cl_run *run)
+{
+    const cl_admission *a = run->admission;
+    return a->scratch_pages == 0 || cl_budget_scratch(engine, run) >= a->scratch_pages;
 }
 
 /* ---- a run ---- */
@@ -344,11 +390,11 @@ clast_status cl_engine_run(cl_engine *engine, cl_plan *plan, const cl_run *run,
     clast_stats own = {0};
     clast_stats *stats = run->stats ? run->stats : &own;
     cl_exec exec = {0};
-    cl_budget budget;
+    cl_admission known = {0}, *a = run->admission ? run->admission : &known;
     clast_status status =
-        admit(engine, plan, run, &exec, REHEARSE_SMALL, &budget, stats, NULL, err);
+        admit(engine, plan, run, &exec, REHEARSE_SMALL, a, stats, err);
     if (status == CLAST_OK)
-        status = drive(engine, plan, run, &exec, &budget, stats, err);
+        status = drive(engine, plan, run, &exec, &a->budget, stats, err);
     cl_exec_fini(&exec);
     stats->run_seconds = cl_clock() - begun;
     atomic_store(&engine->state, CL_ENGINE_IDLE);

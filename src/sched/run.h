@@ -46,12 +46,18 @@ clast_status cl_engine_charge(cl_engine *engine, uint64_t bytes, cl_error *err);
 void cl_engine_uncharge(cl_engine *engine, uint64_t bytes);
 uint64_t
 cl_engine_free_bytes(cl_engine *engine); /* budget less charges: what a run may have */
+/* Bytes that others hold and will give back before anything lacks them: still free, but
+ * not to be kept by memory that blocks have touched. */
+void cl_engine_set_spare(cl_engine *engine, uint64_t bytes);
 
 /* Persisted arrays: blocks of one tensor. A source whose blocks the engine holds.
  */
 typedef struct cl_persisted cl_persisted;
 void cl_persisted_free(cl_engine *engine, cl_persisted *persisted);
 const cl_grid *cl_persisted_grid(const cl_persisted *persisted);
+uint64_t cl_persisted_count(const cl_persisted *persisted); /* blocks */
+/* By block: whether it is in memory (1) or in scratch (0). Between runs. */
+void cl_persisted_places(const cl_persisted *persisted, uint8_t *in_memory);
 
 /* A source of the run, by the index that plan sources use: exactly one of the three
  * is set. */
@@ -70,6 +76,33 @@ typedef struct {
     const clast_buffer *into;
     cl_persisted **persist; /* filled when the run succeeds */
 } cl_run_sink;
+
+/* What a run of a plan is admitted with. */
+typedef struct {
+    uint64_t fixed;         /* bytes: plan, core, tables */
+    uint64_t pages;         /* for blocks and workspaces, all that is left */
+    uint64_t all;           /* pages of everything at once */
+    uint64_t others;        /* pages of persisted blocks that the plan does not read */
+    uint64_t charged;       /* bytes that others hold */
+    uint64_t least;         /* pages that the neediest task takes */
+    uint64_t stated;        /* cl_run.least */
+    uint32_t neediest;      /* that task */
+    uint64_t tasks, blocks; /* of all segments */
+    uint64_t more;          /* bytes that the core takes beyond what was expected */
+    bool binds;             /* not everything fits at once */
+} cl_budget;
+
+/* What is known of a plan before it runs; zeroed: nothing. What was found out once is
+ * not asked again, by another call or another run of the plan, as long as the engine
+ * has as much for it as it had then. */
+typedef struct {
+    bool is_measured;  /* the plan's workspaces are filled in, and `budget` */
+    bool is_rehearsed; /* the rest is known as well */
+    cl_budget budget;
+    uint64_t peak, read, written, spilled; /* predicted, bytes */
+    uint64_t excess;                       /* bytes that are moved more than once */
+    uint64_t scratch_pages;                /* the most that is in scratch */
+} cl_admission;
 
 /* Who is told how far a run is. `due` is when at the earliest (cl_clock()); it is the
  * engine's while a run is under way, and outlives runs so that many short ones keep to
@@ -91,6 +124,7 @@ typedef struct {
     bool in_background;             /* on pthreads, whatever the engine's team is */
     uint64_t least; /* what would do if more than the plan's own minimum, as less makes
                        another plan; or 0 */
+    cl_admission *admission; /* of this plan, completed by each call; or NULL */
 } cl_run;
 
 /* What a run of the plan would need, without touching any data: peak, bytes read,
@@ -103,6 +137,10 @@ clast_status cl_engine_minimum(cl_engine *engine, cl_plan *plan, const cl_run *r
                                uint64_t *bytes, cl_error *err);
 /* What a refusal calls so many bytes, in bytes: a little more. */
 uint64_t cl_engine_rounded(uint64_t bytes);
+/* Bytes of the budget that no run of the plan will touch; 0 where the budget binds. */
+uint64_t cl_engine_unused(const cl_admission *admission);
+/* Whether scratch still has the room that the plan was admitted with. */
+bool cl_engine_has_scratch(const cl_engine *engine, const cl_run *run);
 /* Bytes that the plan's order would have moved more than once: sources read again,
  * blocks spilled and read back. 0 without a dry run where the budget does not bind. */
 clast_status cl_engine_excess(cl_engine *engine, cl_plan *plan, const cl_run *run,
