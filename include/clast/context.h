@@ -113,6 +113,7 @@ typedef struct clast_stats {
     uint64_t predicted_spilled, spilled;
     uint64_t stored_read, stored_written; /**< bytes that crossed the file descriptor */
     uint64_t plan_bytes, tasks, blocks;
+    uint64_t plan_reused; /**< 1: an earlier run's plan, 0: planned for this run */
     double plan_seconds, run_seconds;
     double wait_memory, wait_read, wait_task; /**< summed over workers */
     int workers; /**< that took part: fewer than asked for in tiny plans and inside the

@@ -40,7 +40,7 @@ static bool has_products(const cl_plan *plan)
  * bytes more, and nothing else is held yet. */
 static bool has_room_for_another(const cl_request *request)
 {
-    const cl_plan *plan = &request->plan;
+    const cl_plan *plan = &request->planned.plan;
     uint64_t tasks = 0;
     for (uint32_t i = 0; i < plan->nsegment; i++)
         tasks += plan->segment[i].ntask;
@@ -50,8 +50,8 @@ static bool has_room_for_another(const cl_request *request)
 
 static void say(cl_request *request, cl_order_kind order, uint64_t bytes)
 {
-    char *const text = request->order_note;
-    const size_t at = strlen(text), room = sizeof request->order_note - at;
+    char *const text = request->planned.order_note;
+    const size_t at = strlen(text), room = sizeof request->planned.order_note - at;
     char size[CL_BYTES_TEXT];
     snprintf(text + at, room, "%s%s %s", at > 0 ? ", " : "", order_name[order],
              cl_bytes_text(bytes, size));
@@ -63,19 +63,23 @@ static clast_status try(cl_request *request, const cl_run *run, cl_order_kind or
                         uint64_t *least, cl_error *err)
 {
     cl_plan plan = {0};
+    cl_admission admission = {0};
+    cl_run own = *run;
     cl_error refusal = {0};
     uint64_t excess = 0;
+    own.admission = &admission;
     if (atomic_load(run->is_canceled))
         return cl_error_set(err, CLAST_ECANCELED, "canceled while it was planned");
     clast_status status = cl_fit_build(request, order, &plan, &refusal);
     if (status == CLAST_OK)
-        status = cl_engine_excess(request->ctx->engine, &plan, run, &excess, &refusal);
+        status = cl_engine_excess(request->ctx->engine, &plan, &own, &excess, &refusal);
     if (status == CLAST_OK) {
         say(request, order, excess);
         if (excess < *least) {
-            const cl_plan worse = request->plan;
-            request->plan = plan;
-            request->order = order;
+            const cl_plan worse = request->planned.plan;
+            request->planned.plan = plan;
+            request->planned.admission = admission;
+            request->planned.order = order;
             plan = worse;
             *least = excess;
         }
@@ -87,44 +91,36 @@ static clast_status try(cl_request *request, const cl_run *run, cl_order_kind or
 /* Where no order can be rehearsed, the run itself says why, or --explain. One task that
  * does not fit will not in any order; but an order that spills may be all that is wrong.
  */
-static clast_status choose(cl_request *request, const cl_run *run, cl_error *err)
+clast_status cl_candidate_choose(cl_request *request, const cl_run *run, cl_error *err)
 {
     cl_error refusal = {0};
     uint64_t least = 0;
     const cl_tuning tuning = cl_engine_tuning(request->ctx->engine);
-    request->order_note[0] = '\0';
-    request->order = tuning.has_order ? tuning.order : CL_ORDER_TRAVERSALS;
+    request->planned.order_note[0] = '\0';
+    request->planned.order = tuning.has_order ? tuning.order : CL_ORDER_TRAVERSALS;
     CL_TRY(cl_fit_plan(request, run, err));
     if (tuning.has_order || !has_room_for_another(request))
         return CLAST_OK;
-    const clast_status status =
-        cl_engine_excess(request->ctx->engine, &request->plan, run, &least, &refusal);
+    const clast_status status = cl_engine_excess(
+        request->ctx->engine, &request->planned.plan, run, &least, &refusal);
     if (status == CLAST_EBUDGET || (status == CLAST_OK && least == 0))
         return CLAST_OK;
     if (status == CLAST_OK)
-        say(request, request->order, least);
+        say(request, request->planned.order, least);
     else
         least = UINT64_MAX;
     for (int k = CL_ORDER_TRAVERSALS + 1; k < CL_NORDER && least > 0; k++)
-        if (k != CL_ORDER_SMALL_TILES || has_products(&request->plan))
+        if (k != CL_ORDER_SMALL_TILES || has_products(&request->planned.plan))
             CL_TRY(try(request, run, (cl_order_kind)k, &least, err));
     return CLAST_OK;
 }
 
-clast_status cl_candidate_choose(cl_request *request, const cl_run *run, cl_error *err)
-{
-    const double start = cl_clock();
-    const clast_status status = choose(request, run, err);
-    request->plan_seconds = cl_clock() - start;
-    return status;
-}
-
 void cl_candidate_describe(const cl_request *request, char *text, size_t size)
 {
-    if (request->order_note[0] == '\0')
+    if (request->planned.order_note[0] == '\0')
         snprintf(text, size, "order:   %s; nothing is moved twice\n",
-                 order_name[request->order]);
+                 order_name[request->planned.order]);
     else
         snprintf(text, size, "order:   %s, moves least twice: %s\n",
-                 order_name[request->order], request->order_note);
+                 order_name[request->planned.order], request->planned.order_note);
 }

@@ -7,7 +7,7 @@
 
 #include "array/request.h"
 
-/* Fills request->plan, plan_seconds and what is said about the order. */
+/* Fills request->planned; run: with its admission. */
 clast_status cl_candidate_choose(cl_request *request, const cl_run *run, cl_error *err);
 /* A line about the order, and why it was taken. */
 void cl_candidate_describe(const cl_request *request, char *text, size_t size);

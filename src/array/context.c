@@ -141,7 +141,9 @@ static clast_status start(clast_ctx *ctx, const clast_options *asked, cl_error *
                                        .workers = ctx->options.workers,
                                        .team = cl_team_default(),
                                        .trace = ctx->options.trace};
-    return cl_engine_new(&ctx->engine, &options, err);
+    CL_TRY(cl_engine_new(&ctx->engine, &options, err));
+    cl_plan_cache_init(&ctx->plans, ctx->engine);
+    return CLAST_OK;
 }
 
 clast_ctx *clast_open(const clast_options *options)
@@ -193,6 +195,7 @@ void clast_close(clast_ctx **address)
     cl_runs_fini(ctx);
     close_scopes(ctx);
     cl_sources_fini(&ctx->sources, ctx->engine);
+    cl_plan_cache_fini(&ctx->plans);
     cl_engine_free(ctx->engine);
     cl_nodes_free(ctx->nodes);
     cl_ctx_unlock(ctx);

@@ -52,7 +52,7 @@ static clast_status tell(clast_ctx *ctx, int n, const clast_sink *sinks,
 
 static void describe(cl_request *request, voice *v, cl_error *err)
 {
-    if (cl_plan_describe(&request->plan, speak, v) != CLAST_OK) {
+    if (cl_plan_describe(&request->planned.plan, speak, v) != CLAST_OK) {
         cl_error_set(err, CLAST_ENOMEM, "explain: the process is out of memory");
         return;
     }
@@ -112,8 +112,9 @@ static const char *sink_name(void *arg, uint32_t sink)
 static void draw(cl_request *request, voice *v, cl_error *err)
 {
     names own = {.request = request};
-    if (cl_plan_draw(&request->plan, &(cl_plan_names){source_name, sink_name, &own},
-                     speak, v) != CLAST_OK)
+    if (cl_plan_draw(&request->planned.plan,
+                     &(cl_plan_names){source_name, sink_name, &own}, speak,
+                     v) != CLAST_OK)
         cl_error_set(err, CLAST_ENOMEM, "graph: the process is out of memory");
 }
 

@@ -16,6 +16,7 @@
 /* The plan that fits best so far. */
 typedef struct {
     cl_plan plan;
+    cl_admission admission;
     uint64_t need;       /* bytes, the least that the plan runs in */
     uint64_t copy_pages; /* that its copies were put in for */
 } fitted;
@@ -27,7 +28,7 @@ clast_status cl_fit_build(cl_request *request, cl_order_kind order, cl_plan *pla
     const cl_plan_settings settings = {
         .block_bytes = ctx->options.block,
         .budget_pages = cl_engine_free_bytes(ctx->engine) / CL_PAGE,
-        .copy_pages = request->copy_pages,
+        .copy_pages = request->planned.copy_pages,
         .workers = ctx->options.workers,
         .order = order,
         .is_unfused = cl_engine_tuning(ctx->engine).is_unfused};
@@ -47,9 +48,11 @@ static clast_status fit_copies(cl_request *request, const cl_run *run, uint64_t 
                                fitted *f, cl_error *err)
 {
     *f = (fitted){.need = UINT64_MAX, .copy_pages = pages > 0 ? pages : 1};
-    request->copy_pages = f->copy_pages;
-    CL_TRY(cl_fit_build(request, request->order, &f->plan, err));
-    return cl_engine_minimum(request->ctx->engine, &f->plan, run, &f->need, err);
+    request->planned.copy_pages = f->copy_pages;
+    CL_TRY(cl_fit_build(request, request->planned.order, &f->plan, err));
+    cl_run own = *run;
+    own.admission = &f->admission;
+    return cl_engine_minimum(request->ctx->engine, &f->plan, &own, &f->need, err);
 }
 
 /* The same, where it needs less than `best`; what fails is no alternative. */
@@ -114,10 +117,11 @@ clast_status cl_fit_plan(cl_request *request, const cl_run *run, cl_error *err)
     uint64_t unbound = UINT64_MAX;
     fitted f = {.need = UINT64_MAX};
     const clast_status status = fit(request, run, memory, &f, &unbound, err);
-    request->plan = f.plan;
-    request->least = 0;
+    request->planned.plan = f.plan;
+    request->planned.admission = f.admission;
+    request->planned.least = 0;
     if (status == CLAST_OK && (f.plan.is_bent || f.need > memory))
-        request->least = find_least(request, run, f.need, unbound);
-    request->copy_pages = f.copy_pages;
+        request->planned.least = find_least(request, run, f.need, unbound);
+    request->planned.copy_pages = f.copy_pages;
     return status;
 }

@@ -7,10 +7,10 @@
 
 #include "array/request.h"
 
-/* A plan in an order, with copies put in for request->copy_pages. */
+/* A plan in an order, with copies put in for request->planned.copy_pages. */
 clast_status cl_fit_build(cl_request *request, cl_order_kind order, cl_plan *plan,
                           cl_error *err);
-/* Fills request->plan, copy_pages and least: a plan in request->order that fits into the
+/* Fills request->planned but for its order, which is given: a plan that fits into the
  * budget, else the one that needs least. */
 clast_status cl_fit_plan(cl_request *request, const cl_run *run, cl_error *err);
 

@@ -21,6 +21,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "array/plan_cache.h"
 #include "array/source.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -73,6 +74,7 @@ struct clast_ctx {
     cl_nodes *nodes;
     cl_sources sources;
     cl_engine *engine;
+    cl_plan_cache plans;
     cl_scope root, kept;
     cl_scope *scope;      /* innermost */
     uint64_t lost_scopes; /* begun without memory for them: their ends count only */

@@ -136,6 +136,7 @@ static cl_node_id copied(cl_make *m, const clast_buffer *data)
         cl_error_prefix(&m->err, m->op);
         return CL_NO_NODE;
     }
+    cl_plan_cache_trim(&m->ctx->plans, cl_engine_free_bytes(m->ctx->engine));
     clast_buffer copy = *data;
     copy.strides = NULL;
     copy.bytes = bytes;

@@ -10,6 +10,7 @@
 #include "array/request.h"
 
 #include "array/candidate.h"
+#include "array/plan_key.h"
 #include "array/user_call.h"
 
 #include <stdio.h>
@@ -107,7 +108,30 @@ static cl_run run_of(cl_request *request, cl_outputs *outputs)
                     .progress =
                         request->ctx->listener.fn ? &request->ctx->progress : NULL,
                     .in_background = request->in_background,
-                    .least = request->least};
+                    .least = request->planned.least,
+                    .admission = &request->planned.admission};
+}
+
+/* An earlier run's plan, if all that it was made for is as it was; else one is made.
+ * Plans that are kept go where this one needs their memory. */
+static clast_status provide_plan(cl_request *request, cl_error *err)
+{
+    clast_ctx *ctx = request->ctx;
+    const double start = cl_clock();
+    const cl_run run = run_of(request, NULL);
+    cl_planned *planned = &request->planned;
+    CL_TRY(cl_plan_key_make(&request->key, request, err));
+    request->is_reused = cl_plan_cache_take(&ctx->plans, &request->key, planned);
+    if (request->is_reused && !cl_engine_has_scratch(ctx->engine, &run)) {
+        cl_planned_fini(planned);
+        request->is_reused = false;
+    }
+    if (!request->is_reused)
+        CL_TRY(cl_candidate_choose(request, &run, err));
+    request->is_planned = !atomic_load(&ctx->is_canceled);
+    cl_plan_cache_trim(&ctx->plans, cl_engine_unused(&planned->admission));
+    request->plan_seconds = cl_clock() - start;
+    return CLAST_OK;
 }
 
 clast_status cl_request_prepare(cl_request *request, clast_ctx *ctx, int n,
@@ -131,15 +155,15 @@ clast_status cl_request_prepare(cl_request *request, clast_ctx *ctx, int n,
         CL_TRY(cl_outputs_check(request->nspec, request->spec, err));
     CL_TRY(settle_scratch(request, err));
     CL_TRY(gather_sources(request, err));
-    const cl_run run = run_of(request, NULL);
-    return cl_candidate_choose(request, &run, err);
+    return provide_plan(request, err);
 }
 
 /* What the engine does not know. */
 static void add_own_figures(cl_request *request, double start)
 {
     request->stats.memory = request->ctx->options.memory;
-    request->stats.plan_bytes = request->plan.bytes;
+    request->stats.plan_bytes = request->planned.plan.bytes;
+    request->stats.plan_reused = request->is_reused;
     request->stats.plan_seconds = request->plan_seconds;
     request->stats.run_seconds = start > 0 ? cl_clock() - start : 0;
 }
@@ -147,8 +171,8 @@ static void add_own_figures(cl_request *request, double start)
 clast_status cl_request_predict(cl_request *request, cl_error *err)
 {
     const cl_run run = run_of(request, NULL);
-    const clast_status status = cl_engine_predict(request->ctx->engine, &request->plan,
-                                                  &run, &request->stats, err);
+    const clast_status status = cl_engine_predict(
+        request->ctx->engine, &request->planned.plan, &run, &request->stats, err);
     add_own_figures(request, 0);
     return status;
 }
@@ -162,7 +186,7 @@ clast_status cl_request_run(cl_request *request, cl_error *err)
         CL_TRY(
             cl_outputs_begin(&outputs, request->nspec, request->spec, &ctx->log, err));
     const cl_run run = run_of(request, outputs);
-    clast_status status = cl_engine_run(ctx->engine, &request->plan, &run, err);
+    clast_status status = cl_engine_run(ctx->engine, &request->planned.plan, &run, err);
     if (status == CLAST_OK && outputs)
         status = cl_outputs_commit(outputs, err);
     else
@@ -171,11 +195,22 @@ clast_status cl_request_run(cl_request *request, cl_error *err)
     return status;
 }
 
+/* One that is refused is no use, and what a cancel cut short not the best. */
+static void give_back_plan(cl_request *request)
+{
+    const cl_budget *b = &request->planned.admission.budget;
+    if (request->is_planned && b->least <= b->pages)
+        cl_plan_cache_put(&request->ctx->plans, &request->key, &request->planned,
+                          request->ctx->options.memory);
+    cl_planned_fini(&request->planned);
+    cl_plan_key_fini(&request->key);
+}
+
 void cl_request_fini(cl_request *request)
 {
+    give_back_plan(request); /* while what it is bound to is still there */
     for (uint32_t i = 0; i < request->nheld; i++)
         cl_node_drop(request->ctx, request->facts[i].node);
-    cl_plan_fini(&request->plan);
     cl_free(request->spec);
     cl_free(request->facts);
     cl_free(request->run_sink);

@@ -10,6 +10,7 @@
 #define CL_ARRAY_REQUEST_H
 
 #include "array/handle.h"
+#include "array/plan_cache.h"
 
 typedef struct {
     clast_ctx *ctx;
@@ -22,14 +23,13 @@ typedef struct {
     uint32_t nsource;
     cl_source_facts *source_facts;
     cl_run_source *source; /* a copy: the context's table may move during the run */
-    cl_plan plan;
-    char *scratch; /* the folder, where it is not the context's */
+    cl_planned planned;
+    cl_plan_key key; /* of the plan */
+    bool is_planned; /* completely: for other runs too */
+    bool is_reused;  /* the plan is an earlier run's */
+    char *scratch;   /* the folder, where it is not the context's */
     const char *scratch_folder;
     double plan_seconds;
-    cl_order_kind order;
-    uint64_t copy_pages;  /* of the settings that the plan is made with */
-    uint64_t least;       /* cl_run.least */
-    char order_note[240]; /* what the candidates would have moved twice */
     bool in_background;
     clast_stats stats;
 } cl_request;

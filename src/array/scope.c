@@ -34,6 +34,7 @@ static void unlink_handle(clast_array *a)
 static void source_gone(void *arg, uint32_t source)
 {
     clast_ctx *ctx = arg;
+    cl_plan_cache_forget(&ctx->plans, ctx->sources.entry[source].serial);
     cl_sources_remove(&ctx->sources, ctx->engine, source);
 }
 

@@ -26,6 +26,7 @@ clast_status cl_sources_add(cl_sources *sources, const cl_source_entry *entry,
                  sizeof *sources->entry))
         return CLAST_ENOMEM;
     sources->entry[i] = *entry;
+    sources->entry[i].serial = ++sources->added;
     sources->full = i + 1;
     if (i == sources->count)
         sources->count++;

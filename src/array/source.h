@@ -18,6 +18,7 @@ typedef struct {
     struct cl_callee *callee; /* a function of the caller, for USER nodes */
     cl_persisted *persisted;  /* a persisted array's blocks */
     clast_dtype persisted_dtype;
+    uint64_t serial; /* no other entry of the table ever had it */
     bool is_raw;
     uint64_t charged; /* bytes of the budget that go back with it */
 } cl_source_entry;
@@ -27,6 +28,7 @@ typedef struct {
     uint32_t count;
     uint32_t full; /* entries before this one are all taken */
     size_t capacity;
+    uint64_t added; /* so far */
 } cl_sources;
 
 /* Takes over what the entry names; on failure it stays the caller's. */

@@ -35,6 +35,7 @@ static const struct {
     MEASURED(stored_read, BYTES),
     MEASURED(stored_written, BYTES),
     MEASURED(plan_bytes, BYTES),
+    MEASURED(plan_reused, COUNT),
     MEASURED(tasks, COUNT),
     MEASURED(blocks, COUNT),
     MEASURED(plan_seconds, SECONDS),
