@@ -44,8 +44,8 @@ int main(int argc, char **argv)
     double *plan = calloc((size_t)runs + 1, sizeof *plan);
     if (!x || !all || !plan || runs < 2)
         return EXIT_FAILURE;
-    clast_ctx *ctx = clast_open(&(clast_options){
-        .memory = CLAST_MIB(256), .workers = workers, .block = 8192});
+    clast_ctx *ctx = clast_open(
+        &(clast_options){.memory = CLAST_MIB(256), .workers = workers, .block = 8192});
     const clast_buffer from = {x, (size_t)n * sizeof *x, CLAST_FLOAT64, 1, &n, NULL};
     const clast_buffer to = {&sum, sizeof sum, CLAST_FLOAT64, 0, NULL, NULL};
     clast_array *a = clast_borrow(ctx, &from);
