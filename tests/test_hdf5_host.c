@@ -4,7 +4,6 @@
  * read while they are open for writing and nothing was flushed, held beyond the host's
  * own close; the host's lock; both at the same time from several threads.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <hdf5.h>
 #include <pthread.h>
@@ -13,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check_main.h"
@@ -710,6 +710,45 @@ START_TEST(closed_on_exec)
 }
 END_TEST
 
+/* ---- children */
+
+/* In a task of a run: children of the two kinds that may be. */
+static clast_status have_children(clast_call *call, void *arg, int nin,
+                                  const clast_view *in, int nout, clast_buffer *out)
+{
+    for (int i = 0; i < 2; i++) {
+        int status = -1;
+        const pid_t child = fork();
+        if (child == 0 && i == 0)
+            execl("/bin/true", "true", (char *)NULL);
+        if (child == 0)
+            _exit(i == 0);
+        if (waitpid(child, &status, 0) != child || status != 0)
+            return clast_call_fail(call, "a child failed");
+    }
+    memcpy(out[0].data, in[0].data, out[0].bytes);
+    return CLAST_OK;
+}
+
+/* While inputs are open and outputs half written. */
+START_TEST(children_during_a_run)
+{
+    const hid_t file = make_file("a.h5", use_default);
+    const hid_t dataset = make_dataset(file, FILTERED, false);
+    clast_array *a = clast_from_hdf5_id(ctx, dataset);
+    const int64_t shape[2] = {ROWS, COLUMNS};
+    const clast_map_options options = {
+        .dtype = CLAST_FLOAT64, .ndim = 2, .shape = shape};
+    clast_array *b = clast_map(ctx, 1, &a, have_children, NULL, &options);
+    ck_assert_int_eq(clast_to_hdf5(b, "b.h5", "/x", &(clast_hdf5_options){.gzip = 1}),
+                     CLAST_OK);
+    reads(a);
+    reads(clast_from_hdf5(ctx, "b.h5", "/x"));
+    H5Dclose(dataset);
+    H5Fclose(file);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("hdf5_host");
@@ -733,6 +772,7 @@ static Suite *suite(void)
     tcase_add_test(t, lock_while_in_use);
     tcase_add_loop_test(t, together, 0, 2);
     tcase_add_test(t, closed_on_exec);
+    tcase_add_test(t, children_during_a_run);
     suite_add_tcase(s, t);
     return s;
 }
