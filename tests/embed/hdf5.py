@@ -45,7 +45,7 @@ def compile_c(source, program, *options, compiler="cc"):
 
 def libhdf5():
     loaded = subprocess.run(["ldd", LIBRARY], capture_output=True, text=True, check=True).stdout
-    return re.search(r"libhdf5\S* => (\S+)", loaded).group(1)
+    return re.search(r"libhdf5(?:_serial)?\.so\S* => (\S+)", loaded).group(1)
 
 
 class Base(unittest.TestCase):
