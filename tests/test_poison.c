@@ -76,6 +76,9 @@ static void try_operations(clast_array *bad, clast_array *good, clast_status sta
     is_poisoned(clast_rechunk(bad, 2, extents), status);
     is_poisoned(clast_concatenate(2, members, 0), status);
     is_poisoned(clast_stack(2, members, 0), status);
+    ck_assert_int_eq(clast_axis(bad, "x"), CLAST_NO_AXIS);
+    ck_assert_ptr_null(clast_axis_name(bad, 0));
+    is_poisoned(clast_axis_coordinate(bad, 0), status);
     const clast_svd_result svd = clast_svd(bad);
     is_poisoned(svd.u, status);
     is_poisoned(svd.s, status);

@@ -171,6 +171,40 @@ CLAST_API clast_dtype clast_array_dtype(clast_array *a);
 /** NULL for an array that is poisoned because there was no memory to make it. */
 CLAST_API clast_ctx *clast_array_ctx(clast_array *a);
 
+/* ---- axes and their names ---- */
+
+/** In place of an axis: one that no array has. What clast_axis() gives where there is
+ * none; every operation refuses it. */
+#define CLAST_NO_AXIS 2147483647
+
+/**
+ * The axis of this name. Datasets of netCDF-4 files, and others with dimension scales,
+ * bring the names and coordinates of their axes; docs/netcdf.md says how operations pass
+ * them on.
+ *
+ * @return  0 <= axis < n; CLAST_NO_AXIS where no axis or several have the name, and then
+ *          the context's first error (CLAST_EAXIS) lists those that are there; the same
+ *          for a poisoned array
+ */
+CLAST_API int clast_axis(clast_array *a, const char *name);
+
+/** What an axis is called; NULL where it has no name, or there is no such axis. Lives as
+ * long as the array. */
+CLAST_API const char *clast_axis_name(clast_array *a, int axis);
+
+/**
+ * The coordinate of an axis: latitudes, times. Its values, decoded as
+ * clast_from_hdf5() says, are read now.
+ *
+ * @return  1-d array of the axis' length
+ * @errors  CLAST_EAXIS; CLAST_ENOENT the axis has no coordinate; CLAST_EVALUE arrays
+ *          whose coordinates differ were combined; CLAST_ENOTSUP more than 2**24
+ *          numbers; CLAST_EBUDGET; those of opening and reading a file; CLAST_EBUSY a
+ *          run has the budget
+ * @cost    one small read, at the first call; the numbers count in the budget
+ */
+CLAST_API clast_array *clast_axis_coordinate(clast_array *a, int axis);
+
 /* ---- elementwise: operands broadcast, dtypes promote ---- */
 
 /**

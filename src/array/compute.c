@@ -5,7 +5,7 @@
  * Each takes its turn (turn.h) on the thread of the caller; one that is called from a
  * callback of the run itself is CLAST_EBUSY.
  */
-#include "array/make.h"
+#include "array/labels.h"
 #include "array/turn.h"
 
 clast_status clast_compute(clast_ctx *ctx, int n, const clast_sink *sinks)
@@ -86,6 +86,9 @@ clast_array *clast_persist(clast_array *a)
         cl_turn_take(m.ctx, cl_turn_ask(m.ctx), NULL);
         result = persisted(&m, a);
     }
+    if (is_begun && !cl_make_failed(&m) &&
+        cl_labels_new(a->node->shape.ndim, a->labels, &m.labels) != CLAST_OK)
+        result = cl_make_fail(&m, CLAST_ENOMEM, "the process is out of memory");
     clast_array *handle = cl_make_handle(&m, result);
     if (handle->ctx)
         handle->is_persisted = true;

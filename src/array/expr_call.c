@@ -9,6 +9,8 @@
  */
 #include "array/expr_call.h"
 
+#include "array/labels.h"
+
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -95,10 +97,39 @@ clast_status cl_call_int(cl_call *call, int i, int64_t *out)
     return CLAST_OK;
 }
 
+/* The array whose axes the arguments of a call speak of: its first argument, or the
+ * first of several to be joined. NULL: it is none. */
+static clast_array *subject(const cl_call *call)
+{
+    const cl_value *v = &call->arg[0];
+    if (cl_value_is_sequence(v) && v->count > 0)
+        v = &v->item[0];
+    return v->kind == CL_VALUE_ARRAY ? v->array : NULL;
+}
+
+/* An axis by its name. */
+static clast_status to_named_axis(cl_call *call, int i, const char *name, int *out)
+{
+    cl_value ignored;
+    clast_array *a = subject(call), *failed;
+    if ((call->function->flags & CL_NEW_AXIS) != 0)
+        return bad_argument(call, i, CLAST_EAXIS,
+                            "an int: it is the place of a new axis");
+    if (!a)
+        return cl_expr_fail(call->env->err, call->arg_at[i], CLAST_EAXIS,
+                            "%s: axis '%.60s': only arrays have axes with names",
+                            call->function->name, name);
+    failed = cl_axis_named(a, call->function->name, name, out);
+    return failed ? cl_value_take(call->env, call->arg_at[i], failed, &ignored)
+                  : CLAST_OK;
+}
+
 static clast_status to_axis(cl_call *call, int i, const cl_value *v, int *out)
 {
+    if (v->kind == CL_VALUE_STRING)
+        return to_named_axis(call, i, v->text, out);
     if (v->kind != CL_VALUE_INT)
-        return bad_argument(call, i, CLAST_EAXIS, "an int or a tuple of ints");
+        return bad_argument(call, i, CLAST_EAXIS, "an int, a name or a tuple of them");
     if (v->integer < -INT_MAX || v->integer > INT_MAX)
         return cl_call_error(call, CLAST_EAXIS, "%s is out of range",
                              parameter_name(call, i));
@@ -108,8 +139,8 @@ static clast_status to_axis(cl_call *call, int i, const cl_value *v, int *out)
 
 clast_status cl_call_axis(cl_call *call, int i, int *out)
 {
-    if (call->arg[i].kind != CL_VALUE_INT)
-        return bad_argument(call, i, CLAST_EAXIS, "an int");
+    if (cl_value_is_sequence(&call->arg[i]))
+        return bad_argument(call, i, CLAST_EAXIS, "an int or a name");
     return to_axis(call, i, &call->arg[i], out);
 }
 

@@ -20,6 +20,7 @@ typedef enum {
     CL_AS_BOTH = 3,
     CL_PACKS = 4,     /* x.reshape(2, 3): a method's further numbers are one tuple */
     CL_IN_LINALG = 8, /* also linalg.name */
+    CL_NEW_AXIS = 16, /* the axis is the result's, and new: it has no name yet */
 } cl_function_flags;
 
 typedef struct cl_expr_function {

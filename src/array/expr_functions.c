@@ -586,7 +586,7 @@ static const cl_expr_function functions[] = {
     OTHER("swapaxes", call_swapaxes, of_swapaxes, 3, CL_AS_BOTH),
     OTHER("flip", call_flip, of_flip, 1, CL_AS_FUNCTION),
     OTHER("squeeze", call_squeeze, of_squeeze, 1, CL_AS_BOTH),
-    OTHER("expand_dims", call_expand_dims, of_squeeze, 2, CL_AS_FUNCTION),
+    OTHER("expand_dims", call_expand_dims, of_squeeze, 2, CL_AS_FUNCTION | CL_NEW_AXIS),
     OTHER("broadcast_to", call_broadcast_to, of_broadcast, 2, CL_AS_FUNCTION),
     OTHER("reshape", call_reshape, of_reshape, 2, CL_AS_BOTH | CL_PACKS),
     OTHER("ravel", call_ravel, of_ravel, 1, CL_AS_BOTH),
@@ -594,7 +594,7 @@ static const cl_expr_function functions[] = {
     OTHER("rechunk", call_rechunk, of_rechunk, 2, CL_AS_BOTH | CL_PACKS),
     OTHER("concatenate", call_concatenate, of_concatenate, 1, CL_AS_FUNCTION),
     OTHER("concat", call_concatenate, of_concatenate, 1, CL_AS_FUNCTION),
-    OTHER("stack", call_stack, of_stack, 1, CL_AS_FUNCTION),
+    OTHER("stack", call_stack, of_stack, 1, CL_AS_FUNCTION | CL_NEW_AXIS),
 
     OTHER("dot", call_dot, of_dot, 2, CL_AS_BOTH),
     OTHER("svd", call_svd, of_svd, 1, CL_AS_FUNCTION | CL_IN_LINALG),

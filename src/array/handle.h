@@ -42,6 +42,7 @@ struct clast_array {
     cl_node_id id;
     const cl_node
         *node; /* NULL for a poisoned array; stays valid as the handle holds it */
+    struct cl_label *labels; /* one an axis (labels.h); NULL: none */
     cl_scope *scope;
     clast_array *prev, *next; /* in the scope */
     bool is_persisted;
@@ -104,9 +105,10 @@ void cl_ctx_refine(clast_ctx *ctx, clast_status status, const char *message);
 /* Static poisoned arrays, for when there is no context or no memory for a handle. */
 extern clast_array cl_poison_memory, cl_poison_busy, cl_poison_null, cl_poison_none;
 
-/* A handle in the innermost scope. It takes over one reference on `id`. Without memory:
- * drops the reference and returns the static poisoned array. Under the lock. */
-clast_array *cl_handle_new(clast_ctx *ctx, cl_node_id id);
+/* A handle in the innermost scope. It takes over one reference on `id`, and the labels.
+ * Without memory: gives both back and returns the static poisoned array. Under the lock.
+ */
+clast_array *cl_handle_new(clast_ctx *ctx, cl_node_id id, struct cl_label *labels);
 clast_array *cl_handle_poisoned(clast_ctx *ctx, clast_status status,
                                 const char *message);
 /* The same with the lock taken inside, and recorded; ctx NULL: the static object. */

@@ -5,7 +5,7 @@
  * Each is an entry of the context's source table and a SOURCE node. The same dataset of
  * the same unchanged file is one entry; memory is never merged by value.
  */
-#include "array/make.h"
+#include "array/labels.h"
 
 #include <string.h>
 
@@ -49,6 +49,41 @@ static bool is_read_options_ok(cl_make *m, const clast_read_options *o)
     return true;
 }
 
+/* The labels that a file gives the axes of a dataset. */
+static clast_status read_labels(cl_make *m, const cl_source *source, cl_label **labels)
+{
+    const cl_source_info *info = cl_source_get_info(source);
+    const int ndim = info->shape.ndim;
+    cl_dim dim[CL_MAXDIM];
+    cl_label label[CL_MAXDIM];
+    clast_status status = cl_source_dims(source, dim, &m->err);
+    for (int a = 0; a < ndim; a++) {
+        label[a] = (cl_label){.name = dim[a].name, .part = {.step = 1}};
+        if (!dim[a].coordinate || status != CLAST_OK)
+            continue;
+        label[a].part.of = cl_coordinate_of_file(m->ctx, info->file, dim[a].coordinate,
+                                                 info->shape.dim[a]);
+        status = label[a].part.of ? CLAST_OK : CLAST_ENOMEM;
+    }
+    if (status == CLAST_OK)
+        status = cl_labels_new(ndim, label, labels);
+    for (int a = 0; a < ndim; a++)
+        cl_coordinate_drop(label[a].part.of);
+    cl_dims_free(ndim, dim);
+    return status;
+}
+
+static cl_node_id labeled(cl_make *m, const cl_source *source, cl_node_id id)
+{
+    cl_label *labels = NULL;
+    if (cl_make_failed(m))
+        return CL_NO_NODE;
+    if (read_labels(m, source, &labels) != CLAST_OK)
+        return cl_make_fail(m, CLAST_ENOMEM, "the process is out of memory");
+    m->labels = labels;
+    return id;
+}
+
 /* The node of a dataset that was opened with this status; takes the source over. */
 static cl_node_id dataset(cl_make *m, cl_source *source, clast_status status, bool raw)
 {
@@ -61,9 +96,11 @@ static cl_node_id dataset(cl_make *m, cl_source *source, clast_status status, bo
         if (is_same(&table->entry[i], source, raw)) {
             const cl_source_info *info = cl_source_get_info(table->entry[i].source);
             cl_source_close(source);
-            return cl_node_source(m, i, info->dtype, &info->shape);
+            return labeled(m, table->entry[i].source,
+                           cl_node_source(m, i, info->dtype, &info->shape));
         }
-    return enter(m, &(cl_source_entry){.source = source, .is_raw = raw});
+    return labeled(m, source,
+                   enter(m, &(cl_source_entry){.source = source, .is_raw = raw}));
 }
 
 clast_array *clast_from_hdf5_with(clast_ctx *ctx, const char *file, const char *path,

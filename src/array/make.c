@@ -8,7 +8,7 @@
  * where it is new, the context's first error. A poisoned operand's message is passed on
  * as it is and is not new.
  */
-#include "array/make.h"
+#include "array/labels.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -73,6 +73,8 @@ bool cl_make_begin(cl_make *m, const char *op, int n, clast_array *const *operan
         return false;
     if (m->passed)
         return false;
+    m->operand = operands;
+    m->noperand = (size_t)n;
     for (int i = 1; i < n; i++)
         if (operands[i]->ctx != m->ctx) {
             cl_make_fail(m, CLAST_ECONTEXT,
@@ -101,8 +103,14 @@ clast_array *cl_make_handle(cl_make *m, cl_node_id result)
 {
     if (m->passed || cl_make_failed(m) || result.v == CL_NO_NODE.v)
         return poisoned(m);
+    if (!m->labels && cl_labels_derive(m, result, &m->labels) != CLAST_OK) {
+        cl_make_fail(m, CLAST_ENOMEM, "the process is out of memory");
+        return poisoned(m);
+    }
+    cl_label *labels = m->labels;
+    m->labels = NULL;
     cl_nodes_keep(m->ctx->nodes, result);
-    return cl_handle_new(m->ctx, result);
+    return cl_handle_new(m->ctx, result, labels);
 }
 
 void cl_make_close(cl_make *m)
@@ -181,6 +189,16 @@ cl_node_id cl_make_add(cl_make *m, const cl_node *node)
     return id;
 }
 
+cl_node_id cl_make_hold(cl_make *m, cl_node_id id)
+{
+    if (!has_room(m)) {
+        cl_node_drop(m->ctx, id);
+        return cl_make_fail(m, CLAST_ENOMEM, "the process is out of memory");
+    }
+    m->held[m->nheld++] = id;
+    return id;
+}
+
 const cl_node *cl_make_node(const cl_make *m, cl_node_id id)
 {
     return cl_nodes_get(m->ctx->nodes, id);
@@ -203,6 +221,10 @@ bool cl_make_axis(cl_make *m, int axis, const cl_shape *shape, int *result)
     if (axis >= -n && axis < n) {
         *result = axis < 0 ? axis + n : axis;
         return true;
+    }
+    if (axis == CLAST_NO_AXIS) {
+        cl_make_fail(m, CLAST_EAXIS, "CLAST_NO_AXIS: no axis has the name looked for");
+        return false;
     }
     char text[512];
     cl_make_fail(m, CLAST_EAXIS,

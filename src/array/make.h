@@ -23,7 +23,11 @@ typedef struct {
     clast_ctx *ctx;
     const char *op; /* what the user called */
     cl_error err;
-    clast_array *passed; /* a poisoned operand, or a static one */
+    clast_array *passed;         /* a poisoned operand, or a static one */
+    clast_array *const *operand; /* what labels are derived from */
+    size_t noperand;
+    struct cl_label *labels; /* of the next handle, which takes them; NULL: derived. Set
+                                when nothing can fail any more */
     bool is_locked;
     cl_node_id *held, few[CL_MAKE_FEW];
     size_t nheld, capacity;
@@ -46,6 +50,8 @@ static inline bool cl_make_failed(const cl_make *m)
 
 /* Checks the extents, adds the node and holds it. */
 cl_node_id cl_make_add(cl_make *m, const cl_node *node);
+/* Holds a node of which the call has a reference, which it takes over. */
+cl_node_id cl_make_hold(cl_make *m, cl_node_id id);
 const cl_node *cl_make_node(const cl_make *m, cl_node_id id);
 /* A zeroed record with these members. */
 cl_node cl_node_of(cl_op op, clast_dtype dtype, const cl_shape *shape);

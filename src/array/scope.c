@@ -9,7 +9,7 @@
  * A scope that begins without memory for it is only counted, so that begins and ends
  * still pair; its arrays then belong to the next outer one.
  */
-#include "array/handle.h"
+#include "array/labels.h"
 
 static void link_handle(cl_scope *scope, clast_array *a)
 {
@@ -43,10 +43,11 @@ void cl_node_drop(clast_ctx *ctx, cl_node_id id)
     cl_nodes_drop(ctx->nodes, id, source_gone, ctx);
 }
 
-clast_array *cl_handle_new(clast_ctx *ctx, cl_node_id id)
+clast_array *cl_handle_new(clast_ctx *ctx, cl_node_id id, cl_label *labels)
 {
     clast_array *a = cl_calloc(1, sizeof *a);
     if (!a) {
+        cl_labels_free(cl_nodes_get(ctx->nodes, id)->shape.ndim, labels);
         cl_node_drop(ctx, id);
         cl_ctx_record(ctx, CLAST_ENOMEM, cl_poison_memory.message);
         return &cl_poison_memory;
@@ -55,6 +56,7 @@ clast_array *cl_handle_new(clast_ctx *ctx, cl_node_id id)
     a->message = "";
     a->id = id;
     a->node = cl_nodes_get(ctx->nodes, id);
+    a->labels = labels;
     link_handle(ctx->scope, a);
     return a;
 }
@@ -91,8 +93,10 @@ clast_array *cl_array_poison(clast_ctx *ctx, clast_status status, const char *te
 static void free_handle(clast_array *a)
 {
     unlink_handle(a);
-    if (a->node)
+    if (a->node) {
+        cl_labels_free(a->node->shape.ndim, a->labels);
         cl_node_drop(a->ctx, a->id);
+    }
     cl_free(a->owned);
     cl_free(a);
 }

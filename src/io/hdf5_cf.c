@@ -61,34 +61,50 @@ int cl_hdf5_attribute(hid_t object, const char *name, double *value, int n,
     return count;
 }
 
-/* Reads a short text attribute of either kind of string; false where it is another. */
-static bool text_is(hid_t object, const char *name, const char *wanted)
+/* One string of either kind; false where it is none, or has no room. */
+static bool read_text(hid_t attribute, hid_t type, char *text, size_t size)
+{
+    char *variable = NULL;
+    bool is_read = false;
+    const hid_t space = H5Aget_space(attribute);
+    const bool is_one = space >= 0 && H5Sget_simple_extent_npoints(space) == 1;
+    if (is_one && H5Tget_class(type) == H5T_STRING) {
+        if (H5Tis_variable_str(type) > 0) {
+            is_read = H5Aread(attribute, type, &variable) >= 0 && variable &&
+                      strlen(variable) < size;
+            if (is_read)
+                strcpy(text, variable);
+        } else if (H5Tget_size(type) < size) {
+            text[H5Tget_size(type)] = '\0';
+            is_read = H5Aread(attribute, type, text) >= 0;
+        }
+    }
+    H5free_memory(variable);
+    if (space >= 0)
+        H5Sclose(space);
+    return is_read;
+}
+
+bool cl_hdf5_text_attribute(hid_t object, const char *name, char *text, size_t size)
 {
     if (H5Aexists(object, name) <= 0)
         return false;
     const hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
     if (attribute < 0)
         return false;
-    char fixed[16] = "";
-    char *variable = NULL;
-    bool is_equal = false;
-    const hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
-    const bool is_one = space >= 0 && H5Sget_simple_extent_npoints(space) == 1;
-    if (is_one && H5Tget_class(type) == H5T_STRING) {
-        if (H5Tis_variable_str(type) > 0)
-            is_equal = H5Aread(attribute, type, &variable) >= 0 && variable &&
-                       strcmp(variable, wanted) == 0;
-        else if (H5Tget_size(type) < sizeof fixed)
-            is_equal =
-                H5Aread(attribute, type, fixed) >= 0 && strcmp(fixed, wanted) == 0;
-    }
-    H5free_memory(variable);
-    if (space >= 0)
-        H5Sclose(space);
+    const hid_t type = H5Aget_type(attribute);
+    const bool is_read = type >= 0 && read_text(attribute, type, text, size);
     if (type >= 0)
         H5Tclose(type);
     H5Aclose(attribute);
-    return is_equal;
+    return is_read;
+}
+
+static bool text_is(hid_t object, const char *name, const char *wanted)
+{
+    char text[16];
+    return cl_hdf5_text_attribute(object, name, text, sizeof text) &&
+           strcmp(text, wanted) == 0;
 }
 
 static void read_fills(hid_t dataset, cl_cf *cf)

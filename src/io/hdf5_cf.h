@@ -16,5 +16,8 @@ void cl_hdf5_cf_read(hid_t dataset, cl_convert *convert);
  * how many, 0 where there is none or it is not numeric. */
 int cl_hdf5_attribute(hid_t object, const char *name, double *value, int n,
                       bool *is_float32);
+/* The text of an attribute of one string; false where there is none, it is something
+ * else, or `size` bytes do not hold it and its end. */
+bool cl_hdf5_text_attribute(hid_t object, const char *name, char *text, size_t size);
 
 #endif

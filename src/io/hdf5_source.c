@@ -17,6 +17,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "io/hdf5_cf.h"
+#include "io/hdf5_dims.h"
 #include "io/hdf5_lib.h"
 #include "io/hdf5_tree.h"
 
@@ -38,8 +40,31 @@ static void close_hdf5(cl_source *source)
     cl_free(s);
 }
 
-static const cl_source_class hdf5_class = {close_hdf5, cl_hdf5_staging, cl_hdf5_fetch,
-                                           cl_hdf5_decode};
+static clast_status read_dims(const cl_source *source, cl_dim *dim, cl_error *err)
+{
+    const cl_hdf5_source *s = (const cl_hdf5_source *)source;
+    cl_hdf5_guard guard;
+    cl_hdf5_enter(&guard);
+    const clast_status status =
+        cl_hdf5_dims_read(s->dataset, s->name, &s->base.info.shape, dim, err);
+    cl_hdf5_leave(&guard);
+    return status;
+}
+
+static bool read_attribute(const cl_source *source, const char *name, char *text,
+                           size_t size)
+{
+    const cl_hdf5_source *s = (const cl_hdf5_source *)source;
+    cl_hdf5_guard guard;
+    cl_hdf5_enter(&guard);
+    const bool is_read = cl_hdf5_text_attribute(s->dataset, name, text, size);
+    cl_hdf5_leave(&guard);
+    return is_read;
+}
+
+static const cl_source_class hdf5_class = {close_hdf5,    cl_hdf5_staging,
+                                           cl_hdf5_fetch, cl_hdf5_decode,
+                                           read_dims,     read_attribute};
 
 static hid_t open_dataset(hid_t file, const char *path)
 {
@@ -234,8 +259,8 @@ static clast_status finish(cl_source **source, cl_hdf5_source *s, clast_status s
     return CLAST_OK;
 }
 
-clast_status cl_source_open_hdf5(cl_source **source, const char *file, const char *path,
-                                 bool raw, const cl_log *log, cl_error *err)
+clast_status cl_hdf5_open(cl_hdf5_source **source, const char *file, const char *path,
+                          bool raw, cl_error *err)
 {
     *source = NULL;
     if (!file || !*file || !path || !*path)
@@ -251,7 +276,20 @@ clast_status cl_source_open_hdf5(cl_source **source, const char *file, const cha
     cl_hdf5_enter(&guard);
     const clast_status status = open_locked(s, file, path, raw, err);
     cl_hdf5_leave(&guard);
-    return finish(source, s, status, log);
+    if (status == CLAST_OK)
+        *source = s;
+    else
+        cl_source_close(&s->base);
+    return status;
+}
+
+clast_status cl_source_open_hdf5(cl_source **source, const char *file, const char *path,
+                                 bool raw, const cl_log *log, cl_error *err)
+{
+    cl_hdf5_source *s;
+    *source = NULL;
+    CL_TRY(cl_hdf5_open(&s, file, path, raw, err));
+    return finish(source, s, CLAST_OK, log);
 }
 
 clast_status cl_source_open_hdf5_id(cl_source **source, int64_t dataset, bool raw,

@@ -37,6 +37,9 @@ typedef struct {
     char note[300];         /* for the log: which other files are read; or "" */
 } cl_hdf5_source;
 
+/* A dataset of a file, by path; no canary. */
+clast_status cl_hdf5_open(cl_hdf5_source **source, const char *file, const char *path,
+                          bool raw, cl_error *err);
 /* Fills everything that depends on the dataset, which is open. Under the lock. */
 clast_status cl_hdf5_classify(cl_hdf5_source *s, bool raw, cl_error *err);
 

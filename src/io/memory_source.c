@@ -70,8 +70,8 @@ static clast_status decode_memory(cl_source *source, const cl_box *box, void *ds
     return CLAST_OK;
 }
 
-static const cl_source_class memory_class = {close_memory, staging_memory, fetch_memory,
-                                             decode_memory};
+static const cl_source_class memory_class = {
+    close_memory, staging_memory, fetch_memory, decode_memory, NULL, NULL};
 
 clast_status cl_source_open_memory(cl_source **source, const clast_buffer *buffer,
                                    void (*free_data)(void *data), cl_error *err)

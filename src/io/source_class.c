@@ -8,6 +8,9 @@
 #include "io/source_class.h"
 
 #include <stdatomic.h>
+#include <string.h>
+
+#include "base/alloc.h"
 
 uint64_t cl_identity_unique(void)
 {
@@ -64,4 +67,26 @@ clast_status cl_source_decode(cl_source *source, const cl_box *box, void *dst,
     if (cl_box_count(box) == 0)
         return CLAST_OK;
     return source->class->decode(source, box, dst, staging, err);
+}
+
+clast_status cl_source_dims(const cl_source *source, cl_dim *dim, cl_error *err)
+{
+    memset(dim, 0, (size_t)source->info.shape.ndim * sizeof *dim);
+    return source->class->dims ? source->class->dims(source, dim, err) : CLAST_OK;
+}
+
+void cl_dims_free(int n, cl_dim *dim)
+{
+    for (int a = 0; a < n; a++) {
+        cl_free(dim[a].name);
+        cl_free(dim[a].coordinate);
+        dim[a] = (cl_dim){0};
+    }
+}
+
+bool cl_source_attribute(const cl_source *source, const char *name, char *text,
+                         size_t size)
+{
+    return source->class->attribute &&
+           source->class->attribute(source, name, text, size);
 }

@@ -17,6 +17,10 @@ typedef struct {
                           void *staging, uint64_t *stored, cl_error *err);
     clast_status (*decode)(cl_source *source, const cl_box *box, void *dst,
                            void *staging, cl_error *err);
+    /* NULL: axes have no names, there are no attributes. */
+    clast_status (*dims)(const cl_source *source, cl_dim *dim, cl_error *err);
+    bool (*attribute)(const cl_source *source, const char *name, char *text,
+                      size_t size);
 } cl_source_class;
 
 struct cl_source {

@@ -51,6 +51,31 @@ clast_status cl_source_open_hdf5_id(cl_source **source, int64_t dataset, bool ra
 /* What every call of libhdf5 is made under; NULL, NULL: our own lock. CLAST_EVALUE one
  * of them is NULL, CLAST_EBUSY anything of libhdf5 is open here or being called. */
 clast_status cl_hdf5_set_lock(clast_lock_fn *lock, clast_lock_fn *unlock, void *arg);
+
+/* What a file says of an axis; NULL: nothing. */
+typedef struct {
+    char *name;
+    char *coordinate; /* path, in the source's file, of the numbers along the axis: 1-d,
+                         of the axis' length */
+} cl_dim;
+/* One for each axis; the memory is cl_dims_free()'s, also on failure (CLAST_ENOMEM). */
+clast_status cl_source_dims(const cl_source *source, cl_dim *dim, cl_error *err);
+void cl_dims_free(int n, cl_dim *dim);
+/* A text attribute; false where there is none, or it has no room. */
+bool cl_source_attribute(const cl_source *source, const char *name, char *text,
+                         size_t size);
+
+/* A whole 1-d dataset, decoded, and how its numbers are to be understood. */
+enum { CL_UNITS_TEXT = 80, CL_CALENDAR_TEXT = 24 };
+typedef struct {
+    clast_dtype dtype;
+    int64_t n;
+    void *data;                                            /* cl_free() */
+    char units[CL_UNITS_TEXT], calendar[CL_CALENDAR_TEXT]; /* "": none */
+} cl_values;
+/* CLAST_ESHAPE where it has not n elements on one axis. */
+clast_status cl_values_read(cl_values *values, const char *file, const char *path,
+                            int64_t n, cl_error *err);
 /* Memory of the caller (borrowed), or of ours: free_data is then called with data at
  * the end. */
 clast_status cl_source_open_memory(cl_source **source, const clast_buffer *buffer,
