@@ -79,6 +79,10 @@ static void try_operations(clast_array *bad, clast_array *good, clast_status sta
     ck_assert_int_eq(clast_axis(bad, "x"), CLAST_NO_AXIS);
     ck_assert_ptr_null(clast_axis_name(bad, 0));
     is_poisoned(clast_axis_coordinate(bad, 0), status);
+    is_poisoned(clast_sel(bad, 0, 0, 1), status);
+    is_poisoned(clast_sel_time(bad, 0, "2000", "2001"), status);
+    is_poisoned(clast_sel_at(bad, 0, 1, CLAST_EXACT), status);
+    is_poisoned(clast_sel_time_at(bad, 0, "2000", CLAST_NEAREST), status);
     const clast_svd_result svd = clast_svd(bad);
     is_poisoned(svd.u, status);
     is_poisoned(svd.s, status);

@@ -205,6 +205,50 @@ CLAST_API const char *clast_axis_name(clast_array *a, int axis);
  */
 CLAST_API clast_array *clast_axis_coordinate(clast_array *a, int axis);
 
+/**
+ * The part of an axis whose coordinates lie in a range, both ends included; -INFINITY and
+ * INFINITY leave an end open. Coordinates may rise or fall, the lower end comes first
+ * all the same. What is compared with float32 coordinates is rounded to float32.
+ *
+ * @return  a slice: array of a's rank; only the chunks that it touches are read
+ * @errors  CLAST_EINDEX no coordinate lies in the range; CLAST_EVALUE lo > hi, NaN,
+ *          coordinates that neither rise nor fall all along; those of
+ *          clast_axis_coordinate()
+ * @cost    O(axis) now, besides that of clast_axis_coordinate()
+ */
+CLAST_API clast_array *clast_sel(clast_array *a, int axis, double lo, double hi);
+
+/**
+ * The same by dates, for coordinates with CF units such as "days since 1850-01-01" and
+ * any CF calendar: from the first instant of `from` to the last one of `to`. A date is
+ * "2000", "2000-01", "2000-01-31", "2000-01-31T12", "2000-01-31T12:30" or with seconds,
+ * UTC where no time zone follows, and stands for all of its year, month, day, hour, ...
+ * Coordinates are rounded to milliseconds.
+ *
+ * @param from, to  NULL: open
+ * @errors          those of clast_sel(); CLAST_EVALUE no such date, coordinates that are
+ *                  no times, units of months or years
+ */
+CLAST_API clast_array *clast_sel_time(clast_array *a, int axis, const char *from,
+                                      const char *to);
+
+typedef enum clast_match {
+    CLAST_EXACT,  /**< the coordinate itself, else CLAST_EINDEX */
+    CLAST_NEAREST /**< the nearest coordinate; of two the one with the lower index */
+} clast_match;
+
+/**
+ * One place of an axis, by its coordinate: a value as for clast_sel(), or the first
+ * instant of a date as for clast_sel_time().
+ *
+ * @return  array without that axis
+ * @errors  CLAST_EINDEX; CLAST_EVALUE a match that is none, and as above
+ */
+CLAST_API clast_array *clast_sel_at(clast_array *a, int axis, double value,
+                                    clast_match match);
+CLAST_API clast_array *clast_sel_time_at(clast_array *a, int axis, const char *when,
+                                         clast_match match);
+
 /* ---- elementwise: operands broadcast, dtypes promote ---- */
 
 /**

@@ -274,14 +274,32 @@ static const char *first_name(const char *name)
     return name;
 }
 
+static clast_status bind_axis(cl_call *call, const char *name, const cl_value *v,
+                              cl_position at)
+{
+    for (int i = 0; i < call->naxis; i++)
+        if (strcmp(call->axis[i].name, name) == 0)
+            return cl_expr_fail(call->env->err, at, CLAST_ENAME,
+                                "%s: %.60s is given twice", call->function->name, name);
+    if (call->naxis == CLAST_MAXDIM)
+        return cl_call_error(call, CLAST_EAXIS, "more than %d axes", CLAST_MAXDIM);
+    call->axis[call->naxis].name = name;
+    call->axis[call->naxis].value = v;
+    call->axis[call->naxis++].at = at;
+    return CLAST_OK;
+}
+
 static clast_status bind_keyword(cl_call *call, const char *name, const cl_value *v,
                                  cl_position at)
 {
     const int n = parameter_count(call->function);
-    for (int i = 0; i < n; i++)
+    const bool is_by_axis = (call->function->flags & CL_BY_AXIS) != 0;
+    for (int i = is_by_axis; i < n; i++)
         if (strcmp(parameter_name(call, i), name) == 0 ||
             strcmp(parameter_name(call, i), first_name(name)) == 0)
             return bind_one(call, i, v, at);
+    if (is_by_axis)
+        return bind_axis(call, name, v, at);
     return cl_expr_fail(call->env->err, at, CLAST_ENAME,
                         "%s: there is no argument named %.40s", call->function->name,
                         name);

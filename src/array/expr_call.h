@@ -21,6 +21,7 @@ typedef enum {
     CL_PACKS = 4,     /* x.reshape(2, 3): a method's further numbers are one tuple */
     CL_IN_LINALG = 8, /* also linalg.name */
     CL_NEW_AXIS = 16, /* the axis is the result's, and new: it has no name yet */
+    CL_BY_AXIS = 32,  /* keywords that are no parameters name axes of the first one */
 } cl_function_flags;
 
 typedef struct cl_expr_function {
@@ -40,6 +41,12 @@ struct cl_call {
     const cl_expr_function *function;
     cl_value arg[CL_EXPR_MAX_PARAMETERS]; /* by parameter; ABSENT where not given */
     cl_position arg_at[CL_EXPR_MAX_PARAMETERS];
+    int naxis; /* keywords that name axes */
+    struct {
+        const char *name;
+        const cl_value *value;
+        cl_position at;
+    } axis[CLAST_MAXDIM];
 };
 
 /* Binds and calls. `names[i]` is the keyword of argument i, or NULL. */
@@ -67,6 +74,9 @@ clast_status cl_call_dtype(cl_call *call, int i, clast_dtype *out);
 /* An int or a sequence of ints. */
 clast_status cl_call_axes(cl_call *call, int i, int *n, int axes[CLAST_MAXDIM]);
 clast_status cl_call_shape(cl_call *call, int i, int *n, int64_t shape[CLAST_MAXDIM]);
+
+/* sel(): by coordinate (expr_select.c). */
+clast_status cl_call_select(cl_call *call, cl_value *out);
 
 /* NULL: no such function. */
 const cl_expr_function *cl_expr_find_function(const char *name, int flags);

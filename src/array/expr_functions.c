@@ -523,6 +523,7 @@ static const char *const of_ravel[] = {"a", "order", NULL};
 static const char *const of_rechunk[] = {"a", "chunks", NULL};
 static const char *const of_concatenate[] = {"arrays", "axis", "!out", "!dtype", NULL};
 static const char *const of_stack[] = {"arrays", "axis", "!out", "!dtype", NULL};
+static const char *const of_sel[] = {"a", "method", NULL};
 static const char *const of_dot[] = {"a", "b", "!out", NULL};
 static const char *const of_svd[] = {"a", "full_matrices", "compute_uv", "!hermitian",
                                      NULL};
@@ -595,6 +596,8 @@ static const cl_expr_function functions[] = {
     OTHER("concatenate", call_concatenate, of_concatenate, 1, CL_AS_FUNCTION),
     OTHER("concat", call_concatenate, of_concatenate, 1, CL_AS_FUNCTION),
     OTHER("stack", call_stack, of_stack, 1, CL_AS_FUNCTION | CL_NEW_AXIS),
+
+    OTHER("sel", cl_call_select, of_sel, 1, CL_AS_BOTH | CL_BY_AXIS),
 
     OTHER("dot", call_dot, of_dot, 2, CL_AS_BOTH),
     OTHER("svd", call_svd, of_svd, 1, CL_AS_FUNCTION | CL_IN_LINALG),
