@@ -5,6 +5,7 @@
  * kernel is shown (shapes, origins, halos) is checked within the kernel.
  */
 #include <math.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -774,6 +775,60 @@ START_TEST(odd_statuses)
 }
 END_TEST
 
+/* A callback that runs another context, whose callbacks, in whatever thread, turn to the
+ * one that waits for them. */
+typedef struct {
+    clast_ctx *outer, *inner;
+    atomic_int refused, other_threads;
+    pthread_t waiting;
+} nest;
+
+static clast_status turn_back(clast_call *call, void *user, int nin,
+                              const clast_view *in, int nout, clast_buffer *out)
+{
+    nest *n = user;
+    n->other_threads += !pthread_equal(pthread_self(), n->waiting);
+    n->refused += clast_compute(n->outer, 0, NULL) == CLAST_EBUSY &&
+                  clast_array_status(clast_int(n->outer, 1)) == CLAST_EBUSY &&
+                  clast_compute(n->inner, 0, NULL) == CLAST_EBUSY;
+    for (int i = 0; i < 200000; i++) /* so long that the other worker comes */
+        clast_call_is_canceled(call);
+    memset(out->data, 0, out->bytes);
+    return CLAST_OK;
+}
+
+static clast_status run_inner(clast_call *call, void *user, int nin,
+                              const clast_view *in, int nout, clast_buffer *out)
+{
+    static const int64_t shape[2] = {100, 3};
+    static double got[300];
+    nest *n = user;
+    n->waiting = pthread_self();
+    const clast_map_options options = ten_blocks("inner");
+    const clast_buffer into = buffer(got, CLAST_FLOAT64, 2, shape);
+    memset(out->data, 0, out->bytes);
+    return clast_fetch(clast_map(n->inner, 0, NULL, turn_back, n, &options), &into);
+}
+
+START_TEST(contexts_that_call_each_other)
+{
+    static const int64_t one = 1;
+    double got = 1;
+    nest n = {.outer = open_some(1), .inner = open_some(2)};
+    const clast_map_options options = {
+        .name = "outer", .dtype = CLAST_FLOAT64, .ndim = 1, .shape = &one};
+    const clast_buffer into = buffer(&got, CLAST_FLOAT64, 1, &one);
+    clast_array *a = clast_map(n.outer, 0, NULL, run_inner, &n, &options);
+    for (int i = 1; i <= 20 && n.other_threads == 0; i++) {
+        ck_assert_int_eq(clast_fetch(a, &into), CLAST_OK);
+        ck_assert_int_eq(n.refused, 10 * i);
+    }
+    ck_assert_int_eq(clast_compute(n.outer, 0, NULL), CLAST_OK); /* no longer */
+    clast_close(&n.inner);
+    clast_close(&n.outer);
+}
+END_TEST
+
 /* The first block cancels; all wait until they see it. */
 static clast_status cancel_and_wait(clast_call *call, void *user, int nin,
                                     const clast_view *in, int nout, clast_buffer *out)
@@ -1168,6 +1223,7 @@ static Suite *maps(void)
     tcase_add_test(t, folds_without_finish);
     tcase_add_loop_test(t, failures_name_the_block, 0, 2);
     tcase_add_loop_test(t, odd_statuses, 0, COUNT(odd));
+    tcase_add_test(t, contexts_that_call_each_other);
     tcase_add_test(t, cancels);
     tcase_add_test(t, workspaces);
     tcase_add_test(t, giants);

@@ -22,13 +22,22 @@ static clast_ctx no_memory_ctx = {.status = CLAST_ENOMEM,
                                   .is_static = true,
                                   .is_dead = true};
 
-static _Thread_local const clast_ctx *calling;
+static _Thread_local const cl_calling *calling;
+
+/* Whether something of ctx waits for the end of one of these callbacks. */
+static bool waits(const clast_ctx *ctx, const cl_calling *call)
+{
+    for (; call; call = call->outer)
+        if (call->ctx == ctx || waits(ctx, call->ctx->callers))
+            return true;
+    return false;
+}
 
 clast_status cl_ctx_lock(const clast_ctx *ctx)
 {
     if (ctx->is_static)
         return CLAST_OK;
-    if (calling == ctx)
+    if (waits(ctx, calling))
         return CLAST_EBUSY;
     cl_mutex_lock(ctx->lock);
     return CLAST_OK;
@@ -40,16 +49,20 @@ void cl_ctx_unlock(const clast_ctx *ctx)
         cl_mutex_unlock(ctx->lock);
 }
 
-const clast_ctx *cl_ctx_callback_begin(const clast_ctx *ctx)
+void cl_ctx_callback_begin(cl_calling *call, const clast_ctx *ctx)
 {
-    const clast_ctx *outer = calling;
-    calling = ctx;
-    return outer;
+    *call = (cl_calling){ctx, calling};
+    calling = call;
 }
 
-void cl_ctx_callback_end(const clast_ctx *outer)
+void cl_ctx_callback_end(const cl_calling *call)
 {
-    calling = outer;
+    calling = call->outer;
+}
+
+const cl_calling *cl_ctx_callbacks(void)
+{
+    return calling;
 }
 
 void cl_ctx_record(clast_ctx *ctx, clast_status status, const char *message)
@@ -82,18 +95,20 @@ static void pass_log(void *arg, clast_log_level level, const char *message)
     const clast_ctx *ctx = arg;
     if (!ctx->user_log.fn)
         return;
-    const clast_ctx *outer = cl_ctx_callback_begin(ctx);
+    cl_calling own;
+    cl_ctx_callback_begin(&own, ctx);
     ctx->user_log.fn(ctx->user_log.arg, level, message);
-    cl_ctx_callback_end(outer);
+    cl_ctx_callback_end(&own);
 }
 
 /* What the engine says of progress passes here, likewise. */
 static void pass_progress(void *arg, const clast_progress *progress)
 {
     const clast_ctx *ctx = arg;
-    const clast_ctx *outer = cl_ctx_callback_begin(ctx);
+    cl_calling own;
+    cl_ctx_callback_begin(&own, ctx);
     ctx->listener.fn(ctx->listener.arg, progress);
-    cl_ctx_callback_end(outer);
+    cl_ctx_callback_end(&own);
 }
 
 static clast_status settle(clast_ctx *ctx, const clast_options *asked, cl_error *err)

@@ -23,9 +23,10 @@ typedef struct {
 static void speak(void *arg, const char *text, size_t bytes)
 {
     const voice *v = arg;
-    const clast_ctx *outer = cl_ctx_callback_begin(v->ctx);
+    cl_calling own;
+    cl_ctx_callback_begin(&own, v->ctx);
     v->write(v->arg, text, bytes);
-    cl_ctx_callback_end(outer);
+    cl_ctx_callback_end(&own);
 }
 
 /* ---- plans */

@@ -12,8 +12,10 @@
  * plan made, not while a plan runs, so that expressions can be built during a run. What
  * belongs to the run under way (`listener`, `progress`) is its own while it has the turn
  * (turn.h). `canceling` is taken after the lock, or alone, by callbacks too.
- * `calling` (a variable of the thread) names the context whose callback is running:
- * functions that would need the lock give CLAST_EBUSY then.
+ * `calling` (a variable of the thread) is the chain of the callbacks that the thread is
+ * in, each of a context; those of a run's threads go on with the chain of the thread
+ * that waits for the run (`callers`). Functions that would need the lock of one of these
+ * contexts give CLAST_EBUSY, since what holds it waits for them.
  */
 #ifndef CL_ARRAY_HANDLE_H
 #define CL_ARRAY_HANDLE_H
@@ -54,6 +56,12 @@ typedef struct {
     void *arg;
 } cl_listener;
 
+/* A callback under way; lies on the stack of who calls it. */
+typedef struct cl_calling {
+    const clast_ctx *ctx;
+    const struct cl_calling *outer;
+} cl_calling;
+
 struct clast_ctx {
     _Atomic int status; /* the first error */
     char text[CL_ERROR_TEXT];
@@ -65,12 +73,13 @@ struct clast_ctx {
     cl_mutex mutex;
     cl_cond idle; /* a turn has ended */
     uint64_t turns_asked, turns_ended;
-    uint64_t waiting;        /* threads that sleep in clast_wait() */
-    cl_mutex canceling;      /* guards `current`, and run->is_canceled of all runs */
-    clast_run *current;      /* has the turn; NULL: a call that waits for its end */
-    clast_run *runs;         /* all that were not closed */
-    clast_run *first, *last; /* of those that wait in the background */
-    cl_thread background;    /* does them */
+    uint64_t waiting;          /* threads that sleep in clast_wait() */
+    cl_mutex canceling;        /* guards `current`, and run->is_canceled of all runs */
+    clast_run *current;        /* has the turn; NULL: a call that waits for its end */
+    const cl_calling *callers; /* callbacks of other contexts that wait for this turn */
+    clast_run *runs;           /* all that were not closed */
+    clast_run *first, *last;   /* of those that wait in the background */
+    cl_thread background;      /* does them */
     bool is_joinable, is_background_alive;
     cl_nodes *nodes;
     cl_sources sources;
@@ -92,10 +101,12 @@ struct clast_ctx {
  * context has no lock to take and needs none. */
 clast_status cl_ctx_lock(const clast_ctx *ctx);
 void cl_ctx_unlock(const clast_ctx *ctx);
-/* Marks that this thread runs a callback of ctx; returns what to give to
- * cl_ctx_callback_end(). */
-const clast_ctx *cl_ctx_callback_begin(const clast_ctx *ctx);
-void cl_ctx_callback_end(const clast_ctx *outer);
+/* Marks that this thread runs a callback of ctx, until the end; callbacks of other
+ * contexts may be around it. */
+void cl_ctx_callback_begin(cl_calling *call, const clast_ctx *ctx);
+void cl_ctx_callback_end(const cl_calling *call);
+/* The callbacks that this thread is in, innermost first. */
+const cl_calling *cl_ctx_callbacks(void);
 /* Records an error unless there is one already. Under the lock. */
 void cl_ctx_record(clast_ctx *ctx, clast_status status, const char *message);
 /* Puts a longer message in the place of the first error where that is its end: the same

@@ -25,6 +25,7 @@ void cl_turn_take(clast_ctx *ctx, uint64_t number, clast_run *run)
 {
     while (ctx->turns_ended != number)
         cl_cond_wait(&ctx->idle, ctx->lock);
+    ctx->callers = cl_ctx_callbacks();
     cl_mutex_lock(&ctx->canceling);
     ctx->current = run;
     atomic_store(&ctx->is_canceled, run && cl_run_is_canceled(run));
@@ -40,6 +41,7 @@ void cl_turn_give(clast_ctx *ctx, const cl_error *err)
     cl_mutex_unlock(&ctx->canceling);
     if (err->status != CLAST_OK)
         cl_ctx_record(ctx, err->status, err->text);
+    ctx->callers = NULL;
     ctx->turns_ended++;
     cl_cond_broadcast(&ctx->idle);
 }

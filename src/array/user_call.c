@@ -18,10 +18,11 @@ static clast_status enter(void *arg, cl_user_role role, clast_call *call, int ni
                           const clast_view *in, int nout, clast_buffer *out)
 {
     const cl_callee *callee = arg;
-    const clast_ctx *outer = cl_ctx_callback_begin(callee->ctx);
+    cl_calling own;
+    cl_ctx_callback_begin(&own, callee->ctx);
     const clast_status status =
         callee->kernel[role](call, callee->arg, nin, in, nout, out);
-    cl_ctx_callback_end(outer);
+    cl_ctx_callback_end(&own);
     return status;
 }
 
