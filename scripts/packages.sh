@@ -4,7 +4,7 @@
 # On Debian and its relatives through apt-get, with sudo where needed; elsewhere it names the packages and fails.
 set -eu
 
-build="gcc meson ninja-build pkg-config libhdf5-dev libopenblas-dev liblapacke-dev libsleef-dev libdeflate-dev"
+build="gcc meson ninja-build pkg-config libhdf5-dev libopenblas-dev liblapacke-dev libsleef-dev libdeflate-dev liblzf-dev libzstd-dev liblz4-dev libblosc-dev"
 # gfortran: what the pkg-config file of OpenBLAS asks of static programs.
 # libopenblas0-openmp, -serial: the flavours beside -pthread, for embedding.py.
 # xarray, netCDF4, ncdump, h5dump: readers of outputs, for attributes.py.

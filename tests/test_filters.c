@@ -6,6 +6,8 @@
 #include "base/alloc.h"
 #include "check_main.h"
 #include "io/filters.h"
+#include "io/shuffle.h"
+#include "packing.h"
 
 static void make_bytes(unsigned char *p, uint64_t n)
 {
@@ -48,25 +50,26 @@ static bool round_trip(const cl_filters *f, const void *in, uint32_t *mask)
     static unsigned char work[BYTES], out[BYTES + 512], back[BYTES], work2[BYTES];
     const char *what = NULL;
     uint64_t stored;
-    cl_packer *packer = cl_packer_new(f->level);
-    cl_unpacker *unpacker = cl_unpacker_new();
+    cl_packer *packer = cl_packer_new(cl_filters_gzip(f));
+    cl_unpacker unpacker;
+    ck_assert(cl_unpacker_open(&unpacker, f));
     const void *data = cl_filters_apply(f, packer, in, BYTES, work, out, &stored, mask);
     ck_assert_uint_le(stored, BYTES);
     const bool is_good =
-        cl_filters_undo(f, *mask, unpacker, data, stored, back, work2, BYTES, &what) &&
+        cl_filters_undo(&unpacker, *mask, data, stored, back, work2, BYTES, &what) &&
         memcmp(back, in, BYTES) == 0;
     cl_packer_free(packer);
-    cl_unpacker_free(unpacker);
+    cl_unpacker_close(&unpacker);
     return is_good;
 }
 
 START_TEST(pipelines)
 {
-    const cl_filters f = {.shuffle = _i & 1 ? 0 : -1,
-                          .deflate = _i & 2 ? _i & 1 : -1,
-                          .fletcher = -1,
-                          .level = 4,
-                          .item = 8};
+    cl_filters f;
+    cl_filters_init(&f, 8);
+    f.shuffle = _i & 1 ? 0 : -1;
+    if (_i & 2)
+        cl_filters_deflate(&f, _i & 1, 4);
     unsigned char in[BYTES];
     uint32_t mask;
     for (int i = 0; i < BYTES; i++)
@@ -80,43 +83,214 @@ START_TEST(pipelines)
         in[i] = (unsigned char)(h >> 56);
     }
     ck_assert(round_trip(&f, in, &mask));
-    ck_assert_uint_eq(mask, f.deflate >= 0 ? 1u << f.deflate : 0);
+    ck_assert_uint_eq(mask, f.pack >= 0 ? 1u << f.pack : 0);
 }
 END_TEST
 
-/* A damaged or short stream is found, never read or written out of bounds. */
-START_TEST(damage)
+/* --- codecs ---------------------------------------------------------------------- */
+
+enum { MOST = 24000 };
+
+/* The pipeline of [shuffle] [codec] [fletcher32] as bits of `kind`. */
+static cl_filters pipeline(const packing *p, uint32_t item, int kind)
 {
-    const cl_filters f = {
-        .shuffle = 0, .deflate = 1, .fletcher = -1, .level = 6, .item = 4};
-    unsigned char in[BYTES], work[BYTES], out[BYTES + 512], back[BYTES], work2[BYTES];
-    uint64_t stored;
-    uint32_t mask;
-    int found = 0;
-    for (int i = 0; i < BYTES; i++)
-        in[i] = (unsigned char)(i * i % 251);
-    cl_packer *packer = cl_packer_new(6);
-    cl_unpacker *unpacker = cl_unpacker_new();
-    const unsigned char *data =
-        cl_filters_apply(&f, packer, in, BYTES, work, out, &stored, &mask);
-    unsigned char *copy = cl_alloc(stored);
-    for (uint64_t i = 0; i < stored; i++) {
-        const char *what = NULL;
-        memcpy(copy, data, stored);
-        copy[i] ^= 0x10;
-        const bool is_good = cl_filters_undo(&f, mask, unpacker, copy, stored, back,
-                                             work2, BYTES, &what);
-        found += !is_good;
-        ck_assert(is_good || what != NULL);
-        ck_assert(
-            !cl_filters_undo(&f, mask, unpacker, data, i, back, work2, BYTES, &what));
+    cl_filters f;
+    int n = 0;
+    const unsigned shuffle[] = {item};
+    cl_filters_init(&f, item);
+    if (kind & 1)
+        ck_assert(cl_filters_add(&f, 2, n++, shuffle, 1));
+    ck_assert_msg(cl_filters_add(&f, p->id, n++, p->value, (size_t)p->nvalue), "%s",
+                  p->name);
+    if (kind & 2)
+        ck_assert(cl_filters_add(&f, 3, n++, NULL, 0));
+    return f;
+}
+
+/* What another program stores for these bytes. */
+static size_t store(const packing *p, uint32_t item, int kind, const void *in,
+                    size_t bytes, unsigned char *out)
+{
+    static unsigned char shuffled[MOST];
+    memcpy(shuffled, in, bytes);
+    if (kind & 1)
+        cl_shuffle(shuffled, in, bytes, item);
+    size_t n = packing_run(p, shuffled, bytes, out);
+    if (n > 0 && kind & 2) {
+        const uint32_t sum = cl_fletcher32(out, n);
+        for (int i = 0; i < 4; i++)
+            out[n++] = (unsigned char)(sum >> 8 * i);
     }
-    ck_assert_int_gt(found, (int)stored * 9 / 10);
-    cl_free(copy);
-    cl_packer_free(packer);
-    cl_unpacker_free(unpacker);
+    return n;
+}
+
+/* The output and the work are as large as they must be and no larger, so that a
+ * sanitizer sees what is written behind them. */
+static bool undo(const cl_filters *f, uint32_t mask, const void *stored, size_t n,
+                 const void *wanted, size_t bytes)
+{
+    const char *what = NULL;
+    unsigned char *in = cl_alloc(n + 1), *out = cl_alloc(bytes),
+                  *work = cl_alloc(bytes);
+    cl_unpacker unpacker;
+    memcpy(in + 1, stored, n);
+    ck_assert(cl_unpacker_open(&unpacker, f));
+    const bool is_good =
+        cl_filters_undo(&unpacker, mask, in + 1, n, out, work, bytes, &what);
+    ck_assert(is_good || what);
+    const bool is_equal = is_good && memcmp(out, wanted, bytes) == 0;
+    cl_unpacker_close(&unpacker);
+    cl_free(in);
+    cl_free(out);
+    cl_free(work);
+    return is_equal;
+}
+
+static void make_values(unsigned char *in, size_t bytes, uint32_t item, bool is_noise)
+{
+    uint64_t h = 1;
+    for (size_t i = 0; i < bytes; i++) {
+        h = h * 6364136223846793005u + 1442695040888963407u;
+        in[i] = is_noise        ? (unsigned char)(h >> 56)
+                : i % item == 0 ? (unsigned char)(i / item % 100)
+                                : (unsigned char)(i % item);
+    }
+}
+
+/* Each codec with each element size, lengths around its blocks, alone and between the
+ * other filters, over values that compress and that do not. */
+START_TEST(codecs)
+{
+    static const size_t counts[] = {1, 7, 8, 9, 130, 1024, 1500};
+    static unsigned char in[MOST], stored[2 * MOST + 1024];
+    if (!packings[_i].is_here)
+        return;
+    for (uint32_t item = 1; item <= 16; item *= 2)
+        for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
+            for (int kind = 0; kind < 8; kind++) {
+                const packing p = packing_for(_i, item);
+                /* Bitshuffle alone is a shuffle: no other one beside it. */
+                if (strncmp(p.name, "bitshuffle", 10) == 0 && p.value[4] == 0 &&
+                    kind & 1)
+                    continue;
+                const size_t bytes = counts[c] * item;
+                make_values(in, bytes, item, kind & 4);
+                const cl_filters f = pipeline(&p, item, kind);
+                const size_t n = store(&p, item, kind, in, bytes, stored);
+                ck_assert_msg(n > 0 || bytes < 40 || kind & 4, "%s, %zu bytes", p.name,
+                              bytes);
+                ck_assert_uint_le(n, cl_filters_bound(&f, bytes));
+                ck_assert_msg(n == 0 || undo(&f, 0, stored, n, in, bytes),
+                              "%s: %zu elements of %u bytes, pipeline %d", p.name,
+                              counts[c], item, kind);
+            }
 }
 END_TEST
+
+/* A codec that a chunk's mask skips, in every combination. */
+START_TEST(masks)
+{
+    static unsigned char in[MOST], stored[2 * MOST + 1024];
+    if (!packings[_i].is_here || packings[_i].value[4] == 0)
+        return;
+    const packing p = packing_for(_i, 4);
+    const size_t bytes = 4000;
+    const cl_filters f = pipeline(&p, 4, 3);
+    make_values(in, bytes, 4, false);
+    for (uint32_t mask = 0; mask < 8; mask++) {
+        const int kind = (mask & 1 ? 0 : 1) | (mask & 4 ? 0 : 2);
+        size_t n = store(&p, 4, kind, in, bytes, stored);
+        if (mask & 2) {
+            memcpy(stored, in, n = bytes);
+            if (kind & 1)
+                cl_shuffle(stored, in, bytes, 4);
+            const uint32_t sum = cl_fletcher32(stored, n);
+            for (int i = 0; i < 4 && kind & 2; i++)
+                stored[n++] = (unsigned char)(sum >> 8 * i);
+        }
+        ck_assert_msg(undo(&f, mask, stored, n, in, bytes), "%s, mask %u", p.name,
+                      mask);
+    }
+}
+END_TEST
+
+/* Damaged and short streams are found or give other values; nothing is read or written
+ * out of bounds. A stream of the wrong length is always found. */
+START_TEST(damage)
+{
+    static unsigned char in[MOST], stored[2 * MOST + 1024];
+    const bool is_deflate = _i == PACKINGS;
+    packing p = {"deflate", 1, true, 1, {6}, -1};
+    if (!is_deflate)
+        p = packing_for(_i, 4);
+    if (!p.is_here)
+        return;
+    const size_t bytes = 4000;
+    make_values(in, bytes, 4, false);
+    const cl_filters f = pipeline(&p, 4, 0);
+    size_t n = 0;
+    if (is_deflate) {
+        uint32_t mask;
+        uint64_t packed;
+        cl_packer *packer = cl_packer_new(6);
+        ck_assert_ptr_eq(
+            cl_filters_apply(&f, packer, in, bytes, NULL, stored, &packed, &mask),
+            stored);
+        cl_packer_free(packer);
+        n = packed;
+    } else {
+        n = packing_run(&p, in, bytes, stored);
+    }
+    const size_t step = n / 300 + 1;
+    for (size_t i = 0; i < n; i += step) {
+        stored[i] ^= 0x10;
+        ck_assert(!is_deflate || !undo(&f, 0, stored, n, in, bytes));
+        undo(&f, 0, stored, n, in, bytes);
+        stored[i] ^= 0x30;
+        undo(&f, 0, stored, n, in, bytes);
+        stored[i] ^= 0x20;
+        ck_assert_msg(!undo(&f, 0, stored, i, in, bytes), "%s cut to %zu", p.name, i);
+    }
+    ck_assert(undo(&f, 0, stored, n, in, bytes));
+    ck_assert(!undo(&f, 0, stored, n, in, bytes - 4));
+}
+END_TEST
+
+/* Pipelines that are not ours. */
+START_TEST(refused)
+{
+    static const struct {
+        int n;
+        uint32_t id[3];
+        unsigned value[3][8];
+    } rows[] = {
+        {2, {1, 2}, {{4}, {4}}},    /* shuffle behind the codec */
+        {2, {2, 2}, {{4}, {4}}},    /* twice */
+        {2, {1, 1}, {{4}, {4}}},    /* two codecs */
+        {2, {3, 1}, {{0}, {4}}},    /* behind the checksum */
+        {1, {2}, {{8}}},            /* shuffled by another size */
+        {1, {32008}, {{0, 0, 0}}},  /* no element */
+        {1, {32008}, {{0, 0, 17}}}, /* larger than any number */
+        {1, {32008}, {{0, 0, 4, 12}}},
+        {1, {32008}, {{0, 0, 4, 0, 9}}}, /* no such codec */
+        {1, {4}, {{0}}},
+        {1, {0}, {{0}}},
+        {1, {99999}, {{0}}},
+#if CL_HAVE_BLOSC
+        {1, {32001}, {{2, 2, 4, 0, 5, 1, 99}}},
+#endif
+    };
+    cl_filters f;
+    cl_filters_init(&f, 4);
+    bool is_ours = true;
+    for (int i = 0; i < rows[_i].n; i++)
+        is_ours =
+            is_ours && cl_filters_add(&f, rows[_i].id[i], i, rows[_i].value[i], 8);
+    ck_assert(!is_ours);
+}
+END_TEST
+
+enum { REFUSED = 12 + CL_HAVE_BLOSC };
 
 static Suite *suite(void)
 {
@@ -125,7 +299,10 @@ static Suite *suite(void)
     tcase_add_loop_test(t, shuffle_and_back, 0, 9);
     tcase_add_test(t, fletcher_known);
     tcase_add_loop_test(t, pipelines, 0, 4);
-    tcase_add_test(t, damage);
+    tcase_add_loop_test(t, codecs, 0, PACKINGS);
+    tcase_add_loop_test(t, masks, 0, PACKINGS);
+    tcase_add_loop_test(t, damage, 0, PACKINGS + 1);
+    tcase_add_loop_test(t, refused, 0, REFUSED);
     suite_add_tcase(s, t);
     return s;
 }

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Shuffle, deflate and Fletcher's checksum.
+ * Pipelines, and Fletcher's checksum.
  *
- * Shuffle writes byte 0 of all elements, then byte 1, and so on; bytes behind the last
- * whole element are copied. Undoing it is a transpose of bytes: 16 elements at a time,
- * log2(item) rounds of SSE2's interleave turn item registers of like bytes into item
- * registers of whole elements, at memory speed. Other element sizes go byte by byte.
- *
- * Deflate is zlib's container. libdeflate wants the decoded size in advance, which HDF5
- * knows, and checks the Adler-32.
+ * Reading undoes the stages from the last to the first: the checksum is verified and
+ * taken off, the codec decodes to out (or to work, where a shuffle comes after), the
+ * shuffle transposes to out. So one chunk of work is enough for any pipeline, and the
+ * buffer that is not the codec's target is its scratch memory.
  *
  * HDF5's fletcher32 sums big-endian 16-bit words modulo 65535 and is stored little
  * endian; libraries up to 1.6.2 stored it with the bytes of each half swapped, which is
@@ -18,161 +15,104 @@
 
 #include <libdeflate.h>
 #include <string.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
+
+#include "io/shuffle.h"
+
+enum { DEFLATE = 1, SHUFFLE = 2, FLETCHER = 3, BITSHUFFLE = 32008 };
 
 cl_packer *cl_packer_new(int level)
 {
     return libdeflate_alloc_compressor(level);
 }
+
 void cl_packer_free(cl_packer *packer)
 {
     libdeflate_free_compressor(packer);
 }
-cl_unpacker *cl_unpacker_new(void)
-{
-    return libdeflate_alloc_decompressor();
-}
-void cl_unpacker_free(cl_unpacker *unpacker)
-{
-    libdeflate_free_decompressor(unpacker);
-}
 
-/* zlib's own bound is bytes * 1.001 + 12; libdeflate's is 5 bytes for every 10000. */
-uint64_t cl_filters_bound(uint64_t bytes)
+/* --- what the pipeline is -------------------------------------------------------- */
+
+void cl_filters_init(cl_filters *filters, uint32_t item)
 {
-    return bytes + bytes / 512 + 256;
+    *filters = (cl_filters){.shuffle = -1, .pack = -1, .fletcher = -1, .item = item};
 }
 
-static void shuffle_bytes(uint8_t *dst, const uint8_t *src, uint64_t first, uint64_t n,
-                          uint32_t item)
+/* Shuffle works on the size that it was set up with, which is an element's. */
+static bool add_shuffle(cl_filters *f, int position, const uint32_t *value)
 {
-    for (uint32_t b = 0; b < item; b++)
-        for (uint64_t i = first; i < n; i++)
-            dst[b * n + i] = src[i * item + b];
+    f->shuffle = position;
+    return value[0] == f->item;
 }
 
-static void unshuffle_bytes(uint8_t *dst, const uint8_t *src, uint64_t first,
-                            uint64_t n, uint32_t item)
+/* Bitshuffle without a codec, which leaves that to the next filter. */
+static bool add_bitshuffle(cl_filters *f, int position, const uint32_t *value)
 {
-    for (uint64_t i = first; i < n; i++)
-        for (uint32_t b = 0; b < item; b++)
-            dst[i * item + b] = src[b * n + i];
+    const uint32_t item = value[2], block = value[3];
+    if (item == 0 || item > CL_BITSHUFFLE_ITEM || block % 8 != 0)
+        return false;
+    f->shuffle = position;
+    f->item = item;
+    f->bit_block = block ? block : cl_bitshuffle_block(item);
+    return true;
 }
 
-#if defined(__SSE2__)
-
-static inline __m128i load(const uint8_t *p)
+static bool add_codec(cl_filters *f, uint32_t id, int position, const uint32_t *value)
 {
-    return _mm_loadu_si128((const __m128i *)(const void *)p);
+    f->codec = cl_codec_find(id, value);
+    f->pack = position;
+    memcpy(f->value, value, sizeof f->value);
+    return f->codec != NULL;
 }
 
-static inline void store(uint8_t *p, __m128i v)
+bool cl_filters_add(cl_filters *f, uint32_t id, int position, const unsigned *value,
+                    size_t n)
 {
-    _mm_storeu_si128((__m128i *)(void *)p, v);
-}
-
-/*
- * One round of the perfect shuffle: registers i and i + item/2 interleave into 2i and
- * 2i + 1. After log2(item) rounds, 16 elements' bytes are in element order. Written as
- * a macro for constant item, so that the registers stay registers.
- */
-#define UNSHUFFLE_SSE2(ITEM)                                                           \
-    static uint64_t unshuffle_sse2_##ITEM(uint8_t *dst, const uint8_t *src,            \
-                                          uint64_t n)                                  \
-    {                                                                                  \
-        uint64_t i = 0;                                                                \
-        for (; i + 16 <= n; i += 16) {                                                 \
-            __m128i a[ITEM], b[ITEM];                                                  \
-            for (int k = 0; k < ITEM; k++)                                             \
-                a[k] = load(src + (uint64_t)k * n + i);                                \
-            for (int step = 1; step < ITEM; step *= 2) {                               \
-                for (int k = 0; k < ITEM / 2; k++) {                                   \
-                    b[2 * k] = _mm_unpacklo_epi8(a[k], a[k + ITEM / 2]);               \
-                    b[2 * k + 1] = _mm_unpackhi_epi8(a[k], a[k + ITEM / 2]);           \
-                }                                                                      \
-                for (int k = 0; k < ITEM; k++)                                         \
-                    a[k] = b[k];                                                       \
-            }                                                                          \
-            for (int k = 0; k < ITEM; k++)                                             \
-                store(dst + i * ITEM + 16 * (uint64_t)k, a[k]);                        \
-        }                                                                              \
-        return i;                                                                      \
+    uint32_t known[CL_CODEC_VALUES] = {0};
+    for (size_t i = 0; i < n && i < CL_CODEC_VALUES; i++)
+        known[i] = value[i];
+    if (f->fletcher >= 0 || position >= CL_FILTERS_MOST)
+        return false;
+    if (id == FLETCHER) {
+        f->fletcher = position;
+        return true;
     }
-
-/* The inverse: 16 elements' registers de-interleave, even bytes to the lower half. */
-#define SHUFFLE_SSE2(ITEM)                                                             \
-    static uint64_t shuffle_sse2_##ITEM(uint8_t *dst, const uint8_t *src, uint64_t n)  \
-    {                                                                                  \
-        const __m128i low = _mm_set1_epi16(0xff);                                      \
-        uint64_t i = 0;                                                                \
-        for (; i + 16 <= n; i += 16) {                                                 \
-            __m128i a[ITEM], b[ITEM];                                                  \
-            for (int k = 0; k < ITEM; k++)                                             \
-                a[k] = load(src + i * ITEM + 16 * (uint64_t)k);                        \
-            for (int step = 1; step < ITEM; step *= 2) {                               \
-                for (int k = 0; k < ITEM / 2; k++) {                                   \
-                    b[k] = _mm_packus_epi16(_mm_and_si128(a[2 * k], low),              \
-                                            _mm_and_si128(a[2 * k + 1], low));         \
-                    b[k + ITEM / 2] = _mm_packus_epi16(                                \
-                        _mm_srli_epi16(a[2 * k], 8), _mm_srli_epi16(a[2 * k + 1], 8)); \
-                }                                                                      \
-                for (int k = 0; k < ITEM; k++)                                         \
-                    a[k] = b[k];                                                       \
-            }                                                                          \
-            for (int k = 0; k < ITEM; k++)                                             \
-                store(dst + (uint64_t)k * n + i, a[k]);                                \
-        }                                                                              \
-        return i;                                                                      \
-    }
-
-UNSHUFFLE_SSE2(2)
-UNSHUFFLE_SSE2(4)
-UNSHUFFLE_SSE2(8)
-UNSHUFFLE_SSE2(16)
-SHUFFLE_SSE2(2)
-SHUFFLE_SSE2(4)
-SHUFFLE_SSE2(8)
-SHUFFLE_SSE2(16)
-
-typedef uint64_t shuffle_fn(uint8_t *dst, const uint8_t *src, uint64_t n);
-static shuffle_fn *const shuffle_of[17] = {[2] = shuffle_sse2_2,
-                                           [4] = shuffle_sse2_4,
-                                           [8] = shuffle_sse2_8,
-                                           [16] = shuffle_sse2_16};
-static shuffle_fn *const unshuffle_of[17] = {[2] = unshuffle_sse2_2,
-                                             [4] = unshuffle_sse2_4,
-                                             [8] = unshuffle_sse2_8,
-                                             [16] = unshuffle_sse2_16};
-
-static uint64_t by_table(shuffle_fn *const *table, uint8_t *dst, const uint8_t *src,
-                         uint64_t n, uint32_t item)
-{
-    return item <= 16 && table[item] ? table[item](dst, src, n) : 0;
+    if (f->pack >= 0)
+        return false;
+    const bool is_bits = id == BITSHUFFLE && known[4] == 0;
+    if (id != SHUFFLE && !is_bits)
+        return add_codec(f, id, position, known);
+    if (f->shuffle >= 0)
+        return false;
+    return is_bits ? add_bitshuffle(f, position, known)
+                   : add_shuffle(f, position, known);
 }
 
-#else
-#define by_table(table, dst, src, n, item) ((uint64_t)0)
-#endif
-
-void cl_shuffle(void *dst, const void *src, uint64_t bytes, uint32_t item)
+void cl_filters_deflate(cl_filters *filters, int position, int level)
 {
-    const uint64_t n = bytes / item;
-    const uint64_t first = by_table(shuffle_of, dst, src, n, item);
-    shuffle_bytes(dst, src, first, n, item);
-    const uint64_t whole = n * item;
-    memcpy((char *)dst + whole, (const char *)src + whole, bytes - whole);
+    filters->pack = position;
+    filters->value[0] = (uint32_t)level;
+    filters->codec = cl_codec_find(DEFLATE, filters->value);
 }
 
-void cl_unshuffle(void *dst, const void *src, uint64_t bytes, uint32_t item)
+int cl_filters_gzip(const cl_filters *filters)
 {
-    const uint64_t n = bytes / item;
-    const uint64_t first = by_table(unshuffle_of, dst, src, n, item);
-    unshuffle_bytes(dst, src, first, n, item);
-    const uint64_t whole = n * item;
-    memcpy((char *)dst + whole, (const char *)src + whole, bytes - whole);
+    const bool is_gzip = filters->codec && filters->codec->id == DEFLATE;
+    return is_gzip && filters->value[0] <= 9 ? (int)filters->value[0] : 0;
 }
+
+uint64_t cl_filters_bound(const cl_filters *filters, uint64_t bytes)
+{
+    const uint64_t checksum = 4;
+    return checksum +
+           (filters->codec ? filters->codec->bound(filters->value, bytes) : bytes);
+}
+
+int cl_filters_work(const cl_filters *filters)
+{
+    return filters->codec ? filters->codec->work : 0;
+}
+
+/* --- the checksum ---------------------------------------------------------------- */
 
 static uint32_t fold(uint32_t sum)
 {
@@ -213,46 +153,70 @@ static bool check_fletcher(const uint8_t *data, uint64_t bytes)
     return sum == stored || sum == swapped;
 }
 
+/* --- undoing it ------------------------------------------------------------------ */
+
+bool cl_unpacker_open(cl_unpacker *unpacker, const cl_filters *filters)
+{
+    *unpacker = (cl_unpacker){.filters = filters};
+    if (!filters->codec || !filters->codec->open)
+        return true;
+    unpacker->state = filters->codec->open();
+    return unpacker->state != NULL;
+}
+
+void cl_unpacker_close(cl_unpacker *unpacker)
+{
+    if (unpacker->state)
+        unpacker->filters->codec->close(unpacker->state);
+    unpacker->state = NULL;
+}
+
 static bool is_on(int position, uint32_t mask)
 {
     return position >= 0 && !(mask >> position & 1);
 }
 
-static bool inflate(cl_unpacker *unpacker, const void *in, uint64_t in_bytes, void *out,
-                    uint64_t bytes)
+static void unshuffle(const cl_filters *f, void *out, const void *data, uint64_t bytes)
 {
-    return libdeflate_zlib_decompress(unpacker, in, in_bytes, out, bytes, NULL) ==
-           LIBDEFLATE_SUCCESS;
+    if (f->bit_block > 0)
+        cl_bitunshuffle(out, data, bytes, f->item, f->bit_block);
+    else
+        cl_unshuffle(out, data, bytes, f->item);
 }
 
-bool cl_filters_undo(const cl_filters *filters, uint32_t mask, cl_unpacker *unpacker,
-                     const void *stored, uint64_t stored_bytes, void *out, void *work,
-                     uint64_t bytes, const char **what)
+bool cl_filters_undo(const cl_unpacker *unpacker, uint32_t mask, const void *stored,
+                     uint64_t stored_bytes, void *out, void *work, uint64_t bytes,
+                     const char **what)
 {
+    const cl_filters *f = unpacker->filters;
     const void *data = stored;
-    if (is_on(filters->fletcher, mask)) {
+    if (is_on(f->fletcher, mask)) {
         *what = "its checksum does not match";
         if (stored_bytes < 4 || !check_fletcher(data, stored_bytes - 4))
             return false;
         stored_bytes -= 4;
     }
-    const bool shuffled = is_on(filters->shuffle, mask) && filters->item > 1;
-    if (is_on(filters->deflate, mask)) {
-        *what = "its deflate stream is damaged";
-        void *inflated = shuffled ? work : out;
-        if (!inflate(unpacker, data, stored_bytes, inflated, bytes))
+    const bool is_shuffled =
+        is_on(f->shuffle, mask) && (f->item > 1 || f->bit_block > 0);
+    if (is_on(f->pack, mask)) {
+        *what = "its compressed data is damaged";
+        void *unpacked = is_shuffled ? work : out, *scratch = is_shuffled ? out : work;
+        if (!f->codec->decode(unpacker->state, f->value, data, stored_bytes, unpacked,
+                              scratch, bytes))
             return false;
-        data = inflated;
+        data = unpacked;
     } else if (stored_bytes != bytes) {
         *what = "its stored size is not that of a chunk";
         return false;
     }
-    if (shuffled)
-        cl_unshuffle(out, data, bytes, filters->item);
+    if (is_shuffled)
+        unshuffle(f, out, data, bytes);
     else if (data != out)
         memcpy(out, data, bytes);
     return true;
 }
+
+/* --- applying it ----------------------------------------------------------------- */
 
 const void *cl_filters_apply(const cl_filters *filters, cl_packer *packer,
                              const void *in, uint64_t bytes, void *work, void *out,
@@ -265,12 +229,12 @@ const void *cl_filters_apply(const cl_filters *filters, cl_packer *packer,
         cl_shuffle(work, in, bytes, filters->item);
         data = work;
     }
-    if (filters->deflate < 0)
+    if (filters->pack < 0)
         return data;
     const size_t packed =
         bytes > 0 ? libdeflate_zlib_compress(packer, data, bytes, out, bytes - 1) : 0;
     if (packed == 0) {
-        *mask = 1u << filters->deflate;
+        *mask = 1u << filters->pack;
         return data;
     }
     *stored_bytes = packed;

@@ -1,55 +1,73 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The storage filters that Clast owns: shuffle, deflate, fletcher32, as HDF5 stores
- * them.
+ * The filter pipelines that Clast undoes itself, as HDF5 stores them.
  *
- * A pipeline is [shuffle] [deflate] [fletcher32] in this order; each is skipped for a
- * chunk where its bit in the chunk's filter mask is set (bit i is the i-th filter that
- * the dataset has). Thread-safe: no state but the caller's.
+ * A pipeline is [shuffle or bitshuffle] [one codec] [fletcher32] in this order; each is
+ * skipped for a chunk where its bit in the chunk's filter mask is set (bit i is the
+ * i-th filter that the dataset has). Clast writes [shuffle] [deflate]. Thread-safe: no
+ * state but the caller's.
  */
 #ifndef CL_IO_FILTERS_H
 #define CL_IO_FILTERS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#include "base/status.h"
+#include "io/codec.h"
+
+#define CL_FILTERS_MOST 32 /* bits of a filter mask */
 
 typedef struct {
-    int shuffle, deflate, fletcher; /* position in the pipeline, -1: not there */
-    int level;                      /* deflate */
-    uint32_t item;                  /* bytes of an element: what shuffle works on */
+    int shuffle, pack, fletcher; /* position in the pipeline, -1: not there */
+    uint32_t item;               /* bytes of an element: what is shuffled */
+    uint32_t bit_block; /* bits are shuffled, in blocks of so many elements; 0: bytes */
+    const cl_codec *codec; /* at `pack` */
+    uint32_t value[CL_CODEC_VALUES];
 } cl_filters;
 
-typedef struct libdeflate_compressor cl_packer;
-typedef struct libdeflate_decompressor cl_unpacker;
-cl_packer *cl_packer_new(int level); /* NULL: no memory */
-void cl_packer_free(cl_packer *packer);
-cl_unpacker *cl_unpacker_new(void); /* NULL: no memory */
-void cl_unpacker_free(cl_unpacker *unpacker);
+void cl_filters_init(cl_filters *filters, uint32_t item);
+/* The next filter of the dataset and its parameters; false: the pipeline is not one of
+ * ours, and `filters` must not be used. */
+bool cl_filters_add(cl_filters *filters, uint32_t id, int position,
+                    const unsigned *value, size_t n);
+void cl_filters_deflate(cl_filters *filters, int position, int level);
+/* The level of deflate, 0: none, or not known. */
+int cl_filters_gzip(const cl_filters *filters);
 
 /* The most bytes that a chunk of `bytes` bytes is accepted or written with. */
-uint64_t cl_filters_bound(uint64_t bytes);
+uint64_t cl_filters_bound(const cl_filters *filters, uint64_t bytes);
+/* How many chunks of memory a codec's own library takes while it decodes. */
+int cl_filters_work(const cl_filters *filters);
+
+/* What one thread keeps from chunk to chunk; one that is zeroed may be closed. */
+typedef struct {
+    const cl_filters *filters;
+    void *state;
+} cl_unpacker;
+bool cl_unpacker_open(cl_unpacker *unpacker, const cl_filters *filters); /* memory */
+void cl_unpacker_close(cl_unpacker *unpacker);
 
 /*
- * Undoes the pipeline: stored (which is overwritten where that helps) to `bytes` bytes
- * at out. work has room for `bytes` bytes. false: the data is damaged, *what says how.
+ * Undoes the pipeline: stored to `bytes` bytes at out. work has room for `bytes` bytes.
+ * false: the data is damaged, *what says how.
  */
-bool cl_filters_undo(const cl_filters *filters, uint32_t mask, cl_unpacker *unpacker,
-                     const void *stored, uint64_t stored_bytes, void *out, void *work,
-                     uint64_t bytes, const char **what);
+bool cl_filters_undo(const cl_unpacker *unpacker, uint32_t mask, const void *stored,
+                     uint64_t stored_bytes, void *out, void *work, uint64_t bytes,
+                     const char **what);
 
+typedef struct libdeflate_compressor cl_packer;
+cl_packer *cl_packer_new(int level); /* NULL: no memory */
+void cl_packer_free(cl_packer *packer);
 /*
  * Applies shuffle and deflate. Returns the address of the result, which is in, work
- * (`bytes` bytes) or out (cl_filters_bound(bytes) bytes), its length and its mask:
- * where deflate does not make it smaller the chunk is stored without.
+ * (`bytes` bytes) or out (cl_filters_bound() bytes), its length and its mask: where
+ * deflate does not make it smaller the chunk is stored without.
  */
 const void *cl_filters_apply(const cl_filters *filters, cl_packer *packer,
                              const void *in, uint64_t bytes, void *work, void *out,
                              uint64_t *stored_bytes, uint32_t *mask);
 
-void cl_shuffle(void *dst, const void *src, uint64_t bytes, uint32_t item);
-void cl_unshuffle(void *dst, const void *src, uint64_t bytes, uint32_t item);
 uint32_t cl_fletcher32(const void *data, uint64_t bytes);
 
 #endif

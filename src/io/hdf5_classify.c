@@ -3,8 +3,7 @@
  * Which way a dataset is read: one look at its properties when it is opened.
  *
  * The fast ways need: a layout that is contiguous or chunked, an exact datatype, at
- * most the filters [shuffle] [deflate] [fletcher32] in this order, and a descriptor to
- * read from. Everything else that libhdf5 can read at all goes through H5Dread; what it
+ * most the filters of a pipeline of filters.h, and a descriptor to read from. Everything else that libhdf5 can read at all goes through H5Dread; what it
  * cannot read, or what would not mean what it says, is refused here, before anything is
  * allocated by numbers that the file holds. A chunk rank that is not the dataset's, or
  * a chunk extent of zero, is refused because libhdf5 itself does not survive it.
@@ -80,28 +79,23 @@ static clast_status read_chunk_shape(cl_hdf5_source *s, hid_t plist, cl_error *e
     return CLAST_OK;
 }
 
-/* One filter into the pipeline; false where it is not ours, or not where we expect it
- * (the position of the last known filter is *rank). */
-static bool add_filter(cl_hdf5_source *s, H5Z_filter_t id, int position,
-                       const unsigned *value, size_t nvalue, int *rank)
+typedef struct {
+    H5Z_filter_t id; /* negative: it cannot be read */
+    char name[64];
+    unsigned value[32];
+    size_t nvalue;
+} filter;
+
+static filter read_filter(hid_t plist, int position)
 {
-    const struct {
-        H5Z_filter_t id;
-        int *position, rank;
-    } known[] = {{H5Z_FILTER_SHUFFLE, &s->filters.shuffle, 1},
-                 {H5Z_FILTER_DEFLATE, &s->filters.deflate, 2},
-                 {H5Z_FILTER_FLETCHER32, &s->filters.fletcher, 3}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (known[i].id == id && known[i].rank > *rank) {
-            *known[i].position = position;
-            *rank = known[i].rank;
-            if (id == H5Z_FILTER_DEFLATE)
-                s->filters.level = nvalue > 0 ? (int)value[0] : 6;
-            /* Shuffle works on the size it was set up with. */
-            return id != H5Z_FILTER_SHUFFLE ||
-                   (nvalue > 0 && value[0] == s->filters.item);
-        }
-    return false;
+    filter f = {.nvalue = sizeof f.value / sizeof *f.value};
+    unsigned flags, config;
+    f.id = H5Pget_filter2(plist, (unsigned)position, &flags, &f.nvalue, f.value,
+                          sizeof f.name, f.name, &config);
+    if (f.nvalue > sizeof f.value / sizeof *f.value)
+        f.nvalue = sizeof f.value / sizeof *f.value;
+    f.name[sizeof f.name - 1] = '\0';
+    return f;
 }
 
 /* *is_ours: we can decode it. */
@@ -109,30 +103,35 @@ static clast_status read_filters(cl_hdf5_source *s, hid_t plist, bool *is_ours,
                                  cl_error *err)
 {
     const int n = H5Pget_nfilters(plist);
-    int rank = 0;
+    cl_filters_init(&s->filters, (uint32_t)cl_convert_stored_size(&s->convert));
     *is_ours = n >= 0;
-    s->filters.item = (uint32_t)cl_convert_stored_size(&s->convert);
-    for (int i = 0; i < n; i++) {
-        unsigned flags, value[32], config;
-        size_t nvalue = 32;
-        char name[64] = "";
-        const H5Z_filter_t id = H5Pget_filter2(plist, (unsigned)i, &flags, &nvalue,
-                                               value, sizeof name, name, &config);
-        if (id < 0)
+    for (int i = 0; i < n && *is_ours; i++) {
+        const filter f = read_filter(plist, i);
+        if (f.id < 0)
             return cl_hdf5_fail(err, CLAST_EFORMAT, "%s: filter %d cannot be read",
                                 s->where, i);
-        if (add_filter(s, id, i, value, nvalue < 32 ? nvalue : 32, &rank))
-            continue;
-        *is_ours = false;
-        if (H5Zfilter_avail(id) <= 0)
-            return cl_error_set(err, CLAST_ENOTSUP,
-                                "%s is stored with filter %d (%.40s), which this "
-                                "libhdf5 does not have",
-                                s->where, (int)id, name[0] ? name : "unnamed");
+        *is_ours = cl_filters_add(&s->filters, (uint32_t)f.id, i, f.value, f.nvalue);
     }
     s->base.info.is_filtered = n > 0;
-    s->base.info.gzip = s->filters.deflate >= 0 ? s->filters.level : 0;
-    s->base.info.shuffle = s->filters.shuffle >= 0;
+    s->base.info.gzip = cl_filters_gzip(&s->filters);
+    s->base.info.shuffle = s->filters.shuffle >= 0 && s->filters.bit_block == 0;
+    return CLAST_OK;
+}
+
+/* What is left to libhdf5 needs each filter there, be it as a plugin. */
+static clast_status check_filters(const cl_hdf5_source *s, hid_t plist, cl_error *err)
+{
+    for (int i = 0; i < H5Pget_nfilters(plist); i++) {
+        const filter f = read_filter(plist, i);
+        const char *option = cl_codec_option((uint32_t)f.id);
+        if (H5Zfilter_avail(f.id) <= 0)
+            return cl_error_set(err, CLAST_ENOTSUP,
+                                "%s is stored with filter %d (%.40s), which this "
+                                "libhdf5 does not have%s%s",
+                                s->where, (int)f.id, f.name[0] ? f.name : "unnamed",
+                                option ? "; Clast reads it when built with -D" : "",
+                                option ? option : "");
+    }
     return CLAST_OK;
 }
 
@@ -173,8 +172,9 @@ static clast_status classify_chunked(cl_hdf5_source *s, hid_t plist, bool is_fas
     CL_TRY(read_filters(s, plist, &is_ours, err));
     if (H5Pget_chunk_opts(plist, &options) >= 0)
         s->has_raw_edges = options & H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS;
-    if (is_fast && is_ours)
-        s->access = s->base.info.is_filtered ? CL_ACCESS_FILTERED : CL_ACCESS_CHUNKED;
+    if (!is_fast || !is_ours)
+        return check_filters(s, plist, err);
+    s->access = s->base.info.is_filtered ? CL_ACCESS_FILTERED : CL_ACCESS_CHUNKED;
     return CLAST_OK;
 }
 
@@ -264,7 +264,7 @@ static uint64_t identity(const cl_hdf5_source *s, bool raw)
 clast_status cl_hdf5_classify(cl_hdf5_source *s, bool raw, cl_error *err)
 {
     bool is_exact = false;
-    s->filters = (cl_filters){.shuffle = -1, .deflate = -1, .fletcher = -1};
+    cl_filters_init(&s->filters, 0);
     s->base.identity = identity(s, raw);
     CL_TRY(read_datatype(s, raw, &is_exact, err));
     CL_TRY(read_shape(s, err));

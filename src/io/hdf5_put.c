@@ -132,7 +132,8 @@ uint64_t cl_output_staging_per_chunk(const cl_output_spec *spec)
     cl_output o;
     uint64_t bytes = 0;
     if (cl_output_settle(&o, spec, NULL) == CLAST_OK && !o.is_direct)
-        bytes = 2 * align(o.chunk_bytes) + align(cl_filters_bound(o.chunk_bytes));
+        bytes = 2 * align(o.chunk_bytes) +
+                align(cl_filters_bound(&o.filters, o.chunk_bytes));
     cl_free(o.path);
     return bytes;
 }
@@ -325,7 +326,7 @@ static clast_status put_filtered(cl_output *o, cl_output_file *f, const cl_box *
                                  cl_error *err)
 {
     cl_packer *packer = NULL;
-    if (o->filters.deflate >= 0 && !(packer = cl_packer_new(o->filters.level)))
+    if (o->filters.pack >= 0 && !(packer = cl_packer_new(cl_filters_gzip(&o->filters))))
         return cl_error_set(err, CLAST_ENOMEM, "%s:%s: no memory to compress",
                             o->spec.file, o->path);
     clast_status status = CLAST_OK;

@@ -9,8 +9,8 @@
  *
  *   unfiltered  stored elements go straight to the end of dst, C-contiguous over the
  *               box; decode converts them in place, front to back
- *   filtered    staging = [table of chunks][their stored bytes, back to back][two
- *               chunks of work]; decode inflates straight into dst where the chunk is
+ *   filtered    staging = [table of chunks][two chunks of work][their stored bytes,
+ *               back to back][what the codec's library takes]; decode inflates straight into dst where the chunk is
  *               one run of the box, else row by row
  *   library     H5Dread to the end of dst
  *
@@ -109,9 +109,9 @@ void cl_hdf5_count_staging(cl_hdf5_source *s)
     const uint64_t chunk = align(s->chunk_bytes);
     switch (s->access) {
     case CL_ACCESS_FILTERED:
-        info->staging_per_chunk =
-            align(sizeof(chunk_entry)) + align(cl_filters_bound(s->chunk_bytes));
-        info->staging_fixed = 2 * chunk;
+        info->staging_per_chunk = align(sizeof(chunk_entry)) +
+                                  align(cl_filters_bound(&s->filters, s->chunk_bytes));
+        info->staging_fixed = (2 + (uint64_t)cl_filters_work(&s->filters)) * chunk;
         break;
     case CL_ACCESS_CHUNKED:
         info->staging_per_chunk = align(sizeof(chunk_entry));
@@ -333,7 +333,7 @@ static clast_status read_stored(const cl_hdf5_source *s, const chunk_walk *w,
     for (int a = 0; a < chunk->ndim; a++)
         offset[a] = (hsize_t)chunk->lo[a];
     if (H5Dget_chunk_storage_size(s->dataset, offset, &size) >= 0 &&
-        size <= cl_filters_bound(s->chunk_bytes) &&
+        size <= cl_filters_bound(&s->filters, s->chunk_bytes) &&
         H5Dread_chunk(s->dataset, H5P_DEFAULT, offset, &e->mask, slot) >= 0) {
         e->bytes = size;
         return CLAST_OK;
@@ -346,7 +346,7 @@ static clast_status read_stored(const cl_hdf5_source *s, const chunk_walk *w,
 static clast_status locate_filtered(cl_hdf5_source *s, const cl_box *box,
                                     const staging_layout *l, cl_error *err)
 {
-    const uint64_t most = cl_filters_bound(s->chunk_bytes);
+    const uint64_t most = cl_filters_bound(&s->filters, s->chunk_bytes);
     clast_status status = CLAST_OK;
     uint64_t used = 0;
     cl_hdf5_guard guard;
@@ -395,7 +395,7 @@ static clast_status fetch_filtered(cl_hdf5_source *s, const cl_box *box, void *s
 /* One chunk from its slot to its place in dst. A chunk that is one run of the box is
  * decoded there and converted in place. */
 static const char *decode_chunk(cl_hdf5_source *s, const chunk_entry *e,
-                                const staging_layout *l, cl_unpacker *unpacker,
+                                const staging_layout *l, const cl_unpacker *unpacker,
                                 const cl_box *box, const cl_box *chunk,
                                 const cl_box *part, void *dst)
 {
@@ -408,8 +408,8 @@ static const char *decode_chunk(cl_hdf5_source *s, const chunk_entry *e,
     void *out = is_direct ? (void *)place : l->work;
     if (e->state == CL_CHUNK_ABSENT)
         fill_row(s, out, NULL, cl_box_count(chunk));
-    else if (!cl_filters_undo(&s->filters, e->mask, unpacker, l->slots + e->slot,
-                              e->bytes, out, l->more_work, s->chunk_bytes, &what))
+    else if (!cl_filters_undo(unpacker, e->mask, l->slots + e->slot, e->bytes, out,
+                              l->more_work, s->chunk_bytes, &what))
         return what;
     if (!is_direct)
         cl_rows_copy(dst, box, to, l->work, chunk, from, part, cl_convert_run,
@@ -422,8 +422,8 @@ static const char *decode_chunk(cl_hdf5_source *s, const chunk_entry *e,
 static clast_status decode_filtered(cl_hdf5_source *s, const cl_box *box, void *dst,
                                     void *staging, cl_error *err)
 {
-    cl_unpacker *unpacker = cl_unpacker_new();
-    if (!unpacker)
+    cl_unpacker unpacker;
+    if (!cl_unpacker_open(&unpacker, &s->filters))
         return cl_error_set(err, CLAST_ENOMEM, "%s: no memory to decode", s->where);
     clast_status status = CLAST_OK;
     chunk_walk w = walk_begin(s, box);
@@ -432,11 +432,11 @@ static clast_status decode_filtered(cl_hdf5_source *s, const cl_box *box, void *
         cl_box part;
         const cl_box chunk = chunk_box(&w, &part);
         const char *what =
-            decode_chunk(s, &l.table[i], &l, unpacker, box, &chunk, &part, dst);
+            decode_chunk(s, &l.table[i], &l, &unpacker, box, &chunk, &part, dst);
         if (what)
             status = fail_chunk(s, &w, CLAST_EFORMAT, what, err);
     }
-    cl_unpacker_free(unpacker);
+    cl_unpacker_close(&unpacker);
     return status;
 }
 

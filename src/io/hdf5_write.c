@@ -90,13 +90,11 @@ static void settle_filters(cl_output *o)
     const cl_output_spec *spec = &o->spec;
     const bool is_plain = o->chunks == 0 || spec->shape.ndim == 0;
     int n = 0;
-    o->filters = (cl_filters){.shuffle = -1, .deflate = -1, .fletcher = -1};
-    o->filters.item = (uint32_t)clast_dtype_size(spec->dtype);
-    o->filters.level = spec->gzip;
+    cl_filters_init(&o->filters, (uint32_t)clast_dtype_size(spec->dtype));
     if (spec->shuffle && !is_plain)
         o->filters.shuffle = n++;
     if (spec->gzip > 0 && !is_plain)
-        o->filters.deflate = n++;
+        cl_filters_deflate(&o->filters, n++, spec->gzip);
     o->is_direct = n == 0;
     o->is_contiguous = o->is_contiguous && n == 0;
 }
@@ -266,8 +264,8 @@ static herr_t set_layout(hid_t list, const cl_output *o)
         chunk[a] = (hsize_t)o->chunk[a];
     if (H5Pset_chunk(list, o->spec.shape.ndim, chunk) < 0 ||
         (o->filters.shuffle >= 0 && H5Pset_shuffle(list) < 0) ||
-        (o->filters.deflate >= 0 &&
-         H5Pset_deflate(list, (unsigned)o->filters.level) < 0))
+        (o->filters.pack >= 0 &&
+         H5Pset_deflate(list, (unsigned)cl_filters_gzip(&o->filters)) < 0))
         return -1;
     return 0;
 }

@@ -25,6 +25,7 @@ FOREIGN = [
     (re.compile(r"^(cblas|lapacke?|openblas_config|f77blas)\.h$"), re.compile(r"^kernel/")),
     (re.compile(r"^sleef\.h$"), re.compile(r"^kernel/")),
     (re.compile(r"^libdeflate\.h$"), re.compile(r"^io/")),
+    (re.compile(r"^(lzf|lz4|zstd|blosc)\.h$"), re.compile(r"^io/codec\w*\.c$")),
     (re.compile(r"^(omp|pthread)\.h$"), re.compile(r"^(base/thread\.[ch]|sched/)")),
     (re.compile(r"^sys/socket\.h$"), re.compile(r"^net/")),
 ]

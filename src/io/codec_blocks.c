@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * LZ4 (filter 32004) and bitshuffle (filter 32008): chunks that are a header and a row
+ * of blocks, each compressed by itself.
+ *
+ *     8 bytes   size of all blocks, decoded; most significant byte first, as all here
+ *     4 bytes   size of a block, decoded
+ *     blocks    4 bytes of stored size, then as many bytes
+ *
+ * A block of LZ4 whose stored size is its decoded one was left as it is. A block of
+ * bitshuffle is LZ4 or Zstandard over elements whose bits are transposed; the last one
+ * is cut to a multiple of 8 elements, and up to 7 elements behind it are stored as they
+ * are. Sizes are compared with what the chunk and the input have left before they are
+ * used. One block of scratch memory for bitshuffle, none for LZ4.
+ */
+#include "io/codec.h"
+
+#include <string.h>
+#if CL_HAVE_LZ4
+#include <lz4.h>
+#endif
+#if CL_HAVE_ZSTD
+#include <zstd.h>
+#endif
+
+#include "io/shuffle.h"
+
+#if CL_HAVE_LZ4 || CL_HAVE_ZSTD
+
+enum { HEADER = 12 };
+#define LZ4_BLOCK ((uint64_t)1 << 30) /* where no size of blocks was asked for */
+
+typedef struct {
+    const uint8_t *at;
+    uint64_t left;
+} input;
+
+static bool take_number(input *in, int bytes, uint64_t *number)
+{
+    if (in->left < (uint64_t)bytes)
+        return false;
+    *number = 0;
+    for (int i = 0; i < bytes; i++)
+        *number = *number << 8 | in->at[i];
+    in->at += bytes;
+    in->left -= (uint64_t)bytes;
+    return true;
+}
+
+/* The header, and whether it says what HDF5 says. */
+static bool take_header(input *in, uint64_t bytes, uint64_t *block)
+{
+    uint64_t size;
+    return take_number(in, 8, &size) && take_number(in, 4, block) && size == bytes;
+}
+
+/* The stored bytes of the next block. */
+static const uint8_t *take_block(input *in, uint64_t *stored)
+{
+    const uint8_t *at = in->at + 4;
+    if (!take_number(in, 4, stored) || *stored > in->left)
+        return NULL;
+    in->at += *stored;
+    in->left -= *stored;
+    return at;
+}
+
+#if CL_HAVE_LZ4
+static bool unpack_lz4(void *state, const uint8_t *from, uint64_t stored, void *to,
+                       uint64_t bytes)
+{
+    return stored <= INT32_MAX && bytes <= INT32_MAX &&
+           LZ4_decompress_safe((const char *)from, to, (int)stored, (int)bytes) ==
+               (int)bytes;
+}
+
+/* Headers of blocks; a block that grew is stored as it was. */
+uint64_t cl_lz4_bound(const uint32_t *value, uint64_t bytes)
+{
+    const uint64_t block = value[0] > 0 ? value[0] : LZ4_BLOCK;
+    return bytes + HEADER + 4 * (bytes / block + 1);
+}
+
+bool cl_lz4_decode(void *state, const uint32_t *value, const void *in,
+                   uint64_t in_bytes, void *out, void *scratch, uint64_t bytes)
+{
+    input from = {in, in_bytes};
+    uint8_t *to = out;
+    uint64_t block, stored;
+    if (!take_header(&from, bytes, &block) || (block == 0 && bytes > 0))
+        return false;
+    for (uint64_t left = bytes, n; left > 0; left -= n, to += n) {
+        n = left < block ? left : block;
+        const uint8_t *packed = take_block(&from, &stored);
+        if (!packed)
+            return false;
+        if (stored == n)
+            memcpy(to, packed, n);
+        else if (!unpack_lz4(NULL, packed, stored, to, n))
+            return false;
+    }
+    return true;
+}
+#else
+static bool unpack_lz4(void *state, const uint8_t *from, uint64_t stored, void *to,
+                       uint64_t bytes)
+{
+    return false;
+}
+#endif
+
+static bool unpack_zstd(void *state, const uint8_t *from, uint64_t stored, void *to,
+                        uint64_t bytes)
+{
+#if CL_HAVE_ZSTD
+    return ZSTD_decompressDCtx(state, to, bytes, from, stored) == bytes;
+#else
+    return false;
+#endif
+}
+
+/* Bitshuffle's parameters: two of its version, element, block, codec. */
+enum { ELEMENT = 2, BLOCK = 3, CODEC = 4, CODEC_LZ4 = 2, CODEC_ZSTD = 3 };
+
+bool cl_bitshuffle_knows(const uint32_t *value)
+{
+    return value[ELEMENT] > 0 && value[ELEMENT] <= CL_BITSHUFFLE_ITEM &&
+           ((CL_HAVE_LZ4 && value[CODEC] == CODEC_LZ4) ||
+            (CL_HAVE_ZSTD && value[CODEC] == CODEC_ZSTD));
+}
+
+/* A block may grow by one in 255, and 80 bytes with its header. */
+uint64_t cl_bitshuffle_bound(const uint32_t *value, uint64_t bytes)
+{
+    const uint32_t item = value[ELEMENT];
+    const uint64_t block = value[BLOCK] > 0 ? value[BLOCK] : cl_bitshuffle_block(item);
+    return bytes + bytes / 255 + HEADER + 80 * (bytes / (block * item) + 2);
+}
+
+bool cl_bitshuffle_decode(void *state, const uint32_t *value, const void *in,
+                          uint64_t in_bytes, void *out, void *scratch, uint64_t bytes)
+{
+    const uint32_t item = value[ELEMENT];
+    bool (*const unpack)(void *, const uint8_t *, uint64_t, void *, uint64_t) =
+        value[CODEC] == CODEC_LZ4 ? unpack_lz4 : unpack_zstd;
+    input from = {in, in_bytes};
+    uint8_t *to = out;
+    uint64_t block, stored;
+    if (!take_header(&from, bytes, &block) || bytes % item != 0)
+        return false;
+    block = block / item > 0 ? block / item : cl_bitshuffle_block(item);
+    if (block % 8 != 0)
+        return false;
+    uint64_t left = bytes / item;
+    for (uint64_t n; left >= 8; left -= n, to += n * item) {
+        n = left < block ? left / 8 * 8 : block;
+        const uint8_t *packed = take_block(&from, &stored);
+        if (!packed || !unpack(state, packed, stored, scratch, n * item))
+            return false;
+        cl_bitunshuffle(to, scratch, n * item, item, (uint32_t)n);
+    }
+    if (from.left < left * item)
+        return false;
+    memcpy(to, from.at, left * item);
+    return true;
+}
+#endif
