@@ -285,7 +285,7 @@ START_TEST(user_block)
     for (int k = 0; k < KINDS; k++)
         for (int f = 0; f < 2; f++) {
             file_spec spec = spec_of(k, f && k < KINDS - 1 ? FILTER_DEFLATE : 0);
-            spec.user_block = 1024;
+            spec.user_block = k % 2 ? 512 : 1024;
             files_make(&spec);
             compare_boxes(&spec, access_of(&spec));
         }

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Files as they come: filters that only libhdf5 undoes, fill values that nobody
+ * defined, very many chunks, boxes that need little of them; and what a process with
+ * threads of its own sees of our reading. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "check_main.h"
+#include "hdf5_files.h"
+#include "io/contiguous.h"
+#include "io/hdf5_source.h"
+#include "io/sys.h"
+
+static hid_t create(const char *path, hid_t type, int ndim, const hsize_t *shape,
+                    hid_t list, bool is_latest)
+{
+    const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    if (is_latest)
+        H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
+    const hid_t file = H5Fcreate("a.h5", H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    const hid_t space = H5Screate_simple(ndim, shape, NULL);
+    const hid_t id =
+        H5Dcreate2(file, path, type, space, H5P_DEFAULT, list, H5P_DEFAULT);
+    ck_assert(id >= 0);
+    H5Pclose(access);
+    H5Sclose(space);
+    H5Fclose(file); /* the dataset keeps it open */
+    return id;
+}
+
+static void compare(int64_t n, cl_access access)
+{
+    cl_source *source = files_open("a.h5", "/x", true);
+    ck_assert_int_eq(((const cl_hdf5_source *)source)->access, access);
+    const clast_dtype dtype = cl_source_get_info(source)->dtype;
+    const cl_box box = {.ndim = 1, .n = {n}};
+    void *ours = files_read_box(source, &box);
+    void *theirs = files_h5dread("a.h5", "/x", dtype, &box);
+    files_same(ours, theirs, (size_t)n * clast_dtype_size(dtype));
+    cl_free(ours);
+    cl_free(theirs);
+    cl_source_close(source);
+    ck_assert_int_eq(files_open_ids(), 0);
+}
+
+/* --- left to libhdf5 ------------------------------------------------------------- */
+
+static void use_nbit(hid_t list)
+{
+    H5Pset_nbit(list);
+}
+
+static void use_scaleoffset(hid_t list)
+{
+    H5Pset_scaleoffset(list, H5Z_SO_INT, H5Z_SO_INT_MINBITS_DEFAULT);
+}
+
+static void use_szip(hid_t list)
+{
+    unsigned config = 0;
+    if (H5Zfilter_avail(H5Z_FILTER_SZIP) > 0 &&
+        H5Zget_filter_info(H5Z_FILTER_SZIP, &config) >= 0 &&
+        config & H5Z_FILTER_CONFIG_ENCODE_ENABLED)
+        H5Pset_szip(list, H5_SZIP_NN_OPTION_MASK, 16);
+    else
+        H5Pset_scaleoffset(list, H5Z_SO_INT, 20);
+}
+
+static void use_two(hid_t list)
+{
+    H5Pset_deflate(list, 4);
+    H5Pset_deflate(list, 4);
+}
+
+START_TEST(filters_of_libhdf5)
+{
+    static void (*const use[])(hid_t list) = {use_nbit, use_scaleoffset, use_szip,
+                                              use_two};
+    const hsize_t n = 1000, chunk = 96;
+    const hid_t list = H5Pcreate(H5P_DATASET_CREATE), type = H5Tcopy(H5T_STD_I32LE);
+    int values[1000];
+    if (_i == 0)
+        H5Tset_precision(type, 17);
+    H5Pset_chunk(list, 1, &chunk);
+    use[_i](list);
+    for (int i = 0; i < 1000; i++)
+        values[i] = i * 37 % 1201;
+    const hid_t id = create("/x", type, 1, &n, list, false);
+    ck_assert(H5Dwrite(id, H5T_NATIVE_INT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+    H5Dclose(id);
+    H5Tclose(type);
+    H5Pclose(list);
+    compare(1000, CL_ACCESS_LIBRARY);
+}
+END_TEST
+
+/* A filter of the host's own, under a number that is ours, makes other values of the
+ * chunks than Clast does: the canary finds it, and the library's values are used. */
+
+static size_t complement(unsigned flags, size_t n, const unsigned value[], size_t bytes,
+                         size_t *room, void **buffer)
+{
+    unsigned char *p = *buffer;
+    for (size_t i = 0; i < bytes; i++)
+        p[i] = (unsigned char)~p[i];
+    return bytes;
+}
+
+static void take_warning(void *arg, clast_log_level level, const char *text)
+{
+    if (level == CLAST_LOG_WARNING && strstr(text, "other bits than H5Dread"))
+        ++*(int *)arg;
+}
+
+START_TEST(canary_falls_back)
+{
+    const H5Z_class2_t odd = {H5Z_CLASS_T_VERS, 32008, 1,    1,
+                              "odd bitshuffle", NULL,  NULL, complement};
+    const hsize_t n = 1000, chunk = 64;
+    const unsigned value[] = {0, 4, 4, 0, 0};
+    const hid_t list = H5Pcreate(H5P_DATASET_CREATE);
+    int values[1000], warnings = 0;
+    for (int i = 0; i < 1000; i++)
+        values[i] = i;
+    ck_assert(H5Zregister(&odd) >= 0);
+    H5Pset_chunk(list, 1, &chunk);
+    H5Pset_filter(list, 32008, H5Z_FLAG_MANDATORY, 5, value);
+    const hid_t id = create("/x", H5T_NATIVE_INT, 1, &n, list, false);
+    ck_assert(H5Dwrite(id, H5T_NATIVE_INT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+    H5Dclose(id);
+    H5Pclose(list);
+    cl_error err = {0};
+    cl_source *source;
+    const cl_log log = {take_warning, &warnings};
+    ck_assert_int_eq(cl_source_open_hdf5(&source, "a.h5", "/x", true, &log, &err),
+                     CLAST_OK);
+    ck_assert_int_eq(warnings, 1);
+    ck_assert(cl_source_get_info(source)->is_slow);
+    int *got = files_read(source);
+    files_same(got, values, sizeof values);
+    cl_free(got);
+    cl_source_close(source);
+    H5Zunregister(32008);
+}
+END_TEST
+
+/* --- fill values ----------------------------------------------------------------- */
+
+/* An undefined one leaves open what is read; here it is zeros. */
+START_TEST(undefined_fill)
+{
+    const hsize_t n = 1000, chunk = 64;
+    const hid_t list = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_fill_value(list, H5T_NATIVE_INT, NULL);
+    H5Pset_alloc_time(list, H5D_ALLOC_TIME_LATE);
+    if (_i > 0)
+        H5Pset_chunk(list, 1, &chunk);
+    if (_i > 1)
+        H5Pset_deflate(list, 1);
+    H5Dclose(create("/x", H5T_NATIVE_INT, 1, &n, list, false));
+    H5Pclose(list);
+    cl_source *source = files_open("a.h5", "/x", true);
+    int *got = files_read(source);
+    for (int i = 0; i < 1000; i++)
+        ck_assert_int_eq(got[i], 0);
+    cl_free(got);
+    cl_source_close(source);
+}
+END_TEST
+
+/* --- how much is read ------------------------------------------------------------ */
+
+static struct {
+    int64_t calls, bytes;
+} reads;
+
+static ssize_t count_read(int fd, const struct iovec *iov, int n, off_t at)
+{
+    const ssize_t got = preadv(fd, iov, n, at);
+    reads.calls++;
+    reads.bytes += got > 0 ? got : 0;
+    return got;
+}
+
+/* Opening looks at a path down the chunk index, whatever its size. */
+START_TEST(many_chunks_open_in_few_reads)
+{
+    enum { CHUNKS = 120000 };
+    const hsize_t n = CHUNKS, chunk = 1;
+    const hid_t list = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(list, 1, &chunk);
+    H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY);
+    if (_i == 2)
+        H5Pset_deflate(list, 1); /* no implicit index: a fixed array */
+    const hid_t id = create("/x", H5T_NATIVE_SCHAR, 1, &n, list, _i > 0);
+    H5Dclose(id);
+    H5Pclose(list);
+    const cl_sys_table before = cl_sys;
+    memset(&reads, 0, sizeof reads);
+    cl_sys.preadv = count_read;
+    cl_source *source = files_open("a.h5", "/x", true);
+    ck_assert_msg(reads.calls <= 64 && reads.bytes <= 1 << 20, "%lld reads, %lld bytes",
+                  (long long)reads.calls, (long long)reads.bytes);
+    const cl_box box = {.ndim = 1, .lo = {CHUNKS - 500}, .n = {500}};
+    cl_free(files_read_box(source, &box));
+    ck_assert_msg(reads.calls <= 700, "%lld reads", (long long)reads.calls);
+    cl_sys = before;
+    cl_source_close(source);
+}
+END_TEST
+
+/* Of what is not compressed only the box is read, and small gaps: per row of the box
+ * less than CL_RUNS_GAP bytes more. Of a compressed dataset whole chunks are, those
+ * that the box touches, each once. */
+typedef struct {
+    int filters;
+    hsize_t chunk[2];
+    cl_box box;
+    int64_t least, most; /* bytes */
+} amplification;
+
+enum { SIDE = 1024 };
+
+static const amplification amplifications[] = {
+    /* contiguous: whole rows, a block, a column in rows of 8 KiB, one element */
+    {0, {0, 0}, {2, {10, 0}, {20, SIDE}}, 20 * SIDE * 8, 20 * SIDE * 8},
+    {0, {0, 0}, {2, {8, 16}, {100, 100}}, 100 * 800, 100 * 800},
+    {0, {0, 0}, {2, {0, 5}, {SIDE, 1}}, SIDE * 8, SIDE * 8},
+    {0, {0, 0}, {2, {7, 7}, {1, 1}}, 8, 8},
+    /* rows with gaps that cost less than a call */
+    {0, {0, 0}, {2, {0, 0}, {64, 900}}, 64 * 900 * 8, 64 * SIDE * 8},
+    /* unfiltered chunks of 64 x 64: a chunk, the corner of four, a row of each */
+    {0, {64, 64}, {2, {64, 64}, {64, 64}}, 64 * 64 * 8, 64 * 64 * 8},
+    {0, {64, 64}, {2, {63, 63}, {2, 2}}, 4 * 8, 4 * (8 + CL_RUNS_GAP)},
+    {0, {64, 64}, {2, {5, 0}, {1, SIDE}}, SIDE * 8, SIDE * 8 + 15 * CL_RUNS_GAP},
+};
+enum { AMPLIFICATIONS = sizeof amplifications / sizeof *amplifications };
+
+START_TEST(only_what_is_needed_is_read)
+{
+    const amplification *a = &amplifications[_i];
+    file_spec spec = {.file = "a.h5", .path = "/x", .ndim = 2, .shape = {SIDE, SIDE}};
+    memcpy(spec.chunk, a->chunk, sizeof a->chunk);
+    files_make(&spec);
+    cl_source *source = files_open("a.h5", "/x", true);
+    const uint64_t bytes = (uint64_t)cl_box_count(&a->box) * 8;
+    void *dst = cl_alloc(bytes),
+         *staging = cl_alloc(cl_source_staging(source, &a->box));
+    uint64_t stored = 0;
+    cl_error err = {0};
+    const cl_sys_table before = cl_sys;
+    memset(&reads, 0, sizeof reads);
+    cl_sys.preadv = count_read;
+    ck_assert_int_eq(cl_source_fetch(source, &a->box, dst, staging, &stored, &err),
+                     CLAST_OK);
+    cl_sys = before;
+    ck_assert_msg((int64_t)stored >= a->least && (int64_t)stored <= a->most,
+                  "%lld bytes", (long long)stored);
+    /* Besides, libhdf5 reads nodes of the chunk index. */
+    ck_assert_int_ge(reads.bytes, (int64_t)stored);
+    ck_assert_int_le(reads.bytes, (int64_t)stored + (a->chunk[0] ? 1 << 16 : 0));
+    cl_free(dst);
+    cl_free(staging);
+    cl_source_close(source);
+}
+END_TEST
+
+START_TEST(each_compressed_chunk_is_read_once)
+{
+    file_spec spec = {.file = "a.h5",
+                      .path = "/x",
+                      .ndim = 2,
+                      .shape = {SIDE, SIDE},
+                      .chunk = {128, 128},
+                      .filters = FILTER_DEFLATE,
+                      .is_noise = true};
+    files_make(&spec);
+    cl_source *source = files_open("a.h5", "/x", true);
+    const cl_box boxes[] = {{2, {0, 0}, {SIDE, SIDE}}, {2, {127, 127}, {2, 2}}};
+    uint64_t stored[2];
+    for (int b = 0; b < 2; b++) {
+        void *dst = cl_alloc((uint64_t)cl_box_count(&boxes[b]) * 8);
+        void *staging = cl_alloc(cl_source_staging(source, &boxes[b]));
+        cl_error err = {0};
+        stored[b] = 0;
+        ck_assert_int_eq(
+            cl_source_fetch(source, &boxes[b], dst, staging, &stored[b], &err),
+            CLAST_OK);
+        cl_free(dst);
+        cl_free(staging);
+    }
+    const hid_t file = H5Fopen("a.h5", H5F_ACC_RDONLY, H5P_DEFAULT);
+    const hid_t id = H5Dopen2(file, "/x", H5P_DEFAULT);
+    ck_assert_uint_eq(stored[0], H5Dget_storage_size(id));
+    ck_assert_uint_le(stored[1], stored[0] / 64 * 4 + 4096);
+    H5Dclose(id);
+    H5Fclose(file);
+    cl_source_close(source);
+}
+END_TEST
+
+/* --- threads --------------------------------------------------------------------- */
+
+enum { THREADS = 4, ROUNDS = 20 };
+
+/* A missing dataset, so that libhdf5 has something to print. */
+static void *fail_often(void *arg)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        cl_error err = {0};
+        cl_source *source;
+        *(int *)arg += cl_source_open_hdf5(&source, "a.h5", "/none", true, NULL,
+                                           &err) != CLAST_ENOENT;
+    }
+    return NULL;
+}
+
+START_TEST(no_thread_prints)
+{
+    files_make(&(file_spec){.file = "a.h5", .path = "/x", .ndim = 1, .shape = {9}});
+    H5Eset_auto2(H5E_DEFAULT, (H5E_auto2_t)H5Eprint2, NULL); /* as at the start */
+    pthread_t thread[THREADS];
+    int failed[THREADS] = {0};
+    struct stat st;
+    fflush(stderr);
+    const int kept = dup(STDERR_FILENO), to = open("said", O_CREAT | O_RDWR, 0600);
+    dup2(to, STDERR_FILENO);
+    for (int i = 0; i < THREADS; i++)
+        pthread_create(&thread[i], NULL, fail_often, &failed[i]);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(thread[i], NULL);
+    fflush(stderr);
+    fstat(to, &st);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    close(to);
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(failed[i], 0);
+    ck_assert_int_eq(st.st_size, 0);
+}
+END_TEST
+
+static void *host_reads(void *arg)
+{
+    const hid_t file = H5Fopen("b.h5", H5F_ACC_RDONLY, H5P_DEFAULT);
+    static double data[37 * 53];
+    for (int i = 0; i < ROUNDS; i++) {
+        const hid_t id = H5Dopen2(file, "/x", H5P_DEFAULT);
+        memset(data, 0, sizeof data);
+        *(int *)arg +=
+            H5Dread(id, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0;
+        for (int k = 0; k < 37 * 53; k++)
+            *(int *)arg += data[k] != k % 97;
+        H5Dclose(id);
+    }
+    H5Fclose(file);
+    return NULL;
+}
+
+static void *clast_reads(void *arg)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        cl_source *source = files_open("a.h5", "/x", true);
+        double *data = files_read(source);
+        for (int k = 0; k < 37 * 53; k++)
+            *(int *)arg += data[k] != k % 97;
+        cl_free(data);
+        cl_source_close(source);
+    }
+    return NULL;
+}
+
+/* Where libhdf5 is built for threads, the host may use it while Clast does. */
+START_TEST(host_reads_meanwhile)
+{
+    hbool_t is_safe = false;
+    H5is_library_threadsafe(&is_safe);
+    file_spec spec = {.file = "a.h5",
+                      .path = "/x",
+                      .ndim = 2,
+                      .shape = {37, 53},
+                      .chunk = {8, 16},
+                      .filters = FILTER_DEFLATE | FILTER_SHUFFLE};
+    files_make(&spec);
+    spec.file = "b.h5";
+    files_make(&spec);
+    pthread_t thread[THREADS];
+    int wrong[THREADS] = {0};
+    for (int i = 0; i < THREADS && is_safe; i++)
+        pthread_create(&thread[i], NULL, i % 2 ? host_reads : clast_reads, &wrong[i]);
+    for (int i = 0; i < THREADS && is_safe; i++)
+        pthread_join(thread[i], NULL);
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(wrong[i], 0);
+    ck_assert_int_eq(files_open_ids(), 0);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("hdf5_cases");
+    TCase *t = tcase_create("files");
+    tcase_add_checked_fixture(t, files_begin, files_end);
+    tcase_add_loop_test(t, filters_of_libhdf5, 0, 4);
+    tcase_add_test(t, canary_falls_back);
+    tcase_add_loop_test(t, undefined_fill, 0, 3);
+    suite_add_tcase(s, t);
+    t = tcase_create("how much is read");
+    tcase_add_checked_fixture(t, files_begin, files_end);
+    tcase_add_loop_test(t, many_chunks_open_in_few_reads, 0, 3);
+    tcase_add_loop_test(t, only_what_is_needed_is_read, 0, AMPLIFICATIONS);
+    tcase_add_test(t, each_compressed_chunk_is_read_once);
+    suite_add_tcase(s, t);
+    t = tcase_create("threads");
+    tcase_add_checked_fixture(t, files_begin, files_end);
+    tcase_add_test(t, no_thread_prints);
+    tcase_add_test(t, host_reads_meanwhile);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    Suite *(*const suites[])(void) = {suite};
+    return cl_check_main(suites, 1);
+}
