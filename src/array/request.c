@@ -199,7 +199,7 @@ clast_status cl_request_run(cl_request *request, cl_error *err)
 static void give_back_plan(cl_request *request)
 {
     const cl_budget *b = &request->planned.admission.budget;
-    if (request->is_planned && b->least <= b->pages)
+    if (request->is_planned && b->needs.least <= b->pages)
         cl_plan_cache_put(&request->ctx->plans, &request->key, &request->planned,
                           request->ctx->options.memory);
     cl_planned_fini(&request->planned);

@@ -3,13 +3,9 @@
  * Admission: what a plan needs at least and what a run may have.
  *
  * The budget is paid first to what is fixed: charges of the context, the plan, the
- * core, the tables of the driver. The rest is pages for blocks and workspaces. A task
- * needs all its operands, its outputs and its workspace at once; while its last operand
- * is loaded it needs no output yet, but the bytes of the load. The neediest task
- * decides whether the plan can run: every other block can be somewhere else meanwhile.
- * That is known before anything is read, and so are the numbers of a refusal.
- *
- * Cost: O(tasks + operands).
+ * core, the tables of the driver. The rest is pages for blocks and workspaces, and must
+ * do for the neediest task (needs.c). That is known before anything is read, and so are
+ * the numbers of a refusal.
  */
 #include "sched/engine.h"
 
@@ -30,61 +26,6 @@ static uint64_t max(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* Whether other tasks read the version that a task takes over: it is copied then. */
-static bool is_shared(const cl_plan *plan, uint32_t block)
-{
-    for (uint32_t i = 0; i < plan->nsegment; i++) {
-        const cl_segment *s = &plan->segment[i];
-        const uint32_t k = block - s->block_base;
-        if (k < s->nblock)
-            return s->consumer_start[k + 1] - s->consumer_start[k] > 1 ||
-                   (s->block[k].flags & CL_BLOCK_PERSIST);
-    }
-    return true;
-}
-
-static uint64_t footprint(const cl_plan *plan, uint32_t id)
-{
-    const cl_task task = cl_task_get(plan, id);
-    uint64_t in = 0, out = task.stage->workspace_pages, load = 0;
-    for (uint32_t i = 0; i < task.noperand; i++) {
-        const uint32_t block = cl_operand_block(task.operand[i]);
-        const cl_mode mode = cl_operand_mode(task.operand[i]);
-        const cl_block *b = cl_plan_block(plan, block);
-        if (b->flags & CL_BLOCK_RESIDENT)
-            continue;
-        if (mode == CL_W) {
-            const cl_mode before = i ? cl_operand_mode(task.operand[i - 1]) : CL_R;
-            const bool takes_over =
-                (before == CL_RW || before == CL_ACC) &&
-                !is_shared(plan, cl_operand_block(task.operand[i - 1]));
-            out += takes_over ? 0 : b->pages;
-            continue;
-        }
-        in += b->pages;
-        load = max(load, b->load_pages);
-    }
-    return in + max(out, load);
-}
-
-/* Pages of everything at once, as the core adds them up. */
-static uint64_t all_pages(const cl_plan *plan)
-{
-    uint64_t all = 0, extra = 0;
-    for (uint32_t i = 0; i < plan->nsegment; i++) {
-        const cl_segment *s = &plan->segment[i];
-        for (uint32_t k = 0; k < s->nblock; k++) {
-            if (s->block[k].flags & CL_BLOCK_RESIDENT)
-                continue;
-            all += s->block[k].pages;
-            extra = max(extra, s->block[k].load_pages);
-        }
-    }
-    for (uint32_t i = 0; i < plan->nstage; i++)
-        extra = max(extra, plan->stage[i].workspace_pages);
-    return all + extra;
-}
-
 static uint64_t persisted_pages(const cl_engine *engine, const cl_plan *plan,
                                 const cl_run *run)
 {
@@ -96,6 +37,18 @@ static uint64_t persisted_pages(const cl_engine *engine, const cl_plan *plan,
     return pages;
 }
 
+/* Whether a persisted block that the plan reads was spilled by an earlier run. */
+static bool reads_scratch(const cl_plan *plan, const cl_run *run)
+{
+    for (uint32_t i = 0; i < plan->nsource; i++) {
+        const cl_persisted *p = run->sources[plan->source[i].source].persisted;
+        for (uint64_t k = 0; p && k < p->count; k++)
+            if (!p->block[k].address)
+                return true;
+    }
+    return false;
+}
+
 static uint64_t guessed_core(const cl_budget *b)
 {
     return CORE_FIXED + b->tasks * CORE_PER_TASK + b->blocks * CORE_PER_BLOCK;
@@ -103,18 +56,10 @@ static uint64_t guessed_core(const cl_budget *b)
 
 cl_budget cl_budget_of(const cl_engine *engine, const cl_plan *plan, const cl_run *run)
 {
-    cl_budget b = {.neediest = CL_NONE, .all = all_pages(plan)};
+    cl_budget b = {.needs = cl_needs_of(plan, (uint32_t)engine->options.workers)};
     for (uint32_t i = 0; i < plan->nsegment; i++) {
-        const cl_segment *s = &plan->segment[i];
-        b.tasks += s->ntask;
-        b.blocks += s->nblock;
-        for (uint32_t k = 0; k < s->ntask; k++) {
-            const uint64_t pages = footprint(plan, s->task_base + k);
-            if (pages <= b.least && b.neediest != CL_NONE)
-                continue;
-            b.least = pages;
-            b.neediest = s->task_base + k;
-        }
+        b.tasks += plan->segment[i].ntask;
+        b.blocks += plan->segment[i].nblock;
     }
     b.fixed = plan->bytes + guessed_core(&b) + b.blocks * DRIVER_BLOCK +
               plan->nstage * DRIVER_STAGE + plan->ntensor * DRIVER_TENSOR;
@@ -131,18 +76,20 @@ void cl_budget_settle(cl_budget *b, const cl_engine *engine, const cl_plan *plan
     const uint64_t spent = b->charged + b->fixed + b->others * CL_PAGE;
     const uint64_t memory = engine->options.memory;
     b->pages = spent < memory ? (memory - spent) / CL_PAGE : 0;
-    b->binds = b->all > b->pages;
+    b->binds = b->needs.all > b->pages;
+    b->loads = b->needs.loads || reads_scratch(plan, run);
 }
 
 uint64_t cl_budget_minimum(const cl_budget *b)
 {
-    return max(b->stated, b->charged + b->fixed + (b->others + b->least) * CL_PAGE);
+    return max(b->stated,
+               b->charged + b->fixed + (b->others + b->needs.least) * CL_PAGE);
 }
 
 uint64_t cl_engine_unused(const cl_admission *a)
 {
     const cl_budget *b = &a->budget;
-    return a->is_measured && !b->binds ? (b->pages - b->all) * CL_PAGE : 0;
+    return a->is_measured && !b->binds ? (b->pages - b->needs.all) * CL_PAGE : 0;
 }
 
 static double unit_of(uint64_t bytes)
@@ -172,17 +119,18 @@ static const char *mebibytes(uint64_t bytes, double (*rounded)(double), char *te
 clast_status cl_budget_check(const cl_engine *engine, const cl_plan *plan,
                              const cl_budget *b, cl_error *err)
 {
-    if (b->least <= b->pages)
+    if (b->needs.least <= b->pages)
         return CLAST_OK;
     char budget[32], task[32], need[32];
-    const char *label =
-        b->neediest == CL_NONE ? NULL : cl_task_get(plan, b->neediest).stage->label;
+    const char *label = b->needs.neediest == CL_NONE
+                            ? NULL
+                            : cl_task_get(plan, b->needs.neediest).stage->label;
     return cl_error_set(err, CLAST_EBUDGET,
                         "a memory budget of %s is too small: a task of %s needs %s at "
                         "once; %s would do",
                         mebibytes(engine->options.memory, floor, budget, sizeof budget),
                         label ? label : "the plan",
-                        mebibytes(b->least * CL_PAGE, ceil, task, sizeof task),
+                        mebibytes(b->needs.least * CL_PAGE, ceil, task, sizeof task),
                         mebibytes(cl_budget_minimum(b), ceil, need, sizeof need));
 }
 

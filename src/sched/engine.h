@@ -3,7 +3,8 @@
  * The engine from inside: what its files share.
  *
  *   run.c        engine, charges, one run from budget to clean-up
- *   budget.c     what a plan needs at least, what a run may have
+ *   needs.c      what a plan needs, from its tables
+ *   budget.c     what a run may have
  *   predict.c    the dry run
  *   persisted.c  persisted blocks between runs
  *   driver.c     workers of a run;   transfer.c   its loads and spills
@@ -67,6 +68,12 @@ struct cl_engine {
     cl_repeat last;
     _Atomic int state; /* cl_engine_state */
 };
+
+/* At most so many tasks are thought to be under way before a run. */
+#define CL_MOST_REHEARSED 63u
+
+/* needs.c: so many workers run tasks in rank order. Persisted blocks are in memory. */
+cl_needs cl_needs_of(const cl_plan *plan, uint32_t workers);
 
 /* budget.c */
 /* With the mutex held, as what persisted arrays and others hold changes. */

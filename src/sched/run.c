@@ -13,7 +13,8 @@
 #include "base/alloc.h"
 #include "graph/build.h"
 
-/* Plans of fewer tasks are rehearsed even if everything fits, for their peak. */
+/* Plans of fewer tasks are rehearsed even if everything fits, where something is loaded,
+ * for their peak. */
 #define ALWAYS_REHEARSED 65536
 
 /* ---- engines ---- */
@@ -210,8 +211,8 @@ static clast_status measure(cl_engine *engine, cl_plan *plan, const cl_run *run,
     return CLAST_OK;
 }
 
-/* Where the budget binds there is always a dry run; otherwise for small plans, or for
- * all. */
+/* Where the budget binds there is always a prediction; otherwise for small plans and
+ * where it costs next to nothing, or for all. */
 typedef enum { REHEARSE_BOUND, REHEARSE_SMALL, REHEARSE_ALWAYS } rehearsing;
 
 /* Everything that can be known beforehand. */
@@ -224,9 +225,9 @@ static clast_status admit(cl_engine *engine, cl_plan *plan, const cl_run *run,
     note_budget(engine, plan, budget, stats);
     CL_TRY(cl_budget_check(engine, plan, budget, err));
     clast_status status = CLAST_OK;
-    if (!a->is_rehearsed &&
-        (when == REHEARSE_ALWAYS || budget->binds ||
-         (when == REHEARSE_SMALL && budget->tasks < ALWAYS_REHEARSED)))
+    if (!a->is_rehearsed && (when == REHEARSE_ALWAYS || budget->binds ||
+                             (when == REHEARSE_SMALL &&
+                              (budget->tasks < ALWAYS_REHEARSED || !budget->loads))))
         status = cl_predict(engine, plan, run, a, err);
     note_prediction(a, stats);
     return status;

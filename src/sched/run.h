@@ -77,19 +77,27 @@ typedef struct {
     cl_persisted **persist; /* filled when the run succeeds */
 } cl_run_sink;
 
+/* What a plan needs, in pages. */
+typedef struct {
+    uint64_t least;    /* what the neediest task takes */
+    uint32_t neediest; /* that task, or CL_NONE */
+    uint64_t all;      /* of all blocks, with the largest workspace or load */
+    uint64_t peak;     /* of a run in which everything fits and nothing is loaded */
+    bool loads;        /* something is */
+} cl_needs;
+
 /* What a run of a plan is admitted with. */
 typedef struct {
-    uint64_t fixed;         /* bytes: plan, core, tables */
-    uint64_t pages;         /* for blocks and workspaces, all that is left */
-    uint64_t all;           /* pages of everything at once */
+    uint64_t fixed; /* bytes: plan, core, tables */
+    uint64_t pages; /* for blocks and workspaces, all that is left */
+    cl_needs needs;
     uint64_t others;        /* pages of persisted blocks that the plan does not read */
     uint64_t charged;       /* bytes that others hold */
-    uint64_t least;         /* pages that the neediest task takes */
     uint64_t stated;        /* cl_run.least */
-    uint32_t neediest;      /* that task */
     uint64_t tasks, blocks; /* of all segments */
     uint64_t more;          /* bytes that the core takes beyond what was expected */
     bool binds;             /* not everything fits at once */
+    bool loads;             /* something has to be loaded */
 } cl_budget;
 
 /* What is known of a plan before it runs; zeroed: nothing. What was found out once is
