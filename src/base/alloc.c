@@ -116,10 +116,8 @@ void cl_alloc_fail_after(int64_t n)
     atomic_store(&countdown, n);
 }
 
-bool cl_grow(void *p_address, size_t *capacity, size_t need, size_t size)
+bool cl_grow_more(void *p_address, size_t *capacity, size_t need, size_t size)
 {
-    if (need <= *capacity)
-        return true;
     size_t wanted;
     if (__builtin_add_overflow(*capacity, *capacity / 2, &wanted) || wanted < need)
         wanted = need;

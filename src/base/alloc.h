@@ -28,7 +28,11 @@ void cl_alloc_fail_after(int64_t n); /* tests: the n-th allocation from now and 
 
 /* A growing array: makes room for `need` elements, growing by half. false: no memory,
  * *p unchanged. */
-bool cl_grow(void *p_address, size_t *capacity, size_t need, size_t size);
+bool cl_grow_more(void *p_address, size_t *capacity, size_t need, size_t size);
+static inline bool cl_grow(void *p_address, size_t *capacity, size_t need, size_t size)
+{
+    return need <= *capacity || cl_grow_more(p_address, capacity, need, size);
+}
 
 /* An arena: many small allocations freed at once. Zeroed memory is an empty arena.
  * 16-byte aligned. */

@@ -230,10 +230,17 @@ uint64_t cl_lower_read_bytes(cl_draft *d, int64_t *blocks)
 
 clast_status cl_lower_reads(cl_draft *d)
 {
+    const size_t need = d->noperand + d->nread;
+    if (need >= UINT32_MAX)
+        return too_many(d, "operands", (double)need);
+    if (!cl_grow(&d->operand, &d->operand_capacity, need, sizeof *d->operand))
+        return cl_draft_nomem(d);
     sort_reads(d);
-    for (size_t i = 0; i < d->nread; i++)
-        if (i == 0 || d->read[i] != d->read[i - 1])
-            CL_TRY(cl_lower_operand(d, d->read[i], CL_R));
+    uint32_t *out = d->operand + d->noperand, last = CL_NONE;
+    for (size_t i = 0; i < d->nread; last = d->read[i++])
+        if (d->read[i] != last)
+            *out++ = cl_operand(d->read[i], CL_R);
+    d->noperand = (size_t)(out - d->operand);
     d->nread = 0;
     return CLAST_OK;
 }

@@ -117,7 +117,9 @@ clast_status cl_job_check(const cl_job *job)
 
 static uint32_t find_operand(const cl_job *job, cl_mode mode, uint32_t i)
 {
-    for (uint32_t k = 0; k < job->task.noperand; k++)
+    uint32_t k = mode == CL_R ? (i < job->reads ? i : job->reads) : job->reads;
+    i -= mode == CL_R ? k : 0;
+    for (; k < job->task.noperand; k++)
         if (cl_operand_mode(job->task.operand[k]) == mode && i-- == 0)
             return cl_operand_block(job->task.operand[k]);
     return CL_NONE;
@@ -181,7 +183,7 @@ static clast_status add_span(void *arg, const cl_piece *piece)
     r->count++;
     if (job->is_measuring) {
         if (r->count == 1) {
-            shape_span(&job->first, piece);
+            shape_span(job->first, piece);
             const uintptr_t base = (uintptr_t)job->exec->base[piece->tensor];
             job->is_first_aligned = (base + (uintptr_t)piece->offset) % 64 == 0;
         }
@@ -204,7 +206,7 @@ clast_status cl_job_view(cl_job *job, uint32_t view, const cl_box *box, cl_input
     reader r = {.job = job};
     const cl_span *spans = cl_job_take(job, 0);
     CL_TRY(cl_view_pieces(plan->view, plan->tensor, view, box, add_span, &r));
-    *input = (cl_input){(size_t)r.count, job->is_measuring ? &job->first : spans};
+    *input = (cl_input){(size_t)r.count, job->is_measuring ? job->first : spans};
     return CLAST_OK;
 }
 
@@ -241,6 +243,14 @@ static void copy_versions(const cl_job *job, uint32_t copy_mask)
     }
 }
 
+static uint32_t leading_reads(const cl_task *task)
+{
+    uint32_t n = 0;
+    while (n < task->noperand && cl_operand_mode(task->operand[n]) == CL_R)
+        n++;
+    return n;
+}
+
 clast_status cl_exec_task(cl_exec *exec, uint32_t id, uint32_t copy_mask,
                           void *workspace, cl_error *err)
 {
@@ -251,10 +261,13 @@ clast_status cl_exec_task(cl_exec *exec, uint32_t id, uint32_t copy_mask,
         .err = err,
     };
     const cl_stage *stage = job.task.stage;
+    job.reads = leading_reads(&job.task);
     job.room = (uint64_t)stage->workspace_pages * CL_PAGE;
     copy_versions(&job, copy_mask);
     const clast_status status = cl_job_table[stage->kind](&job);
-    if (status == CLAST_OK || status == CLAST_ECANCELED)
+    if (status == CLAST_OK)
+        return CLAST_OK;
+    if (status == CLAST_ECANCELED)
         return cl_error_set(err, status, "canceled");
     cl_error_set(err, status, "%s", clast_status_text(status));
     if (stage->label)

@@ -14,10 +14,11 @@
 typedef struct {
     cl_exec *exec;
     cl_task task;
+    uint32_t reads; /* at least so many operands are R before any other */
     bool is_measuring;
     char *workspace;
     uint64_t room, used; /* bytes of the workspace */
-    cl_span first;       /* measuring: the first span of the last view, without data */
+    cl_span *first;      /* measuring: the first span of the last view, without data */
     bool is_first_aligned; /* measuring: its data will be a multiple of 64 */
     cl_error *err;
 } cl_job;

@@ -41,7 +41,7 @@ typedef struct {
     uint32_t n;
 } usage;
 
-static const cl_segment *segment_of(const walk *w, uint32_t block)
+static inline const cl_segment *segment_of(const walk *w, uint32_t block)
 {
     const cl_segment *s = w->segment;
     while (block < s->block_base)
@@ -49,7 +49,7 @@ static const cl_segment *segment_of(const walk *w, uint32_t block)
     return s;
 }
 
-static usage usage_of(const walk *w, uint32_t block)
+static inline usage usage_of(const walk *w, uint32_t block)
 {
     const cl_segment *s = segment_of(w, block);
     const uint32_t k = block - s->block_base, first = s->consumer_start[k];
@@ -66,16 +66,43 @@ static bool is_last(const usage *u, uint32_t task)
     return !stays(u) && u->n > 0 && u->reader[u->n - 1] == task;
 }
 
+/* Most operands are read and of the task's own segment. Returns the first of `at` to
+ * `end` that is not. */
+static const uint32_t *read_own(const cl_segment *s, uint32_t task, const uint32_t *at,
+                                const uint32_t *end, demand *d)
+{
+    uint64_t in = 0, given = 0;
+    uint32_t load = 0, after = 0;
+    for (; at < end && cl_operand_mode(*at) == CL_R; at++) {
+        const uint32_t k = cl_operand_block(*at) - s->block_base;
+        if (k >= s->nblock)
+            break;
+        const cl_block *b = &s->block[k];
+        if (b->flags & CL_BLOCK_RESIDENT)
+            continue;
+        const bool is_freed = s->consumer[s->consumer_start[k + 1] - 1] == task &&
+                              !(b->flags & CL_BLOCK_PERSIST);
+        in += b->pages;
+        given += is_freed ? b->pages : 0;
+        load = b->load_pages > load ? b->load_pages : load;
+        after = b->producer + 1 > after ? b->producer + 1 : after; /* CL_NONE + 1 = 0 */
+    }
+    d->in += in;
+    d->given += given;
+    d->load = load > d->load ? load : d->load;
+    d->after = after > d->after ? after : d->after;
+    return at;
+}
+
 static void read(const usage *u, uint32_t task, demand *d)
 {
     const cl_block *b = u->block;
     if (b->flags & CL_BLOCK_RESIDENT)
         return;
-    if (b->producer != CL_NONE && b->producer >= d->after)
-        d->after = b->producer + 1;
     d->in += b->pages;
-    d->load = b->load_pages > d->load ? b->load_pages : d->load;
     d->given += is_last(u, task) ? b->pages : 0;
+    d->load = b->load_pages > d->load ? b->load_pages : d->load;
+    d->after = b->producer + 1 > d->after ? b->producer + 1 : d->after;
 }
 
 /* `old`: the version whose buffer it may take over, or NULL. In the worst case that is
@@ -95,22 +122,31 @@ static void write(const walk *w, const usage *u, const usage *old, uint32_t task
     d->given += u->n > 0 || stays(u) ? 0 : pages;
 }
 
+static void renew(const walk *w, const usage *u, uint32_t old, uint32_t task, demand *d)
+{
+    const usage before = usage_of(w, old);
+    write(w, u, &before, task, d);
+}
+
 static demand demand_of(const walk *w, uint32_t i)
 {
     const cl_segment *s = w->segment;
     const uint64_t workspace = w->plan->stage[s->task_stage[i]].workspace_pages;
+    const uint32_t *at = s->operand + s->operand_start[i];
+    const uint32_t *end = s->operand + s->operand_start[i + 1];
     demand d = {.out = workspace, .taken = workspace, .given = workspace};
-    usage old;
-    bool has_old = false;
-    for (uint32_t o = s->operand_start[i]; o < s->operand_start[i + 1]; o++) {
-        const cl_mode mode = cl_operand_mode(s->operand[o]);
-        const usage u = usage_of(w, cl_operand_block(s->operand[o]));
+    bool renews = false;
+    at = read_own(s, s->task_base + i, at, end, &d);
+    for (; at < end; at++) {
+        const cl_mode mode = cl_operand_mode(*at);
+        const usage u = usage_of(w, cl_operand_block(*at));
         if (mode != CL_W)
             read(&u, s->task_base + i, &d);
+        else if (!renews)
+            write(w, &u, NULL, s->task_base + i, &d);
         else
-            write(w, &u, has_old ? &old : NULL, s->task_base + i, &d);
-        has_old = mode == CL_RW || mode == CL_ACC;
-        old = u;
+            renew(w, &u, cl_operand_block(at[-1]), s->task_base + i, &d);
+        renews = mode == CL_RW || mode == CL_ACC;
     }
     return d;
 }

@@ -14,10 +14,12 @@
 
 static clast_status measure(cl_exec *exec, cl_plan *plan, uint32_t id, cl_error *err)
 {
+    cl_span first = {0};
     cl_job job = {
         .exec = exec,
         .task = cl_task_get(plan, id),
         .is_measuring = true,
+        .first = &first,
         .err = err,
     };
     cl_stage *stage = &plan->stage[job.task.stage - plan->stage];
