@@ -15,8 +15,8 @@
  * the near ones is fetched for only by a worker that would sleep otherwise.
  *
  * Where the budget cannot bind (all blocks fit, with the largest workspace or load) no
- * order of uses is kept: a task then costs one bit operation and a walk over operands
- * and consumers at its start and end.
+ * order of uses is kept; where nothing has to be loaded either, tasks take a shorter way
+ * (core_fit.c).
  */
 #include "sched/core_internal.h"
 
@@ -71,6 +71,7 @@ clast_status cl_core_new(cl_core **result, const cl_plan *plan,
         return cl_error_set(err, CLAST_ENOMEM, "no memory for the scheduler");
     core->plan = plan;
     core->limits = *limits;
+    core->fits = limits->nplace == 1;
     core->place = cl_calloc(limits->nplace, sizeof *core->place);
     core->claim = cl_calloc((size_t)limits->prefetch + 1, sizeof *core->claim);
     const clast_status status =
@@ -104,6 +105,7 @@ void cl_core_adopt(cl_core *core, uint32_t block, bool in_scratch)
             for (uint32_t t = 0; t < core->ntask; t++)
                 cl_ready_set(&core->pending, t);
         core->loads = true;
+        cl_fit_leave(core);
     } else {
         cl_hold_become(&place->hold[block], CL_HOLD_RESIDENT);
         cl_place_reserve(core, 0, pages);
@@ -212,12 +214,11 @@ static bool runs_too_soon(const cl_core *core, uint32_t task)
            core->limits.nplace == 1 && task > cl_ready_next(&core->pending, 0);
 }
 
-size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
+static size_t take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
 {
     size_t n = 0;
     uint32_t rank = 0, patience = PATIENCE;
     bool first = true;
-    core->starved = false;
     look_around(core);
     while (n < max && patience > 0 && !core->stopped) {
         int claimed;
@@ -256,6 +257,14 @@ size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
         first = false;
         patience--;
     }
+    return n;
+}
+
+size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
+{
+    core->starved = false;
+    const size_t n =
+        core->fits ? cl_fit_take(core, starts, max) : take(core, place, starts, max);
     if (n == 0 && !core->stopped && core->ready.low >= core->ready.words[2] &&
         core->nclaim == 0)
         check_stuck(core);
@@ -374,7 +383,11 @@ void cl_core_post(cl_core *core, const cl_event *event)
     core->stirred = true;
     switch (event->kind) {
     case CL_EVENT_DONE:
-        if (runs_at(core, event->task, event->place))
+        if (!runs_at(core, event->task, event->place))
+            break;
+        if (core->fits)
+            cl_fit_finish(core, event->task);
+        else
             cl_task_finish(core, event->task, event->place);
         break;
     case CL_EVENT_LOADED:

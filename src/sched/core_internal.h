@@ -8,6 +8,7 @@
  *   core_evict.c    heap of evictable blocks, victims, making room
  *   core_action.c   queue of actions, revocation
  *   core_segment.c  growing arrays, segments, consumers across segments
+ *   core_fit.c      tasks where everything fits
  *   core_ready.c    sets of ranks
  *
  * INVARIANTS
@@ -19,6 +20,8 @@
  *     it is unwanted unless PERSIST, and every copy goes as soon as nothing holds it.
  *   - where `bounded`, exactly the RESIDENT, unpinned blocks of more than zero pages
  *     are in the heap of their place, keyed by their next use.
+ *   - where it `fits`, nothing is pinned and every version that was made and is wanted is
+ *     there
  *   - `inflight` counts LOADs, COPYs and SPILLs queued or submitted, by place.
  */
 #ifndef CL_SCHED_CORE_INTERNAL_H
@@ -147,6 +150,7 @@ struct cl_core {
     uint64_t remaining;
     bool bounded; /* the budget binds: victims may be needed */
     bool loads;   /* something may have to be loaded */
+    bool fits;    /* neither, one place, which was never lost: core_fit.c */
     bool stopped, stirred, starved, scratch_short;
     clast_status failure;
     uint32_t failed_rank, failed_task, failed_block;
@@ -277,6 +281,12 @@ uint32_t cl_evict_next_use(cl_core *core, uint32_t block);
  * core->effort goes. */
 bool cl_evict_make_room(cl_core *core, uint16_t place, uint64_t pages, uint32_t rank,
                         uint16_t home);
+
+/* core_fit.c: only where core->fits. */
+size_t cl_fit_take(cl_core *core, cl_start *starts, size_t max);
+void cl_fit_finish(cl_core *core, uint32_t task);
+/* From now on it does not; without effect where it did not before. */
+void cl_fit_leave(cl_core *core);
 
 /* core_action.c */
 void cl_action_push(cl_core *core, cl_action_kind kind, uint32_t block, uint16_t place);

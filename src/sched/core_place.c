@@ -363,6 +363,7 @@ static void lose_blocks(cl_core *core, uint16_t lost)
 
 void cl_place_lost(cl_core *core, uint16_t lost)
 {
+    cl_fit_leave(core);
     cl_action_revoke_place(core, lost);
     orphan_copies(core, lost);
     lose_blocks(core, lost);

@@ -286,8 +286,10 @@ clast_status cl_core_append(cl_core *core, const cl_segment *segment, cl_error *
     const bool kept_pending = core->loads || core->bounded;
     const uint64_t all = core->all_pages, extra = core->most_extra;
     measure(core, segment);
-    if (!core->bounded &&
-        core->all_pages + core->most_extra > core->limits.budget_pages) {
+    const bool fits = core->all_pages + core->most_extra <= core->limits.budget_pages;
+    if (!fits || core->loads)
+        cl_fit_leave(core);
+    if (!core->bounded && !fits) {
         const clast_status status = cl_evict_begin(core, err);
         if (status != CLAST_OK) {
             core->all_pages = all;

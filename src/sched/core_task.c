@@ -341,12 +341,12 @@ void cl_task_start(cl_core *core, uint32_t task, uint16_t p, cl_start *start)
 static void release_operand(cl_core *core, uint32_t block, uint16_t p)
 {
     uint32_t *hold = &core->place[p].hold[block];
-    if (cl_hold_state(*hold) != CL_HOLD_TAKEN) {
+    if (cl_hold_state(*hold) == CL_HOLD_TAKEN) {
+        *hold -= core->fits ? 0 : CL_HOLD_PIN;
+        cl_hold_become(hold, CL_HOLD_ABSENT);
+    } else if (!core->fits) {
         cl_block_unpin(core, block, p);
-        return;
     }
-    *hold -= CL_HOLD_PIN;
-    cl_hold_become(hold, CL_HOLD_ABSENT);
 }
 
 static void finish_operand(cl_core *core, uint32_t block, uint16_t p)

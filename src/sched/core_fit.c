@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Tasks where everything fits.
+ *
+ * With one place, a budget that cannot bind and nothing to load (core->fits), a version
+ * that was made stays until its last reader is done, whatever happens. So nobody has to
+ * look whether the operands of a READY task are there, or to pin anything, for uses
+ * alone say what may go. It can start; only workspaces of several tasks at once may be
+ * too much, and then those that run end first. What is left of a task's life is this: its
+ * outputs are reserved at its start; at its end its operands have one reader less, and
+ * the readers of its outputs wait for one thing less. The states that others see are the
+ * same as elsewhere, but for pins.
+ *
+ * The core leaves this for good when a segment is appended that may not fit or has to
+ * load, when a spilled block is adopted, and when the place is lost: cl_fit_leave() then
+ * pins what running tasks hold.
+ *
+ * Cost: about 10 instructions an operand that is read, at the end of its task only.
+ */
+#include "sched/core_internal.h"
+
+/* It takes over the buffer if no other task wants the old version; that one's next
+ * reader would still be counted in its uses if it were running. */
+static bool renew(cl_core *core, uint32_t old, uint32_t made)
+{
+    uint32_t *hold = &core->place[0].hold[old];
+    if (core->uses[old] != 1 ||
+        (core->flags[old] & (CL_BLOCK_PERSIST | CL_BLOCK_RESIDENT)) ||
+        cl_hold_state(*hold) != CL_HOLD_RESIDENT ||
+        cl_core_block(core, old)->pages != cl_core_block(core, made)->pages)
+        return false;
+    *hold = CL_HOLD_TAKEN;
+    return true;
+}
+
+/* Beside what runs. A task alone always has room. */
+static bool has_room(const cl_core *core, uint32_t task)
+{
+    const cl_place *place = &core->place[0];
+    const uint64_t budget = core->limits.budget_pages;
+    if (place->running == 0 ||
+        core->all_pages + (place->running + 1) * core->most_extra <= budget)
+        return true;
+    const cl_operands o = cl_task_operands(core, task);
+    uint64_t pages = place->reserved + cl_task_workspace(core, task);
+    for (uint32_t i = 0; i < o.n; i++)
+        if (cl_operand_mode(o.at[i]) == CL_W)
+            pages += cl_core_block(core, cl_operand_block(o.at[i]))->pages;
+    return pages <= budget;
+}
+
+static void start(cl_core *core, uint32_t task, cl_start *out)
+{
+    cl_place *place = &core->place[0];
+    const cl_operands o = cl_task_operands(core, task);
+    uint64_t pages = cl_task_workspace(core, task);
+    uint32_t bit = 1;
+    *out = (cl_start){.task = task, .epoch = place->epoch};
+    for (uint32_t i = 0; i < o.n; i++) {
+        const uint32_t block = cl_operand_block(o.at[i]);
+        const cl_mode mode = cl_operand_mode(o.at[i]);
+        if (mode == CL_R)
+            continue;
+        if (mode == CL_W) {
+            place->hold[block] = CL_HOLD_MAKING;
+            pages += cl_core_block(core, block)->pages;
+            continue;
+        }
+        const uint32_t made = cl_operand_block(o.at[i + 1]);
+        if (renew(core, block, made))
+            pages -= cl_core_block(core, made)->pages;
+        else
+            out->copy_mask |= bit;
+        bit <<= 1;
+    }
+    cl_place_reserve(core, 0, pages);
+    cl_ready_clear(&core->ready, task);
+    core->state[task] = CL_TASK_RUNNING;
+    place->running++;
+    core->counts.started++;
+}
+
+size_t cl_fit_take(cl_core *core, cl_start *starts, size_t max)
+{
+    size_t n = 0;
+    while (n < max && !core->stopped) {
+        const uint32_t task = cl_ready_next(&core->ready, 0);
+        if (task == CL_NONE)
+            break;
+        core->starved = !has_room(core, task);
+        if (core->starved)
+            break;
+        start(core, task, &starts[n++]);
+    }
+    return n;
+}
+
+/* Nobody wants it any more. */
+static void drop(cl_core *core, uint32_t block)
+{
+    cl_place *place = &core->place[0];
+    const uint32_t state = cl_hold_state(place->hold[block]);
+    place->hold[block] = CL_HOLD_ABSENT;
+    if (state != CL_HOLD_RESIDENT)
+        return; /* the caller's, or its buffer is the next version's */
+    place->reserved -= cl_core_block(core, block)->pages;
+    cl_action_push(core, CL_ACTION_FREE, block, 0);
+}
+
+void cl_fit_finish(cl_core *core, uint32_t task)
+{
+    cl_place *place = &core->place[0];
+    const cl_operands o = cl_task_operands(core, task);
+    core->state[task] = CL_TASK_DONE;
+    core->remaining--;
+    core->counts.done++;
+    place->running--;
+    place->reserved -= cl_task_workspace(core, task);
+    for (uint32_t i = 0; i < o.n; i++) {
+        const uint32_t block = cl_operand_block(o.at[i]);
+        if (!cl_mode_reads(o.at[i])) {
+            place->hold[block] = CL_HOLD_RESIDENT;
+            cl_task_notify(core, block);
+            if (!cl_block_is_wanted(core, block))
+                drop(core, block);
+        } else if (--core->uses[block] == 0 &&
+                   !(core->flags[block] & CL_BLOCK_PERSIST)) {
+            drop(core, block);
+        }
+    }
+}
+
+void cl_fit_leave(cl_core *core)
+{
+    if (!core->fits)
+        return;
+    core->fits = false;
+    for (uint32_t t = 0; t < core->ntask; t++) {
+        if (core->state[t] != CL_TASK_RUNNING)
+            continue;
+        const cl_operands o = cl_task_operands(core, t);
+        for (uint32_t i = 0; i < o.n; i++)
+            if (cl_mode_reads(o.at[i]))
+                core->place[0].hold[cl_operand_block(o.at[i])] += CL_HOLD_PIN;
+    }
+}
