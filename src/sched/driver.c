@@ -248,20 +248,17 @@ static void run_tasks(hand *h)
     cl_driver *d = h->driver;
     cl_mutex_unlock(d->mutex);
     const double first = cl_clock();
-    double begin = first;
     for (size_t i = 0; i < h->count; i++) {
         run_task *t = &h->task[i];
         if (t->status == CLAST_OK)
             t->status = cl_exec_task(d->exec, t->start.task, t->start.copy_mask,
                                      t->workspace, &t->err);
-        if (!d->engine->trace.lanes)
-            continue;
-        const double end = cl_clock();
-        cl_trace_add(&d->engine->trace, h->lane, CL_TRACE_TASK, t->start.task, begin,
-                     end);
-        begin = end;
     }
     const double now = cl_clock();
+    if (d->engine->trace.lanes)
+        for (size_t i = 0; i < h->count; i++)
+            cl_trace_add(&d->engine->trace, h->lane, CL_TRACE_TASK,
+                         h->task[i].start.task, first, now);
     adapt(h, now - first);
     cl_mutex_lock(d->mutex);
     d->busy += now - first;

@@ -7,8 +7,8 @@
  * for each thread. Recording is two stores and never fails. Reading the clock is left
  * to the caller, who has the times anyway.
  *
- * Cost: nothing where it is off but a comparison for each batch of tasks; on, about 60
- * ns an event, most of it the clock.
+ * Cost: nothing where it is off but a comparison for each batch of tasks; on, a record
+ * of 24 bytes an event. The driver reads the clock for each batch in any case.
  */
 #include "sched/trace.h"
 
@@ -71,7 +71,7 @@ void cl_trace_fini(cl_trace *trace)
 void cl_trace_begin(cl_trace *trace, double now)
 {
     for (uint32_t i = 0; i < trace->lanes; i++)
-        trace->lane[i].count = 0;
+        trace->lane[i].count = trace->lane[i].next = 0;
     trace->nsample = trace->nrow = 0;
     trace->interval = FIRST_INTERVAL;
     trace->begun = now;

@@ -3,6 +3,9 @@
  * What happened when: a ring of fixed size for each thread of a run, the oldest events
  * overwritten, and a line of samples for the counters.
  *
+ * Tasks that a worker ran together because they are tiny have the same begin and end,
+ * those of all of them: reading the clock for each would take longer than some do.
+ *
  * A lane is written by one thread and read when the run is over, so there is no lock.
  * Samples are written under the engine's mutex; where their table is full every second
  * one is dropped and the distance doubled, so that they cover the whole run. When the
@@ -33,9 +36,12 @@ typedef struct {
     uint32_t id;       /* task, or block; resolved: index in the row */
 } cl_trace_event;
 
+/* Its own cache line: threads write theirs all the time. */
 typedef struct {
     uint64_t count; /* recorded in all; the last `size` of them are kept */
     cl_trace_event *event;
+    uint32_t next; /* where the next one goes */
+    char padding[44];
 } cl_trace_lane;
 
 typedef struct {
@@ -92,7 +98,9 @@ static inline void cl_trace_add(cl_trace *trace, uint32_t lane, cl_trace_kind ki
     if (lane >= trace->lanes)
         return;
     cl_trace_lane *l = &trace->lane[lane];
-    l->event[l->count++ % trace->size] = (cl_trace_event){begin, end, kind, id};
+    l->event[l->next] = (cl_trace_event){begin, end, kind, id};
+    l->next = l->next + 1 < trace->size ? l->next + 1 : 0;
+    l->count++;
 }
 
 #endif

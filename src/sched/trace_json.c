@@ -7,7 +7,8 @@
  *
  * Times are whole nanoseconds since the run began, written as microseconds with three
  * digits: both ends are rounded down alike, so events that did not overlap do not
- * overlap in the file. What rings have overwritten is stated: otherData has the sum,
+ * overlap in the file. Tasks that were timed together share their time equally, and say
+ * how many they were. What rings have overwritten is stated: otherData has the sum,
  * and each row an instant event where its first kept one begins.
  */
 #include "sched/trace.h"
@@ -146,7 +147,14 @@ static void name_lane(page *p, uint32_t lane)
         lane);
 }
 
-static void put_event(page *p, uint32_t lane, const cl_trace_event *e)
+/* The `at`-th of `n` events that were timed together gets that part of their time. */
+static double part_of(const cl_trace_event *e, uint64_t at, uint64_t n)
+{
+    return at == n ? e->end : e->begin + (e->end - e->begin) * (double)at / (double)n;
+}
+
+static void put_event(page *p, uint32_t lane, const cl_trace_event *e, uint64_t at,
+                      uint64_t n)
 {
     static const char *const verb[] = {[CL_TRACE_TASK] = "",
                                        [CL_TRACE_READ] = "read ",
@@ -159,7 +167,8 @@ static void put_event(page *p, uint32_t lane, const cl_trace_event *e)
     const uint32_t kind = e->kind & 0xFF, number = e->kind >> 8;
     const cl_trace_row *row =
         number < p->trace->nrow ? &p->trace->row[number] : &nameless;
-    const uint64_t begin = nanoseconds(p, e->begin), end = nanoseconds(p, e->end);
+    const uint64_t begin = nanoseconds(p, part_of(e, at, n));
+    const uint64_t end = nanoseconds(p, part_of(e, at + 1, n));
     open_event(p, "X", lane);
     put_plain(p, ",\"cat\":\"");
     put_plain(p, kind != CL_TRACE_TASK ? "transfer" : row->kind ? row->kind : "task");
@@ -177,7 +186,25 @@ static void put_event(page *p, uint32_t lane, const cl_trace_event *e)
     put_number(p, number);
     put_plain(p, ",\"index\":");
     put_number(p, e->id);
+    if (n > 1) {
+        put_plain(p, ",\"timed together\":");
+        put_number(p, n);
+    }
     put_plain(p, "}}");
+}
+
+/* How many events from the k-th on were timed together. */
+static uint64_t batch_of(const cl_trace *t, const cl_trace_lane *l, uint64_t k)
+{
+    const cl_trace_event *first = &l->event[k % t->size];
+    uint64_t n = 1;
+    for (; (first->kind & 0xFF) == CL_TRACE_TASK && k + n < l->count; n++) {
+        const cl_trace_event *e = &l->event[(k + n) % t->size];
+        if ((e->kind & 0xFF) != CL_TRACE_TASK || e->begin != first->begin ||
+            e->end != first->end)
+            break;
+    }
+    return n;
 }
 
 static void put_lane(page *p, uint32_t lane)
@@ -195,8 +222,11 @@ static void put_lane(page *p, uint32_t lane)
         put_time(p, ",\"ts\":", nanoseconds(p, l->event[lost % t->size].begin));
         put(p, "}");
     }
-    for (uint64_t k = lost; k < l->count; k++)
-        put_event(p, lane, &l->event[k % t->size]);
+    for (uint64_t k = lost, n; k < l->count; k += n) {
+        n = batch_of(t, l, k);
+        for (uint64_t i = 0; i < n; i++)
+            put_event(p, lane, &l->event[(k + i) % t->size], i, n);
+    }
 }
 
 /* ---- counters ---- */
