@@ -475,8 +475,8 @@ START_TEST(damaged_chunk)
         cl_source *source = files_open("a.h5", "/x", false);
         cl_hdf5_guard guard;
         cl_hdf5_enter(&guard);
-        ck_assert_int_eq(cl_hdf5_locate(((cl_hdf5_source *)source)->dataset, offset,
-                                        &at, &bytes, &mask),
+        ck_assert_int_eq(cl_hdf5_locate(((cl_hdf5_source *)source)->client->dataset,
+                                        offset, &at, &bytes, &mask),
                          CL_CHUNK_STORED);
         cl_hdf5_leave(&guard);
         cl_source_close(source);

@@ -35,8 +35,9 @@ static cl_box chunk_at(cl_hdf5_source *s, int64_t index, bool *is_stored)
     uint32_t mask;
     cl_hdf5_guard guard;
     cl_hdf5_enter(&guard);
-    *is_stored =
-        cl_hdf5_locate(s->dataset, offset, &at, &bytes, &mask) == CL_CHUNK_STORED;
+    *is_stored = cl_hdf5_source_wake(s, NULL) == CLAST_OK &&
+                 cl_hdf5_locate(s->client->dataset, offset, &at, &bytes, &mask) ==
+                     CL_CHUNK_STORED;
     cl_hdf5_leave(&guard);
     return box;
 }

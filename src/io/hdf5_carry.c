@@ -98,8 +98,8 @@ typedef struct {
 
 static bool is_packed(const cl_hdf5_source *s)
 {
-    return H5Aexists(s->dataset, "scale_factor") > 0 ||
-           H5Aexists(s->dataset, "add_offset") > 0;
+    return H5Aexists(s->client->dataset, "scale_factor") > 0 ||
+           H5Aexists(s->client->dataset, "add_offset") > 0;
 }
 
 void cl_hdf5_carry_digest(cl_hdf5_source *source, bool is_raw)
@@ -107,11 +107,12 @@ void cl_hdf5_carry_digest(cl_hdf5_source *source, bool is_raw)
     cl_source_info *info = &source->base.info;
     source->is_raw = is_raw;
     for (size_t i = 0; i < sizeof of_units / sizeof *of_units; i++)
-        info->units = cl_hdf5_attribute_hash(source->dataset, of_units[i], info->units);
+        info->units =
+            cl_hdf5_attribute_hash(source->client->dataset, of_units[i], info->units);
     for (int i = 0; i < RULES; i++)
         if (rules[i].rule == ENCODING || rules[i].rule == LIMITS)
-            info->encoding =
-                cl_hdf5_attribute_hash(source->dataset, rules[i].name, info->encoding);
+            info->encoding = cl_hdf5_attribute_hash(source->client->dataset,
+                                                    rules[i].name, info->encoding);
 }
 
 /* Whether the units count from a point in time. */
@@ -157,7 +158,7 @@ static bool holds(const carrier *c, const char *name)
         return is_same &&
                (s->is_raw || (s->convert.dtype == s->convert.stored && !is_packed(s)));
     case NAMES:
-        return names_are_there(s->dataset, name, c->group);
+        return names_are_there(s->client->dataset, name, c->group);
     default:
         return false;
     }
@@ -200,11 +201,12 @@ clast_status cl_hdf5_carry(const cl_source *source, cl_carry_level level,
     *left = 0;
     if (level == CL_CARRY_NOTHING)
         return CLAST_OK;
+    CL_TRY(cl_hdf5_source_wake(s, err));
     if (s->is_raw && level < CL_CARRY_VALUES && is_packed(s))
         c.level = CL_CARRY_OTHER;
-    if (c.level == CL_CARRY_UNITS && are_since(s->dataset))
+    if (c.level == CL_CARRY_UNITS && are_since(s->client->dataset))
         c.level = CL_CARRY_OTHER;
-    H5Aiterate2(s->dataset, H5_INDEX_NAME, H5_ITER_INC, NULL, carry_one, &c);
+    H5Aiterate2(s->client->dataset, H5_INDEX_NAME, H5_ITER_INC, NULL, carry_one, &c);
     if (c.is_out_of_memory)
         return cl_error_set(err, CLAST_ENOMEM, "no memory to copy attributes");
     if (c.has_fill && !s->is_raw)

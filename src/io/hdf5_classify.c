@@ -27,7 +27,7 @@ static clast_status read_shape(cl_hdf5_source *s, cl_error *err)
 {
     hsize_t dim[H5S_MAX_RANK];
     cl_shape *shape = &s->base.info.shape;
-    const hid_t space = H5Dget_space(s->dataset);
+    const hid_t space = H5Dget_space(s->client->dataset);
     const H5S_class_t class =
         space < 0 ? H5S_NO_CLASS : H5Sget_simple_extent_type(space);
     const int ndim = class == H5S_SIMPLE ? H5Sget_simple_extent_ndims(space) : 0;
@@ -183,11 +183,11 @@ static clast_status classify_chunked(cl_hdf5_source *s, hid_t plist, bool is_fas
 static void classify_contiguous(cl_hdf5_source *s)
 {
     H5D_space_status_t status = H5D_SPACE_STATUS_ERROR;
-    if (H5Dget_space_status(s->dataset, &status) < 0)
+    if (H5Dget_space_status(s->client->dataset, &status) < 0)
         return;
-    const haddr_t address = H5Dget_offset(s->dataset);
+    const haddr_t address = H5Dget_offset(s->client->dataset);
     if (status == H5D_SPACE_STATUS_NOT_ALLOCATED ||
-        H5Dget_storage_size(s->dataset) == 0) {
+        H5Dget_storage_size(s->client->dataset) == 0) {
         s->access = CL_ACCESS_NONE;
     } else if (address != HADDR_UNDEF) {
         s->access = CL_ACCESS_CONTIGUOUS;
@@ -220,7 +220,7 @@ static clast_status read_datatype(cl_hdf5_source *s, bool raw, bool *is_exact,
                                   cl_error *err)
 {
     cl_hdf5_type type;
-    const hid_t id = H5Dget_type(s->dataset);
+    const hid_t id = H5Dget_type(s->client->dataset);
     if (id < 0)
         return cl_hdf5_fail(err, CLAST_EFORMAT, "%s: its datatype cannot be read",
                             s->where);
@@ -233,23 +233,21 @@ static clast_status read_datatype(cl_hdf5_source *s, bool raw, bool *is_exact,
     s->convert.stored = s->convert.dtype = type.dtype;
     s->convert.is_swapped = type.is_swapped;
     s->convert.is_half = type.is_half;
-    if (type.is_exact) {
-        s->memory_type = id;
-    } else {
-        H5Tclose(id);
-        s->memory_type = cl_hdf5_type_make_read(&type);
-    }
+    /* A copy: a type that is an object of the file would keep it open. */
+    s->memory_type = type.is_exact ? H5Tcopy(id) : cl_hdf5_type_make_read(&type);
+    H5Tclose(id);
     if (!raw)
-        cl_hdf5_cf_read(s->dataset, &s->convert);
+        cl_hdf5_cf_read(s->client->dataset, &s->convert);
     s->base.info.dtype = s->convert.dtype;
     cl_hdf5_carry_digest(s, raw);
     return CLAST_OK;
 }
 
-static uint64_t identity(const cl_hdf5_source *s, bool raw)
+static uint64_t identity(cl_hdf5_source *s, bool raw)
 {
     H5O_info_t object = {0};
-    H5Oget_info2(s->dataset, &object, H5O_INFO_BASIC);
+    H5Oget_info2(s->client->dataset, &object, H5O_INFO_BASIC);
+    s->client->address = object.addr;
     const struct stat *st = &s->file->at_open;
     const uint64_t number[] = {(uint64_t)st->st_dev,
                                (uint64_t)st->st_ino,
@@ -268,7 +266,7 @@ clast_status cl_hdf5_classify(cl_hdf5_source *s, bool raw, cl_error *err)
     s->base.identity = identity(s, raw);
     CL_TRY(read_datatype(s, raw, &is_exact, err));
     CL_TRY(read_shape(s, err));
-    const hid_t plist = H5Dget_create_plist(s->dataset);
+    const hid_t plist = H5Dget_create_plist(s->client->dataset);
     if (plist < 0)
         return cl_hdf5_fail(err, CLAST_EFORMAT, "%s: its properties cannot be read",
                             s->where);

@@ -1,16 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The table of open input files: a short list, searched by what stat says.
+ * The table of input files, hashed by inode, and the ring of those that are open.
  *
  * The descriptor that libhdf5 opened is used for positioned reads as well; it stays
- * valid as long as the file has a reference. A file that is replaced by rename goes on
- * being read as it was; one that is written in place is found out by size and time and
- * refused.
+ * valid while the file is used. A file that is replaced by rename goes on being read as
+ * it was, unless it had to rest; one that is written in place is found out by size and
+ * time and refused.
+ *
+ * Resting: before one more file is opened, the least recently used of those that nobody
+ * uses are closed until fewer than the limit are open. A reader raises `users`, then
+ * looks whether the file is open; whoever lets it rest puts `is_open` down, then looks
+ * at `users`, and puts it up again where there are some. So (both are sequentially
+ * consistent) never do both go on; a reader that finds it resting asks again under the
+ * lock. A file that has references of others than sources does not rest.
  */
 #include "io/hdf5_file.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -19,7 +28,20 @@
 
 #define PATH_ROOM 4096
 
-static cl_hdf5_file *open_files;
+#define BUCKETS   4096
+#define OPEN_MOST 128 /* files: about 60 KiB each */
+
+static cl_hdf5_file *files[BUCKETS];
+static cl_hdf5_file *oldest, *newest; /* open ones of ours, in the order of opening */
+static int nopen, limit;
+static _Atomic uint64_t uses;
+
+static cl_hdf5_file **bucket_of(const struct stat *st)
+{
+    const uint64_t h =
+        ((uint64_t)st->st_ino ^ (uint64_t)st->st_dev << 32) * 0x9E3779B97F4A7C15u;
+    return &files[h >> 52];
+}
 
 static bool is_same(const struct stat *a, const struct stat *b)
 {
@@ -51,11 +73,11 @@ static bool is_written_here(const struct stat *st)
         char name[PATH_ROOM];
         unsigned intent = 0;
         struct stat other;
+        if (H5Fget_intent(id[i], &intent) < 0 || !(intent & H5F_ACC_RDWR))
+            continue;
         const ssize_t length = H5Fget_name(id[i], name, sizeof name);
-        is_found = length > 0 && length < PATH_ROOM &&
-                   H5Fget_intent(id[i], &intent) >= 0 && (intent & H5F_ACC_RDWR) &&
-                   stat(name, &other) == 0 && other.st_dev == st->st_dev &&
-                   other.st_ino == st->st_ino;
+        is_found = length > 0 && length < PATH_ROOM && stat(name, &other) == 0 &&
+                   other.st_dev == st->st_dev && other.st_ino == st->st_ino;
     }
     cl_free(id);
     return is_found;
@@ -75,8 +97,91 @@ static clast_status explain(const char *name, cl_error *err)
                         name);
 }
 
+/* ---- open ones ---- */
+
+static int most_open(void)
+{
+    struct rlimit files_of_process;
+    if (limit > 0)
+        return limit;
+    if (getrlimit(RLIMIT_NOFILE, &files_of_process) != 0 ||
+        files_of_process.rlim_cur / 4 > OPEN_MOST)
+        return OPEN_MOST;
+    return files_of_process.rlim_cur < 16 ? 4 : (int)(files_of_process.rlim_cur / 4);
+}
+
+static void link_open(cl_hdf5_file *f)
+{
+    f->older = newest;
+    f->newer = NULL;
+    *(newest ? &newest->newer : &oldest) = f;
+    newest = f;
+    nopen++;
+    atomic_store(&f->used, ++uses);
+    atomic_store(&f->is_open, true);
+}
+
+static void unlink_open(cl_hdf5_file *f)
+{
+    *(f->older ? &f->older->newer : &oldest) = f->newer;
+    *(f->newer ? &f->newer->older : &newest) = f->older;
+    nopen--;
+}
+
+static void close_id(cl_hdf5_file *f)
+{
+    H5Fclose(f->id);
+    f->id = H5I_INVALID_HID;
+    f->fd = -1;
+    unlink_open(f);
+}
+
+/* false: somebody began to read it. */
+static bool rest(cl_hdf5_file *f)
+{
+    atomic_store(&f->is_open, false);
+    if (atomic_load(&f->users) > 0) {
+        atomic_store(&f->is_open, true);
+        return false;
+    }
+    for (cl_hdf5_client *c = f->client; c; c = c->next) {
+        if (c->dataset >= 0)
+            H5Dclose(c->dataset);
+        c->dataset = H5I_INVALID_HID;
+    }
+    close_id(f);
+    return true;
+}
+
+/* The one whose last use is the longest ago, of those that may rest. */
+static cl_hdf5_file *least_used(void)
+{
+    cl_hdf5_file *found = NULL;
+    for (cl_hdf5_file *f = oldest; f; f = f->newer)
+        if (f->nclient == f->references && f->fd >= 0 && f->place &&
+            atomic_load(&f->users) == 0 &&
+            (!found || atomic_load(&f->used) < atomic_load(&found->used)))
+            found = f;
+    return found;
+}
+
+static void make_room(void)
+{
+    const int most = most_open();
+    bool has_closed = false;
+    while (nopen >= most) {
+        cl_hdf5_file *f = least_used();
+        if (!f || !rest(f))
+            break;
+        has_closed = true;
+    }
+    if (has_closed)
+        H5garbage_collect();
+}
+
 static clast_status open_with(cl_hdf5_file *f, const char *name, cl_error *err)
 {
+    make_room();
     const hid_t list = cl_hdf5_access_list();
     if (list < 0)
         return cl_hdf5_fail(err, CLAST_ENOMEM, "no memory for HDF5 properties");
@@ -90,16 +195,108 @@ static clast_status open_with(cl_hdf5_file *f, const char *name, cl_error *err)
         return status;
     cl_hdf5_close_on_exec(f->id);
     f->fd = cl_hdf5_descriptor(f->id);
-    if (f->fd >= 0 && fstat(f->fd, &f->at_open) != 0)
-        f->fd = -1;
+    link_open(f);
     return CLAST_OK;
 }
+
+static clast_status is_another(const cl_hdf5_file *f, cl_error *err)
+{
+    return cl_error_set(err, CLAST_EIO,
+                        "%s is another file than the one that was opened: it was "
+                        "changed or replaced since",
+                        f->name);
+}
+
+/* Opens a file that rests. */
+static clast_status open_again(cl_hdf5_file *f, cl_error *err)
+{
+    struct stat st;
+    CL_TRY(look_at(f->place, &st, err));
+    if (!is_same(&st, &f->at_open))
+        return is_another(f, err);
+    CL_TRY(open_with(f, f->place, err));
+    if (f->fd >= 0 && fstat(f->fd, &st) == 0 && is_same(&st, &f->at_open))
+        return CLAST_OK;
+    rest(f);
+    return is_another(f, err);
+}
+
+clast_status cl_hdf5_file_use(cl_hdf5_file *f, cl_error *err)
+{
+    clast_status status = CLAST_OK;
+    atomic_fetch_add(&f->users, 1);
+    if (!atomic_load(&f->is_open) && !f->is_host) {
+        cl_hdf5_guard guard;
+        atomic_fetch_sub(&f->users, 1);
+        cl_hdf5_enter(&guard);
+        if (f->id < 0)
+            status = open_again(f, err);
+        if (status == CLAST_OK)
+            atomic_fetch_add(&f->users, 1);
+        cl_hdf5_leave(&guard);
+    }
+    atomic_store_explicit(&f->used, atomic_fetch_add(&uses, 1) + 1,
+                          memory_order_relaxed);
+    return status;
+}
+
+void cl_hdf5_file_unuse(cl_hdf5_file *f)
+{
+    atomic_fetch_sub(&f->users, 1);
+}
+
+void cl_hdf5_file_limit(int most)
+{
+    limit = most;
+}
+
+/* ---- datasets in them ---- */
+
+void cl_hdf5_file_join(cl_hdf5_file *f, cl_hdf5_client *c)
+{
+    c->next = f->client;
+    c->link = &f->client;
+    if (c->next)
+        c->next->link = &c->next;
+    f->client = c;
+    f->nclient++;
+}
+
+void cl_hdf5_file_leave(cl_hdf5_file *f, cl_hdf5_client *c)
+{
+    if (c->dataset >= 0)
+        H5Dclose(c->dataset);
+    c->dataset = H5I_INVALID_HID;
+    if (!c->link)
+        return;
+    *c->link = c->next;
+    if (c->next)
+        c->next->link = c->link;
+    c->link = NULL;
+    f->nclient--;
+}
+
+clast_status cl_hdf5_file_wake(cl_hdf5_file *f, cl_hdf5_client *c, cl_error *err)
+{
+    if (c->dataset >= 0)
+        return CLAST_OK;
+    if (f->id < 0)
+        CL_TRY(open_again(f, err));
+    c->dataset = H5Oopen_by_addr(f->id, c->address);
+    return c->dataset >= 0
+               ? CLAST_OK
+               : cl_hdf5_fail(err, CLAST_EFORMAT,
+                              "%s: a dataset cannot be opened again", f->name);
+}
+
+/* ---- the table ---- */
 
 static void forget(cl_hdf5_file *f)
 {
     if (f->id >= 0)
-        H5Fclose(f->id);
+        close_id(f);
     cl_free(f->name);
+    cl_free(f->place);
     cl_free(f);
     cl_hdf5_release();
 }
@@ -119,10 +316,25 @@ static cl_hdf5_file *new_file(const char *name)
     return f;
 }
 
+/* Where a file is found again when the working directory is another one; NULL: it
+ * cannot be said, and it stays open. */
+static char *place_of(const char *name)
+{
+    char place[2 * PATH_ROOM];
+    if (name[0] == '/')
+        return cl_strdup(name);
+    if (strlen(name) >= PATH_ROOM || !getcwd(place, PATH_ROOM))
+        return NULL;
+    const size_t n = strlen(place);
+    snprintf(place + n, sizeof place - n, "/%s", name);
+    return cl_strdup(place);
+}
+
 static void enlist(cl_hdf5_file *f)
 {
-    f->next = open_files;
-    open_files = f;
+    cl_hdf5_file **bucket = bucket_of(&f->at_open);
+    f->next = *bucket;
+    *bucket = f;
 }
 
 clast_status cl_hdf5_file_open(cl_hdf5_file **file, const char *name, cl_error *err)
@@ -131,8 +343,10 @@ clast_status cl_hdf5_file_open(cl_hdf5_file **file, const char *name, cl_error *
     *file = NULL;
     CL_TRY(cl_hdf5_check_library(err));
     CL_TRY(look_at(name, &st, err));
-    for (cl_hdf5_file *f = open_files; f; f = f->next)
+    for (cl_hdf5_file *f = *bucket_of(&st); f; f = f->next)
         if (is_same(&f->at_open, &st)) {
+            if (f->id < 0)
+                CL_TRY(open_again(f, err));
             f->references++;
             *file = f;
             return CLAST_OK;
@@ -147,11 +361,14 @@ clast_status cl_hdf5_file_open(cl_hdf5_file **file, const char *name, cl_error *
     if (!f)
         return cl_error_set(err, CLAST_ENOMEM, "no memory for an open file");
     f->at_open = st;
+    f->place = place_of(name);
     const clast_status status = open_with(f, name, err);
     if (status != CLAST_OK) {
         forget(f);
         return status;
     }
+    if (f->fd >= 0 && fstat(f->fd, &f->at_open) != 0)
+        f->fd = -1;
     enlist(f);
     *file = f;
     return CLAST_OK;
@@ -166,6 +383,7 @@ clast_status cl_hdf5_file_of_host(cl_hdf5_file **file, hid_t object, cl_error *e
     cl_hdf5_file *f = new_file(name);
     if (!f)
         return cl_error_set(err, CLAST_ENOMEM, "no memory for an open file");
+    f->is_host = true;
     enlist(f);
     *file = f;
     return CLAST_OK;
@@ -175,7 +393,7 @@ void cl_hdf5_file_close(cl_hdf5_file *file)
 {
     if (!file || --file->references > 0)
         return;
-    cl_hdf5_file **link = &open_files;
+    cl_hdf5_file **link = bucket_of(&file->at_open);
     while (*link != file)
         link = &(*link)->next;
     *link = file->next;

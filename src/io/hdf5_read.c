@@ -211,13 +211,14 @@ static clast_status read_by_library(const cl_hdf5_source *s, const cl_box *box,
                                     const cl_box *part, void *raw, cl_error *err)
 {
     const int64_t zero[CL_MAXDIM] = {0};
-    const hid_t memory = memory_space(box), file = H5Dget_space(s->dataset);
+    const hid_t memory = memory_space(box), file = H5Dget_space(s->client->dataset);
     clast_status status = CLAST_OK;
     if (file >= 0 && !has_shape(file, &s->base.info.shape))
         status = cl_error_set(
             err, CLAST_EIO, "%s was given another shape while it is in use", s->where);
     else if (!select_box(memory, box->lo, part) || !select_box(file, zero, part) ||
-             H5Dread(s->dataset, s->memory_type, memory, file, H5P_DEFAULT, raw) < 0)
+             H5Dread(s->client->dataset, s->memory_type, memory, file, H5P_DEFAULT,
+                     raw) < 0)
         status = cl_hdf5_fail(err, CLAST_EFORMAT, "%s: reading failed", s->where);
     if (memory >= 0)
         H5Sclose(memory);
@@ -232,7 +233,7 @@ static void look_up(const cl_hdf5_source *s, const cl_box *chunk, chunk_entry *e
     for (int a = 0; a < chunk->ndim; a++)
         offset[a] = (hsize_t)chunk->lo[a];
     *e = (chunk_entry){0};
-    e->state = cl_hdf5_locate(s->dataset, offset, &e->at, &e->bytes, &e->mask);
+    e->state = cl_hdf5_locate(s->client->dataset, offset, &e->at, &e->bytes, &e->mask);
 }
 
 /* --- unfiltered ---------------------------------------------------------------- */
@@ -240,9 +241,9 @@ static void look_up(const cl_hdf5_source *s, const cl_box *chunk, chunk_entry *e
 static clast_status locate_plain(cl_hdf5_source *s, const cl_box *box, void *raw,
                                  chunk_entry *table, cl_error *err)
 {
-    clast_status status = CLAST_OK;
     cl_hdf5_guard guard;
     cl_hdf5_enter(&guard);
+    clast_status status = cl_hdf5_source_wake(s, err);
     chunk_walk w = walk_begin(s, box);
     for (int64_t i = 0; i < w.n && status == CLAST_OK; i++, walk_next(&w)) {
         cl_box part;
@@ -301,7 +302,9 @@ static clast_status fetch_by_library(cl_hdf5_source *s, const cl_box *box, void 
 {
     cl_hdf5_guard guard;
     cl_hdf5_enter(&guard);
-    const clast_status status = read_by_library(s, box, box, raw, err);
+    clast_status status = cl_hdf5_source_wake(s, err);
+    if (status == CLAST_OK)
+        status = read_by_library(s, box, box, raw, err);
     cl_hdf5_leave(&guard);
     *stored = (uint64_t)cl_box_count(box) * cl_convert_stored_size(&s->convert);
     return status;
@@ -332,9 +335,9 @@ static clast_status read_stored(const cl_hdf5_source *s, const chunk_walk *w,
     hsize_t offset[CL_MAXDIM], size = 0;
     for (int a = 0; a < chunk->ndim; a++)
         offset[a] = (hsize_t)chunk->lo[a];
-    if (H5Dget_chunk_storage_size(s->dataset, offset, &size) >= 0 &&
+    if (H5Dget_chunk_storage_size(s->client->dataset, offset, &size) >= 0 &&
         size <= cl_filters_bound(&s->filters, s->chunk_bytes) &&
-        H5Dread_chunk(s->dataset, H5P_DEFAULT, offset, &e->mask, slot) >= 0) {
+        H5Dread_chunk(s->client->dataset, H5P_DEFAULT, offset, &e->mask, slot) >= 0) {
         e->bytes = size;
         return CLAST_OK;
     }
@@ -347,10 +350,10 @@ static clast_status locate_filtered(cl_hdf5_source *s, const cl_box *box,
                                     const staging_layout *l, cl_error *err)
 {
     const uint64_t most = cl_filters_bound(&s->filters, s->chunk_bytes);
-    clast_status status = CLAST_OK;
     uint64_t used = 0;
     cl_hdf5_guard guard;
     cl_hdf5_enter(&guard);
+    clast_status status = cl_hdf5_source_wake(s, err);
     chunk_walk w = walk_begin(s, box);
     for (int64_t i = 0; i < w.n && status == CLAST_OK; i++, walk_next(&w)) {
         cl_box part;
@@ -455,11 +458,10 @@ static clast_status check_box(const cl_hdf5_source *s, const cl_box *box, cl_err
                         s->where);
 }
 
-clast_status cl_hdf5_fetch(cl_source *source, const cl_box *box, void *dst,
-                           void *staging, uint64_t *stored, cl_error *err)
+/* While the file is used. */
+static clast_status fetch(cl_hdf5_source *s, const cl_box *box, void *dst,
+                          void *staging, uint64_t *stored, cl_error *err)
 {
-    cl_hdf5_source *s = (cl_hdf5_source *)source;
-    CL_TRY(check_box(s, box, err));
     CL_TRY(cl_hdf5_file_check(s->file, err));
     void *raw = tail_of(s, box, dst);
     switch (s->access) {
@@ -475,6 +477,17 @@ clast_status cl_hdf5_fetch(cl_source *source, const cl_box *box, void *dst,
     default:
         return fetch_by_library(s, box, raw, stored, err);
     }
+}
+
+clast_status cl_hdf5_fetch(cl_source *source, const cl_box *box, void *dst,
+                           void *staging, uint64_t *stored, cl_error *err)
+{
+    cl_hdf5_source *s = (cl_hdf5_source *)source;
+    CL_TRY(check_box(s, box, err));
+    CL_TRY(cl_hdf5_file_use(s->file, err));
+    const clast_status status = fetch(s, box, dst, staging, stored, err);
+    cl_hdf5_file_unuse(s->file);
+    return status;
 }
 
 clast_status cl_hdf5_decode(cl_source *source, const cl_box *box, void *dst,

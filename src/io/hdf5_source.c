@@ -31,8 +31,7 @@ static void close_hdf5(cl_source *source)
     cl_hdf5_enter(&guard);
     if (s->memory_type >= 0)
         H5Tclose(s->memory_type);
-    if (s->dataset >= 0)
-        H5Dclose(s->dataset);
+    cl_hdf5_file_leave(s->file, s->client);
     cl_hdf5_file_close(s->file);
     cl_hdf5_leave(&guard);
     cl_free(s->name);
@@ -40,13 +39,20 @@ static void close_hdf5(cl_source *source)
     cl_free(s);
 }
 
+clast_status cl_hdf5_source_wake(const cl_hdf5_source *s, cl_error *err)
+{
+    return cl_hdf5_file_wake(s->file, s->client, err);
+}
+
 static clast_status read_dims(const cl_source *source, cl_dim *dim, cl_error *err)
 {
     const cl_hdf5_source *s = (const cl_hdf5_source *)source;
     cl_hdf5_guard guard;
     cl_hdf5_enter(&guard);
-    const clast_status status =
-        cl_hdf5_dims_read(s->dataset, s->name, &s->base.info.shape, dim, err);
+    clast_status status = cl_hdf5_source_wake(s, err);
+    if (status == CLAST_OK)
+        status = cl_hdf5_dims_read(s->client->dataset, s->name, &s->base.info.shape,
+                                   dim, err);
     cl_hdf5_leave(&guard);
     return status;
 }
@@ -57,7 +63,8 @@ static bool read_attribute(const cl_source *source, const char *name, char *text
     const cl_hdf5_source *s = (const cl_hdf5_source *)source;
     cl_hdf5_guard guard;
     cl_hdf5_enter(&guard);
-    const bool is_read = cl_hdf5_text_attribute(s->dataset, name, text, size);
+    const bool is_read = cl_hdf5_source_wake(s, NULL) == CLAST_OK &&
+                         cl_hdf5_text_attribute(s->client->dataset, name, text, size);
     cl_hdf5_leave(&guard);
     return is_read;
 }
@@ -111,7 +118,7 @@ static clast_status move_to_own_file(cl_hdf5_source *s, cl_error *err)
 {
     char name[NAME_ROOM];
     H5O_info_t object;
-    const hid_t file = H5Iget_file_id(s->dataset);
+    const hid_t file = H5Iget_file_id(s->client->dataset);
     const bool is_here = file >= 0 && cl_hdf5_descriptor(file) == s->file->fd;
     const ssize_t n = file >= 0 ? H5Fget_name(file, name, sizeof name) : -1;
     if (file >= 0)
@@ -119,27 +126,29 @@ static clast_status move_to_own_file(cl_hdf5_source *s, cl_error *err)
     if (is_here || s->file->fd < 0)
         return CLAST_OK;
     if (n <= 0 || n >= (ssize_t)sizeof name ||
-        H5Oget_info2(s->dataset, &object, H5O_INFO_BASIC) < 0)
+        H5Oget_info2(s->client->dataset, &object, H5O_INFO_BASIC) < 0)
         return fail_link(s, err);
-    H5Dclose(s->dataset);
-    s->dataset = H5I_INVALID_HID;
+    H5Dclose(s->client->dataset);
+    s->client->dataset = H5I_INVALID_HID;
     cl_hdf5_file *there;
     CL_TRY(cl_hdf5_file_open(&there, name, err));
     cl_hdf5_file_close(s->file);
     s->file = there;
-    s->dataset = H5Oopen_by_addr(there->id, object.addr);
-    return s->dataset < 0 ? fail_link(s, err) : CLAST_OK;
+    s->client->dataset = H5Oopen_by_addr(there->id, object.addr);
+    return s->client->dataset < 0 ? fail_link(s, err) : CLAST_OK;
 }
 
 static clast_status open_locked(cl_hdf5_source *s, const char *file, const char *path,
                                 bool raw, cl_error *err)
 {
     CL_TRY(cl_hdf5_file_open(&s->file, file, err));
-    s->dataset = open_dataset(s->file->id, path);
-    if (s->dataset < 0)
+    s->client->dataset = open_dataset(s->file->id, path);
+    if (s->client->dataset < 0)
         return explain_missing(s, path, err);
     CL_TRY(move_to_own_file(s, err));
-    return cl_hdf5_classify(s, raw, err);
+    CL_TRY(cl_hdf5_classify(s, raw, err));
+    cl_hdf5_file_join(s->file, s->client);
+    return CLAST_OK;
 }
 
 static cl_hdf5_source *new_source(void)
@@ -148,7 +157,8 @@ static cl_hdf5_source *new_source(void)
     if (!s)
         return NULL;
     s->base.class = &hdf5_class;
-    s->dataset = s->memory_type = H5I_INVALID_HID;
+    s->client = &s->own;
+    s->client->dataset = s->memory_type = H5I_INVALID_HID;
     return s;
 }
 
@@ -189,16 +199,16 @@ static void open_again(cl_hdf5_source *s)
     struct stat st;
     H5O_info_t object;
     cl_hdf5_file *there;
-    if (!is_plain_read_only(s->dataset, &st) ||
-        H5Oget_info2(s->dataset, &object, H5O_INFO_BASIC) < 0 ||
+    if (!is_plain_read_only(s->client->dataset, &st) ||
+        H5Oget_info2(s->client->dataset, &object, H5O_INFO_BASIC) < 0 ||
         cl_hdf5_file_open(&there, s->file->name, NULL) != CLAST_OK)
         return;
     hid_t ours = H5I_INVALID_HID;
     if (there->at_open.st_dev == st.st_dev && there->at_open.st_ino == st.st_ino)
         ours = H5Oopen_by_addr(there->id, object.addr);
     if (H5Iget_type(ours) == H5I_DATASET) {
-        H5Dclose(s->dataset);
-        s->dataset = ours;
+        H5Dclose(s->client->dataset);
+        s->client->dataset = ours;
         cl_hdf5_file_close(s->file);
         s->file = there;
         return;
@@ -211,8 +221,8 @@ static void open_again(cl_hdf5_source *s)
 static clast_status name_host(cl_hdf5_source *s, cl_error *err)
 {
     char path[NAME_ROOM] = "";
-    CL_TRY(cl_hdf5_file_of_host(&s->file, s->dataset, err));
-    const ssize_t n = H5Iget_name(s->dataset, path, sizeof path);
+    CL_TRY(cl_hdf5_file_of_host(&s->file, s->client->dataset, err));
+    const ssize_t n = H5Iget_name(s->client->dataset, path, sizeof path);
     name_source(s, s->file->name, n > 0 ? path : "/(a dataset without a name)");
     if (s->name && s->where)
         return CLAST_OK;
@@ -233,10 +243,12 @@ static clast_status open_id_locked(cl_hdf5_source *s, hid_t id, bool raw, cl_err
     if (H5Iinc_ref(id) < 0)
         return cl_hdf5_fail(err, CLAST_EVALUE, "the id %lld cannot be held",
                             (long long)id);
-    s->dataset = id;
+    s->client->dataset = id;
     CL_TRY(name_host(s, err));
     open_again(s);
     CL_TRY(cl_hdf5_classify(s, raw, err));
+    if (!s->file->is_host)
+        cl_hdf5_file_join(s->file, s->client);
     if (s->file->fd < 0) /* nothing tells whether it was changed since */
         s->base.identity = cl_identity_unique();
     return CLAST_OK;

@@ -24,8 +24,11 @@ typedef enum {
 typedef struct {
     cl_source base;
     cl_hdf5_file *file;
-    hid_t dataset, memory_type; /* of the stored elements, for H5Dread */
-    char *name, *where;         /* path; "file:/path" for messages */
+    cl_hdf5_client *client,
+        own;            /* the dataset, which is closed while the file rests; by
+                                    address, as it changes while the source does not */
+    hid_t memory_type;  /* of the stored elements, for H5Dread */
+    char *name, *where; /* path; "file:/path" for messages */
     cl_convert convert;
     cl_access access;
     uint64_t address;     /* CONTIGUOUS */
@@ -40,6 +43,8 @@ typedef struct {
 /* A dataset of a file, by path; no canary. */
 clast_status cl_hdf5_open(cl_hdf5_source **source, const char *file, const char *path,
                           bool raw, cl_error *err);
+/* Sees to it that the dataset is open, as cl_hdf5_file_wake() says. Under the lock. */
+clast_status cl_hdf5_source_wake(const cl_hdf5_source *s, cl_error *err);
 /* Fills everything that depends on the dataset, which is open. Under the lock. */
 clast_status cl_hdf5_classify(cl_hdf5_source *s, bool raw, cl_error *err);
 
