@@ -3,7 +3,7 @@
 
 BUILD ?= build
 
-.PHONY: all help demo check bench bench-tasks bench-big soak install format clean
+.PHONY: all help demo check check-foreign fuzz bench bench-tasks bench-big soak install format clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -16,6 +16,8 @@ help:
 	@echo "make            build the library and the command"
 	@echo "make demo       install what is missing, build, run three demos on 1 GiB of data within 256 MiB"
 	@echo "make check      install what is missing, build, pass every test (at most 10 minutes on 2 cores)"
+	@echo "make check-foreign  files of other programs, fetched with their packages, against h5py"
+	@echo "make fuzz       libFuzzer on what decodes stored bytes, SECONDS=600"
 	@echo "make bench      the reference workloads beside Dask, with the machine's limits"
 	@echo "make bench-tasks  what tasks cost, beside OpenMP and StarPU"
 	@echo "make bench-big  26 GiB beside what direct I/O reaches (40 GiB of disk under build-bench/)"
@@ -30,6 +32,16 @@ demo: all
 check:
 	scripts/packages.sh check
 	scripts/check.sh
+
+check-foreign: all
+	scripts/packages.sh check
+	meson test -C $(BUILD) --suite foreign --print-errorlogs --verbose
+
+SECONDS ?= 600
+
+fuzz:
+	scripts/packages.sh check
+	scripts/fuzz.sh $(SECONDS)
 
 bench:
 	scripts/packages.sh bench

@@ -149,6 +149,34 @@ START_TEST(canary_falls_back)
 }
 END_TEST
 
+/* Whole bitfields are unsigned integers, on every way of reading. */
+START_TEST(bitfields)
+{
+    const hsize_t n = 100, chunk = 32;
+    const hid_t list = H5Pcreate(H5P_DATASET_CREATE);
+    uint16_t values[100];
+    for (int i = 0; i < 100; i++)
+        values[i] = (uint16_t)(i * 777);
+    if (_i == 1)
+        H5Pset_layout(list, H5D_COMPACT);
+    if (_i > 1)
+        H5Pset_chunk(list, 1, &chunk);
+    if (_i > 2)
+        H5Pset_deflate(list, 1);
+    const hid_t id = create("/x", H5T_STD_B16BE, 1, &n, list, false);
+    ck_assert(H5Dwrite(id, H5T_NATIVE_B16, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+    H5Dclose(id);
+    H5Pclose(list);
+    cl_source *source = files_open("a.h5", "/x", true);
+    ck_assert_int_eq(cl_source_get_info(source)->dtype, CLAST_UINT16);
+    ck_assert_int_eq(cl_source_get_info(source)->is_slow, _i == 1);
+    uint16_t *got = files_read(source);
+    files_same(got, values, sizeof values);
+    cl_free(got);
+    cl_source_close(source);
+}
+END_TEST
+
 /* --- fill values ----------------------------------------------------------------- */
 
 /* An undefined one leaves open what is read; here it is zeros. */
@@ -409,6 +437,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, files_begin, files_end);
     tcase_add_loop_test(t, filters_of_libhdf5, 0, 4);
     tcase_add_test(t, canary_falls_back);
+    tcase_add_loop_test(t, bitfields, 0, 4);
     tcase_add_loop_test(t, undefined_fill, 0, 3);
     suite_add_tcase(s, t);
     t = tcase_create("how much is read");

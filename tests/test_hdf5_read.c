@@ -376,7 +376,9 @@ START_TEST(refused_types)
     const hid_t choice = H5Tenum_create(H5T_NATIVE_INT8);
     const hsize_t three = 3;
     const hid_t array = H5Tarray_create2(H5T_NATIVE_INT, 1, &three);
+    const hid_t bits = H5Tcopy(H5T_STD_B16LE);
     const signed char one = 1;
+    H5Tset_precision(bits, 12);
     H5Tset_size(fixed, 10);
     H5Tset_size(text, H5T_VARIABLE);
     H5Tinsert(compound, "x", 0, H5T_NATIVE_DOUBLE);
@@ -396,14 +398,14 @@ START_TEST(refused_types)
                 {"/choice", choice, "an enum"},
                 {"/array", array, "an array type"},
                 {"/long", H5T_NATIVE_LDOUBLE, "a float of 16 bytes"},
-                {"/bits", H5T_STD_B16LE, "a bitfield"},
+                {"/bits", bits, "a bitfield"},
                 {"/reference", H5T_STD_REF_OBJ, "a reference"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         make_simple(rows[i].path, rows[i].type);
         refused("a.h5", rows[i].path, CLAST_EDTYPE, rows[i].words);
         refused("a.h5", rows[i].path, CLAST_EDTYPE, rows[i].path);
     }
-    const hid_t ids[] = {fixed, text, vlen, compound, padded, choice, array};
+    const hid_t ids[] = {fixed, text, vlen, compound, padded, choice, array, bits};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
         H5Tclose(ids[i]);
 }

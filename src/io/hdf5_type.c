@@ -11,8 +11,9 @@
  * precision differ libhdf5 (1.10) swaps the bytes and forgets to extend the sign.
  *
  * h5py's conventions are followed for what HDF5 lacks: bool is an enum of one byte with
- * FALSE = 0 and TRUE = 1, complex a compound of two equal IEEE floats r and i. What has
- * no dtype is refused, never half-converted.
+ * FALSE = 0 and TRUE = 1, complex a compound of two equal IEEE floats r and i. Whole
+ * bitfields, which PyTables keeps its bools in, are unsigned integers, as in h5py. What
+ * has no dtype is refused, never half-converted.
  */
 #include "io/hdf5_type.h"
 
@@ -149,6 +150,8 @@ static bool read_type(hid_t type, cl_hdf5_type *r)
     switch (H5Tget_class(type)) {
     case H5T_INTEGER:
         return read_integer(type, r);
+    case H5T_BITFIELD: /* libhdf5 converts them to nothing else */
+        return read_integer(type, r) && r->is_exact;
     case H5T_FLOAT:
         return read_float(type, r);
     case H5T_ENUM:

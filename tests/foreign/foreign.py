@@ -3,7 +3,7 @@
 """Files that nobody here wrote: every dataset of every HDF5 file is read as h5py reads it, or refused with a reason.
 
     foreign.py READER installed          files of packages that are installed, and one of each kind that h5py writes
-    foreign.py READER packages [NAME...] sources of Debian packages, fetched by apt-get into a folder that is removed
+    foreign.py READER packages [NAME...] files of Debian packages, fetched by apt-get into a folder that is removed
 
 What is numeric for h5py must come out with the same bits (float16 as float32); what is not must be refused; where h5py
 fails, or takes the process with it, Clast may as well. Prints how many datasets went which way; fails on any difference.
@@ -21,8 +21,9 @@ import tempfile
 import h5py
 import numpy as np
 
-# Packages whose sources hold HDF5 and netCDF-4 files, MATLAB's among them.
-PACKAGES = ["hdf5", "netcdf", "pytables", "h5py", "netcdf4-python", "pandas", "libmatio", "bitshuffle"]
+# Debian packages with HDF5 and netCDF-4 files of PyTables, bitshuffle, GMT, NeXus, PyMca, MINC and others.
+PACKAGES = ["python-tables-data", "python3-tables", "python3-h5py-serial", "bitshuffle", "gmt-gshhg-low", "gmt-dcw",
+            "hdf-compass-doc", "vitables", "pymca-data", "python3-nibabel", "minc-tools", "python3-pandas", "nexus-tools"]
 INSTALLED = ["/usr/lib/python3/dist-packages/h5py", "/usr/lib/python3/dist-packages/tables", "/usr/share/hdf5-tools"]
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 SECONDS = 60  # a file
@@ -224,37 +225,19 @@ def write_kinds(path):
         file["soft"] = h5py.SoftLink("/scaled")
 
 
-def source_lists(folder):
-    """The system's package sources with sources of packages in place of packages."""
-    (folder / "parts").mkdir()
-    for path in sorted(pathlib.Path("/etc/apt").rglob("*.sources")):
-        text = re.sub(r"^Types:.*$", "Types: deb-src", path.read_text(encoding="utf-8"), flags=re.M)
-        (folder / "parts" / path.name).write_text(text, encoding="utf-8")
-    lists = [p for p in [pathlib.Path("/etc/apt/sources.list"), *pathlib.Path("/etc/apt").rglob("*.list")] if p.is_file()]
-    for n, path in enumerate(sorted(set(lists))):
-        text = re.sub(r"^deb\b", "deb-src", path.read_text(encoding="utf-8"), flags=re.M)
-        (folder / "parts" / f"{n}.list").write_text(text, encoding="utf-8")
-    (folder / "lists").mkdir()
-    return ["-o", "Dir::Etc::sourcelist=/dev/null", "-o", f"Dir::Etc::sourceparts={folder / 'parts'}",
-            "-o", f"Dir::State::lists={folder / 'lists'}", "-o", "APT::Sandbox::User=root"]
-
-
 def fetch(names, folder):
-    """Yields a folder for each package whose source could be had; nothing is installed."""
-    options = source_lists(folder)
-    subprocess.run(["apt-get", *options, "-qq", "update"], check=True)
+    """Yields a folder for each package that could be had; nothing is installed."""
     for name in names:
         place = folder / name
         place.mkdir()
-        done = subprocess.run(["apt-get", *options, "-qq", "--download-only", "source", name], cwd=place, check=False)
-        archives = sorted(place.glob("*.orig*.tar.*"))
-        for archive in archives:
-            if archive.suffix != ".asc":
-                subprocess.run(["tar", "-xf", archive.name], cwd=place, check=True)
-        if done.returncode == 0 and archives:
+        done = subprocess.run(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", name], cwd=place, check=False)
+        for archive in place.glob("*.deb"):
+            subprocess.run(["dpkg-deb", "-x", archive.name, "."], cwd=place, check=True)
+            archive.unlink()
+        if done.returncode == 0:
             yield place
         else:
-            print(f"{name}: its source could not be had")
+            print(f"{name}: could not be had")
         shutil.rmtree(place, True)
 
 
