@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-build=build-fuzz
+build="build-fuzz"
 [ -d "$build" ] || CC=clang meson setup "$build" -Dfuzz=true -Dtests=disabled -Db_sanitize=address,undefined \
     -Db_lundef=false -Doptimization=1
 targets=${*:-filters}
