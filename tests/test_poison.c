@@ -211,6 +211,7 @@ static void try_context(clast_ctx *ctx, clast_status status)
     ck_assert_int_eq(clast_hdf5_info(ctx, "x.h5", NULL, write_nothing, NULL), status);
     ck_assert_int_eq(clast_hdf5_info_json(ctx, "x.h5", NULL, write_nothing, NULL),
                      status);
+    ck_assert_int_eq(clast_hdf5_copy(ctx, "x.h5", NULL, "y.h5", NULL), status);
     ck_assert_int_eq(clast_graph(ctx, 0, NULL, write_nothing, NULL), status);
     ck_assert_int_eq(clast_trace(ctx, write_nothing, NULL), status);
     clast_set_progress(ctx, NULL, NULL);

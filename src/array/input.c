@@ -103,6 +103,16 @@ static cl_node_id dataset(cl_make *m, cl_source *source, clast_status status, bo
                    enter(m, &(cl_source_entry){.source = source, .is_raw = raw}));
 }
 
+cl_node_id cl_node_bits(cl_make *m, const char *file, const char *path)
+{
+    cl_source *source = NULL;
+    if (cl_source_open_hdf5(&source, file, path, CL_READ_BITS, &m->ctx->log, &m->err) ==
+        CLAST_OK)
+        return enter(m, &(cl_source_entry){.source = source});
+    cl_error_prefix(&m->err, m->op);
+    return CL_NO_NODE;
+}
+
 clast_array *clast_from_hdf5_with(clast_ctx *ctx, const char *file, const char *path,
                                   const clast_read_options *options)
 {
@@ -114,8 +124,8 @@ clast_array *clast_from_hdf5_with(clast_ctx *ctx, const char *file, const char *
     if (!file || !path)
         return cl_make_end(&m, cl_make_fail(&m, CLAST_EVALUE, "the %s is NULL",
                                             file ? "path" : "file"));
-    const clast_status status =
-        cl_source_open_hdf5(&source, file, path, raw, &ctx->log, &m.err);
+    const clast_status status = cl_source_open_hdf5(
+        &source, file, path, raw ? CL_READ_STORED : CL_READ_DECODED, &ctx->log, &m.err);
     return cl_make_end(&m, dataset(&m, source, status, raw));
 }
 
@@ -132,8 +142,8 @@ clast_array *clast_from_hdf5_id_with(clast_ctx *ctx, int64_t id,
     const bool raw = options && options->raw;
     if (!cl_make_begin_ctx(&m, "from_hdf5_id", ctx) || !is_read_options_ok(&m, options))
         return cl_make_end(&m, CL_NO_NODE);
-    const clast_status status =
-        cl_source_open_hdf5_id(&source, id, raw, &ctx->log, &m.err);
+    const clast_status status = cl_source_open_hdf5_id(
+        &source, id, raw ? CL_READ_STORED : CL_READ_DECODED, &ctx->log, &m.err);
     return cl_make_end(&m, dataset(&m, source, status, raw));
 }
 

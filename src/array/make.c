@@ -113,14 +113,24 @@ clast_array *cl_make_handle(cl_make *m, cl_node_id result)
     return cl_handle_new(m->ctx, result, labels);
 }
 
-void cl_make_close(cl_make *m)
+void cl_make_begin_within(cl_make *m, const char *op, clast_ctx *ctx)
 {
-    if (!m->is_locked)
-        return;
+    init(m, op, ctx);
+}
+
+void cl_make_drop(cl_make *m)
+{
     for (size_t i = 0; i < m->nheld; i++)
         cl_node_drop(m->ctx, m->held[i]);
     if (m->held != m->few)
         cl_free(m->held);
+}
+
+void cl_make_close(cl_make *m)
+{
+    if (!m->is_locked)
+        return;
+    cl_make_drop(m);
     cl_ctx_unlock(m->ctx);
 }
 

@@ -35,6 +35,9 @@ typedef struct {
 
 bool cl_make_begin(cl_make *m, const char *op, int n, clast_array *const *operands);
 bool cl_make_begin_ctx(cl_make *m, const char *op, clast_ctx *ctx);
+/* Where the caller has the lock: nodes are held until cl_make_drop(). */
+void cl_make_begin_within(cl_make *m, const char *op, clast_ctx *ctx);
+void cl_make_drop(cl_make *m);
 /* A handle for the result; several may be made before the close. */
 clast_array *cl_make_handle(cl_make *m, cl_node_id result);
 void cl_make_close(cl_make *m);
@@ -83,6 +86,9 @@ cl_node_id cl_node_expanded(cl_make *m, cl_node_id id, uint32_t axes);
 cl_node_id cl_node_squeezed(cl_make *m, cl_node_id id, uint32_t axes);
 cl_node_id cl_node_source(cl_make *m, uint32_t index, clast_dtype dtype,
                           const cl_shape *shape);
+
+/* A dataset's elements as their bytes (CL_READ_BITS), a node of its own. */
+cl_node_id cl_node_bits(cl_make *m, const char *file, const char *path);
 
 /* The dtype that these nodes promote to; weak ones by kind only. */
 clast_dtype cl_node_promote(const cl_make *m, size_t n, const cl_node_id *ids);

@@ -12,6 +12,7 @@
 #include "array/candidate.h"
 #include "array/plan_key.h"
 #include "array/user_call.h"
+#include "io/duplicate.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -134,6 +135,25 @@ static clast_status provide_plan(cl_request *request, cl_error *err)
     return CLAST_OK;
 }
 
+static clast_status begin(cl_request *request, clast_ctx *ctx, size_t n, cl_error *err)
+{
+    *request = (cl_request){.ctx = ctx};
+    request->spec = cl_calloc(n + 1, sizeof *request->spec);
+    request->facts = cl_calloc(n + 1, sizeof *request->facts);
+    request->run_sink = cl_calloc(n + 1, sizeof *request->run_sink);
+    if (!request->spec || !request->facts || !request->run_sink)
+        return no_memory(err);
+    return CLAST_OK;
+}
+
+/* With all sinks settled. */
+static clast_status plan(cl_request *request, cl_error *err)
+{
+    CL_TRY(settle_scratch(request, err));
+    CL_TRY(gather_sources(request, err));
+    return provide_plan(request, err);
+}
+
 clast_status cl_request_prepare(cl_request *request, clast_ctx *ctx, int n,
                                 const clast_sink *sinks, cl_persisted **persist,
                                 cl_error *err)
@@ -142,20 +162,35 @@ clast_status cl_request_prepare(cl_request *request, clast_ctx *ctx, int n,
     if (n < 0 || (n > 0 && !sinks))
         return cl_error_set(err, CLAST_EVALUE, "compute: %d sinks%s", n,
                             sinks ? "" : ", but NULL in their place");
-    const size_t count = (size_t)n + 1;
-    request->spec = cl_calloc(count, sizeof *request->spec);
-    request->facts = cl_calloc(count, sizeof *request->facts);
-    request->run_sink = cl_calloc(count, sizeof *request->run_sink);
-    if (!request->spec || !request->facts || !request->run_sink)
-        return no_memory(err);
+    CL_TRY(begin(request, ctx, (size_t)n, err));
     for (int i = 0; i < n; i++)
         CL_TRY(prepare_sink(request, &sinks[i], persist, err));
     CL_TRY(cl_sinks_check_overlap(ctx, n, sinks, err));
     if (request->nspec > 0)
         CL_TRY(cl_outputs_check(request->nspec, request->spec, err));
-    CL_TRY(settle_scratch(request, err));
-    CL_TRY(gather_sources(request, err));
-    return provide_plan(request, err);
+    return plan(request, err);
+}
+
+clast_status cl_request_prepare_copy(cl_request *request, clast_ctx *ctx,
+                                     struct cl_copy *copy, size_t first, size_t n,
+                                     const cl_node_id *nodes, cl_error *err)
+{
+    CL_TRY(begin(request, ctx, n, err));
+    for (size_t i = 0; i < n; i++) {
+        cl_output_spec *spec = &request->spec[i];
+        cl_sink_facts *facts = &request->facts[i];
+        cl_copy_spec(copy, first + i, spec);
+        for (int a = 0; a < spec->shape.ndim; a++)
+            facts->chunk[a] = spec->chunk[a] < spec->shape.dim[a] ? spec->chunk[a]
+                                                                  : spec->shape.dim[a];
+        facts->staging_per_chunk = cl_output_staging_per_chunk(spec);
+        facts->node = nodes[i];
+        request->run_sink[i] = (cl_run_sink){.output = i, .spec = spec};
+        cl_nodes_keep(ctx->nodes, facts->node);
+        request->nspec++;
+        request->nheld = ++request->nsink;
+    }
+    return plan(request, err);
 }
 
 /* What the engine does not know. */

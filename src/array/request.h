@@ -38,6 +38,10 @@ typedef struct {
 clast_status cl_request_prepare(cl_request *request, clast_ctx *ctx, int n,
                                 const clast_sink *sinks, cl_persisted **persist,
                                 cl_error *err);
+/* Fills n datasets of a copy, from number `first` on, with these nodes. */
+clast_status cl_request_prepare_copy(cl_request *request, clast_ctx *ctx,
+                                     struct cl_copy *copy, size_t first, size_t n,
+                                     const cl_node_id *nodes, cl_error *err);
 clast_status cl_request_predict(cl_request *request, cl_error *err);
 clast_status cl_request_run(cl_request *request, cl_error *err);
 void cl_request_fini(cl_request *request);

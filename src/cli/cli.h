@@ -24,8 +24,20 @@ typedef struct {
     const char *name, *file, *path;
 } place;
 
+/* --chunks of a copy. */
+typedef struct {
+    const char *path; /* NULL: any dataset of the rank */
+    int n;            /* 0: auto */
+    int64_t length[CLAST_MAXDIM];
+} chunk_rule;
+
+enum { MAX_RULES = 64, MAX_WORDS = 2 };
+
+/* What the command line of any command says. */
 typedef struct {
     const char *program, *program_file;
+    int nword;
+    char *word[MAX_WORDS]; /* arguments that are no options, but for eval's program */
     int nin, nout;
     place in[MAX_NAMES], out[MAX_NAMES];
     uint64_t memory;       /* 0: default */
@@ -36,10 +48,12 @@ typedef struct {
     int nchunk; /* 0: default */
     int64_t chunk[CLAST_MAXDIM];
     int gzip; /* as in clast_hdf5_options */
-    bool overwrite, raw, explain, stats, progress, quiet, no_sync, no_attrs;
+    int nrule;
+    chunk_rule rule[MAX_RULES];
+    bool overwrite, raw, explain, stats, progress, quiet, no_sync, no_attrs, json;
     const char *stats_file; /* JSON; NULL: text on stderr */
     const char *trace_file, *graph_file;
-} eval_options;
+} cli_options;
 
 /* main.c */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -47,13 +61,21 @@ int exit_code_of(clast_status status, bool is_running);
 int finish_stdout(int code); /* the code, or EXIT_FAILED where stdout took no more */
 
 /* options.c: EXIT_DONE, or the message is written. argv is cut at '=' and ":/". */
-int parse_eval_options(int argc, char **argv, eval_options *o);
+typedef enum { EVAL = 1, COPY = 2, INFO = 4 } command_set;
+int parse_options(command_set command, int argc, char **argv, cli_options *o);
 /* FILE:/path, at the last ":/", or FILE::/path, at the first "::/", for paths that have
  * a ":/" themselves; path is NULL where there is none. */
 void split_place(char *text, const char **file, const char **path);
 
-/* eval.c, info.c */
+/* session.c: a context as the options say, watched by signals, the log and progress. */
+int session_open(const cli_options *o, clast_ctx **ctx);
+/* The exit code of a run that failed, with its message. */
+int session_failed(clast_ctx *ctx, clast_status status);
+void session_close(clast_ctx **ctx);
+
+/* eval.c, copy.c, info.c */
 int command_eval(int argc, char **argv);
+int command_copy(int argc, char **argv);
 int command_info(int argc, char **argv);
 void write_stdout(void *arg, const char *text, size_t bytes);
 
@@ -78,7 +100,7 @@ bool is_graph_file(const char *file); /* by its name: .dot or .svg */
 int draw_graph(const char *file, clast_ctx *ctx, int n, const clast_sink *sink);
 
 /* stats.c */
-int write_stats(const eval_options *o, const clast_options *settled,
+int write_stats(const cli_options *o, const clast_options *settled,
                 const clast_stats *stats);
 
 /* summary.c: the array that printing needs: its ends only where it is long. */

@@ -61,7 +61,7 @@ enum { MAX_PROGRAM = 1 << 20 };
 
 /* What one evaluation owns. */
 typedef struct {
-    eval_options o;
+    cli_options o;
     char *text; /* of a program that was read */
     clast_ctx *ctx;
     clast_array *result[MAX_NAMES];
@@ -130,54 +130,6 @@ static int program_failed(const job *j, clast_array *a)
     return exit_code_of(clast_array_status(a), false);
 }
 
-/* ---- the context ---- */
-
-static void log_message(void *arg, clast_log_level level, const char *message)
-{
-    complain("%s%s", level == CLAST_LOG_WARNING ? "warning: " : "", message);
-}
-
-/* A part of the memory, of which the default budget is half. */
-static uint64_t memory_of(const eval_options *o)
-{
-    if (o->memory_percent == 0)
-        return o->memory;
-    clast_ctx *ctx = clast_open(NULL);
-    const double half = (double)clast_ctx_options(ctx).memory;
-    clast_close(&ctx);
-    const double bytes = 2 * half * o->memory_percent / 100;
-    return bytes < 1 ? 1 : (uint64_t)bytes;
-}
-
-/* Room for about half a million events, or a sixteenth of a smaller budget. */
-static uint64_t trace_bytes(const eval_options *o, uint64_t memory)
-{
-    const uint64_t part = memory / 16, least = CLAST_KIB(64), most = CLAST_MIB(16);
-    if (o->trace_file == NULL)
-        return 0;
-    return memory == 0 || part > most ? most : part < least ? least : part;
-}
-
-static int open_context(job *j)
-{
-    const uint64_t memory = memory_of(&j->o);
-    const clast_options options = {.memory = memory,
-                                   .workers = j->o.workers,
-                                   .scratch = j->o.scratch,
-                                   .block = j->o.block,
-                                   .trace = trace_bytes(&j->o, memory)};
-    j->ctx = clast_open(&options);
-    interrupt_watch(j->ctx);
-    if (!j->o.quiet) {
-        clast_set_log(j->ctx, log_message, NULL);
-        progress_watch(j->ctx, j->o.progress);
-    }
-    const clast_status status = clast_ctx_status(j->ctx);
-    if (status != CLAST_OK)
-        complain("%s", clast_ctx_error(j->ctx));
-    return exit_code_of(status, false);
-}
-
 /* ---- from inputs to results ---- */
 
 static int open_inputs(job *j, clast_name *names)
@@ -215,15 +167,6 @@ static int build(job *j)
 
 /* ---- sinks ---- */
 
-static int run_failed(const job *j, clast_status status)
-{
-    if (status == CLAST_ECANCELED && interrupt_code() != 0)
-        complain("interrupted");
-    else
-        complain("%s", clast_ctx_error(j->ctx));
-    return exit_code_of(status, true);
-}
-
 /* --explain and --graph: the plan, in place of its run. */
 static bool is_dry(const job *j)
 {
@@ -238,7 +181,7 @@ static int explain(const job *j, int n)
             return code;
     }
     const clast_status status = clast_explain(j->ctx, n, j->sink, write_stdout, NULL);
-    return status == CLAST_OK ? EXIT_DONE : run_failed(j, status);
+    return status == CLAST_OK ? EXIT_DONE : session_failed(j->ctx, status);
 }
 
 static clast_status compute(job *j, int n)
@@ -270,7 +213,7 @@ static int store(job *j)
     if (is_dry(j))
         return explain(j, j->o.nout);
     const clast_status status = compute(j, j->o.nout);
-    return status == CLAST_OK ? EXIT_DONE : run_failed(j, status);
+    return status == CLAST_OK ? EXIT_DONE : session_failed(j->ctx, status);
 }
 
 /* Fetches what is shown of the value, and shows it. */
@@ -304,7 +247,7 @@ static int print(job *j)
         code = status == CLAST_OK
                    ? print_array(stdout, buffer.dtype, buffer.ndim, clast_shape(value),
                                  buffer.shape, buffer.data)
-                   : run_failed(j, status);
+                   : session_failed(j->ctx, status);
     }
     free(buffer.data);
     return code;
@@ -312,7 +255,7 @@ static int print(job *j)
 
 /* ---- what is written beside the results ---- */
 
-static int check_reports(const eval_options *o)
+static int check_reports(const cli_options *o)
 {
     int code = report_check("--stats", o->stats_file);
     if (code == EXIT_DONE)
@@ -351,7 +294,7 @@ static int run(job *j)
     if (code == EXIT_DONE)
         code = check_reports(&j->o);
     if (code == EXIT_DONE)
-        code = open_context(j);
+        code = session_open(&j->o, &j->ctx);
     if (code == EXIT_DONE)
         code = build(j);
     if (code == EXIT_DONE)
@@ -372,12 +315,10 @@ int command_eval(int argc, char **argv)
         fputs(help, stdout);
         return EXIT_DONE;
     }
-    int code = parse_eval_options(argc, argv, &j.o);
+    int code = parse_options(EVAL, argc, argv, &j.o);
     if (code == EXIT_DONE)
         code = run(&j);
-    interrupt_forget();
-    if (j.ctx != NULL)
-        clast_close(&j.ctx);
+    session_close(&j.ctx);
     free(j.text);
     return code;
 }

@@ -29,27 +29,19 @@ static int describe(bool is_json, const char *file, const char *path)
 
 int command_info(int argc, char **argv)
 {
-    bool is_json = false;
-    char *word = NULL;
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
-            fputs(help, stdout);
-            return EXIT_DONE;
-        }
-        if (strcmp(argv[i], "--json") == 0) {
-            is_json = true;
-        } else if (word != NULL || argv[i][0] == '-') {
-            complain("info: unexpected '%s': it takes FILE or FILE:/path", argv[i]);
-            return EXIT_WRONG;
-        } else {
-            word = argv[i];
-        }
+    static cli_options o;
+    const char *file = NULL, *path = NULL;
+    if (argc > 0 && strcmp(argv[0], "--help") == 0) {
+        fputs(help, stdout);
+        return EXIT_DONE;
     }
-    if (word == NULL) {
+    const int code = parse_options(INFO, argc, argv, &o);
+    if (code != EXIT_DONE)
+        return code;
+    if (o.nword != 1) {
         complain("info: takes one argument, FILE or FILE:/path");
         return EXIT_WRONG;
     }
-    const char *file = NULL, *path = NULL;
-    split_place(word, &file, &path);
-    return describe(is_json, file, path);
+    split_place(o.word[0], &file, &path);
+    return describe(o.json, file, path);
 }

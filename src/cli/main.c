@@ -64,16 +64,18 @@ static const char help[] =
     "clast: formulas over HDF5 datasets larger than memory\n"
     "\n"
     "  clast eval PROGRAM --in NAME=FILE:/path ... [--out [NAME=]FILE:/path] ...\n"
+    "  clast copy IN[:/group] OUT [--chunks N,N] [--compress KIND]\n"
     "  clast info FILE[:/path]\n"
     "  clast --version\n"
     "\n"
-    "clast eval --help and clast info --help say more.\n";
+    "clast COMMAND --help says more.\n";
 
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"eval", command_eval},
+    {"copy", command_copy},
     {"info", command_info},
 };
 
@@ -105,6 +107,6 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             leave(finish_stdout(commands[i].run(argc - 2, argv + 2)));
-    complain("there is no command '%s': eval and info are", argv[1]);
+    complain("there is no command '%s': eval, copy and info are", argv[1]);
     return EXIT_WRONG;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The command line of `clast eval`.
+ * The command lines of all commands.
  *
- * One table of options, each with a function that reads its value; `--name value` and
- * `--name=value` are the same. The word after `eval` is the program also when it begins
+ * One table of options, each with the commands that know it and a function that reads
+ * its value; `--name value` and `--name=value` are the same. The word after `eval` is the program also when it begins
  * with `-`, unless it is an option itself; then the program is the first word that is
  * none, or the word after `--`. Names and places are cut out of argv where they stand,
  * at the first '=' and the first "::/", else the last ":/".
@@ -14,7 +14,7 @@
 
 #include "cli.h"
 
-typedef int read_fn(eval_options *o, const char *option, char *value);
+typedef int read_fn(cli_options *o, const char *option, char *value);
 
 static int wrong(const char *option, const char *value, const char *wanted)
 {
@@ -58,7 +58,7 @@ static bool read_integer(const char *text, int64_t *v)
     return end != text && *end == '\0' && errno == 0;
 }
 
-static int read_memory(eval_options *o, const char *option, char *value)
+static int read_memory(cli_options *o, const char *option, char *value)
 {
     const size_t n = strlen(value);
     o->memory_percent = 0;
@@ -75,7 +75,7 @@ static int read_memory(eval_options *o, const char *option, char *value)
                : wrong(option, value, "a size such as 2G, 256M or 50%");
 }
 
-static int read_workers(eval_options *o, const char *option, char *value)
+static int read_workers(cli_options *o, const char *option, char *value)
 {
     int64_t v = 0;
     if (!read_integer(value, &v) || v < 1 || v > 256)
@@ -84,40 +84,67 @@ static int read_workers(eval_options *o, const char *option, char *value)
     return EXIT_DONE;
 }
 
-static int read_scratch(eval_options *o, const char *option, char *value)
+static int read_scratch(cli_options *o, const char *option, char *value)
 {
     o->scratch = value;
     return EXIT_DONE;
 }
 
-static int read_block(eval_options *o, const char *option, char *value)
+static int read_block(cli_options *o, const char *option, char *value)
 {
     return read_size(value, &o->block) ? EXIT_DONE
                                        : wrong(option, value, "a size such as 4M");
 }
 
-static int read_chunks(eval_options *o, const char *option, char *value)
+/* 1024,-1 */
+static bool read_lengths(const char *text, int *n, int64_t *length)
 {
-    static const char wanted[] =
-        "a list of lengths such as 1024,1024 (-1: the whole axis)";
-    o->nchunk = 0;
-    for (char *rest = value; rest != NULL;) {
-        char *comma = strchr(rest, ',');
+    *n = 0;
+    for (const char *rest = text; rest != NULL;) {
+        const char *comma = strchr(rest, ',');
         char item[32];
-        const size_t n = comma != NULL ? (size_t)(comma - rest) : strlen(rest);
-        if (n == 0 || n >= sizeof item || o->nchunk == CLAST_MAXDIM)
-            return wrong(option, value, wanted);
-        memcpy(item, rest, n);
-        item[n] = '\0';
-        int64_t *chunk = &o->chunk[o->nchunk++];
-        if (!read_integer(item, chunk) || (*chunk < 1 && *chunk != -1))
-            return wrong(option, value, wanted);
+        const size_t bytes = comma != NULL ? (size_t)(comma - rest) : strlen(rest);
+        if (bytes == 0 || bytes >= sizeof item || *n == CLAST_MAXDIM)
+            return false;
+        memcpy(item, rest, bytes);
+        item[bytes] = '\0';
+        int64_t *v = &length[(*n)++];
+        if (!read_integer(item, v) || (*v < 1 && *v != -1))
+            return false;
         rest = comma != NULL ? comma + 1 : NULL;
     }
+    return true;
+}
+
+static int read_chunks(cli_options *o, const char *option, char *value)
+{
+    return read_lengths(value, &o->nchunk, o->chunk)
+               ? EXIT_DONE
+               : wrong(option, value,
+                       "a list of lengths such as 1024,1024 (-1: the whole axis)");
+}
+
+/* [PATH=]N,N,... or [PATH=]auto */
+static int read_chunk_rule(cli_options *o, const char *option, char *value)
+{
+    if (o->nrule == MAX_RULES) {
+        complain("%s: more than %d of them", option, MAX_RULES);
+        return EXIT_WRONG;
+    }
+    chunk_rule *rule = &o->rule[o->nrule++];
+    char *equals = strrchr(value, '=');
+    const char *lengths = equals != NULL ? equals + 1 : value;
+    rule->path = equals != NULL ? value : NULL;
+    rule->n = 0;
+    if (strcmp(lengths, "auto") != 0 && !read_lengths(lengths, &rule->n, rule->length))
+        return wrong(option, value,
+                     "[PATH=]N,N,... with lengths (-1: the whole axis), or auto");
+    if (equals != NULL)
+        *equals = '\0';
     return EXIT_DONE;
 }
 
-static int read_compress(eval_options *o, const char *option, char *value)
+static int read_compress(cli_options *o, const char *option, char *value)
 {
     if (strcmp(value, "same") == 0)
         o->gzip = 0;
@@ -131,13 +158,13 @@ static int read_compress(eval_options *o, const char *option, char *value)
     return EXIT_DONE;
 }
 
-static int read_program_file(eval_options *o, const char *option, char *value)
+static int read_program_file(cli_options *o, const char *option, char *value)
 {
     o->program_file = value;
     return EXIT_DONE;
 }
 
-static int read_stats(eval_options *o, const char *option, char *value)
+static int read_stats(cli_options *o, const char *option, char *value)
 {
     o->stats = true;
     if (value == NULL)
@@ -148,58 +175,64 @@ static int read_stats(eval_options *o, const char *option, char *value)
     return EXIT_DONE;
 }
 
-static int read_trace(eval_options *o, const char *option, char *value)
+static int read_trace(cli_options *o, const char *option, char *value)
 {
     o->trace_file = value;
     return EXIT_DONE;
 }
 
-static int read_graph(eval_options *o, const char *option, char *value)
+static int read_graph(cli_options *o, const char *option, char *value)
 {
     o->graph_file = value;
     return is_graph_file(value) ? EXIT_DONE
                                 : wrong(option, value, "a FILE.dot or FILE.svg");
 }
 
-static int set_overwrite(eval_options *o, const char *option, char *value)
+static int set_overwrite(cli_options *o, const char *option, char *value)
 {
     o->overwrite = true;
     return EXIT_DONE;
 }
 
-static int set_raw(eval_options *o, const char *option, char *value)
+static int set_raw(cli_options *o, const char *option, char *value)
 {
     o->raw = true;
     return EXIT_DONE;
 }
 
-static int set_explain(eval_options *o, const char *option, char *value)
+static int set_explain(cli_options *o, const char *option, char *value)
 {
     o->explain = true;
     return EXIT_DONE;
 }
 
-static int set_quiet(eval_options *o, const char *option, char *value)
+static int set_quiet(cli_options *o, const char *option, char *value)
 {
     o->quiet = true;
     o->progress = false;
     return EXIT_DONE;
 }
 
-static int set_progress(eval_options *o, const char *option, char *value)
+static int set_progress(cli_options *o, const char *option, char *value)
 {
     o->progress = true;
     o->quiet = false;
     return EXIT_DONE;
 }
 
-static int set_no_attrs(eval_options *o, const char *option, char *value)
+static int set_no_attrs(cli_options *o, const char *option, char *value)
 {
     o->no_attrs = true;
     return EXIT_DONE;
 }
 
-static int set_no_sync(eval_options *o, const char *option, char *value)
+static int set_json(cli_options *o, const char *option, char *value)
+{
+    o->json = true;
+    return EXIT_DONE;
+}
+
+static int set_no_sync(cli_options *o, const char *option, char *value)
 {
     o->no_sync = true;
     return EXIT_DONE;
@@ -253,7 +286,7 @@ static bool is_same(const char *a, const char *b)
     return (a == NULL && b == NULL) || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-static int read_in(eval_options *o, const char *option, char *value)
+static int read_in(cli_options *o, const char *option, char *value)
 {
     if (o->nin == MAX_NAMES) {
         complain("%s: more than %d of them", option, MAX_NAMES);
@@ -272,7 +305,7 @@ static int read_in(eval_options *o, const char *option, char *value)
     return EXIT_DONE;
 }
 
-static int read_out(eval_options *o, const char *option, char *value)
+static int read_out(cli_options *o, const char *option, char *value)
 {
     if (o->nout == MAX_NAMES) {
         complain("%s: more than %d of them", option, MAX_NAMES);
@@ -302,32 +335,47 @@ static int read_out(eval_options *o, const char *option, char *value)
 
 typedef enum { FLAG, VALUE, OPTIONAL } value_kind; /* OPTIONAL: only with '=' */
 
+enum { RUNS = EVAL | COPY };
+
 static const struct {
     const char *name;
+    int commands;
     value_kind kind;
     read_fn *read;
 } options[] = {
-    {"--in", VALUE, read_in},           {"--out", VALUE, read_out},
-    {"--memory", VALUE, read_memory},   {"--workers", VALUE, read_workers},
-    {"--scratch", VALUE, read_scratch}, {"--block", VALUE, read_block},
-    {"--chunks", VALUE, read_chunks},   {"--compress", VALUE, read_compress},
-    {"-f", VALUE, read_program_file},   {"--stats", OPTIONAL, read_stats},
-    {"--trace", VALUE, read_trace},     {"--graph", VALUE, read_graph},
-    {"--progress", FLAG, set_progress}, {"--overwrite", FLAG, set_overwrite},
-    {"--raw", FLAG, set_raw},           {"--explain", FLAG, set_explain},
-    {"--quiet", FLAG, set_quiet},       {"--no-sync", FLAG, set_no_sync},
-    {"--no-attrs", FLAG, set_no_attrs},
+    {"--in", EVAL, VALUE, read_in},
+    {"--out", EVAL, VALUE, read_out},
+    {"--memory", RUNS, VALUE, read_memory},
+    {"--workers", RUNS, VALUE, read_workers},
+    {"--scratch", RUNS, VALUE, read_scratch},
+    {"--block", RUNS, VALUE, read_block},
+    {"--chunks", EVAL, VALUE, read_chunks},
+    {"--chunks", COPY, VALUE, read_chunk_rule},
+    {"--compress", RUNS, VALUE, read_compress},
+    {"-f", EVAL, VALUE, read_program_file},
+    {"--stats", RUNS, OPTIONAL, read_stats},
+    {"--trace", EVAL, VALUE, read_trace},
+    {"--graph", EVAL, VALUE, read_graph},
+    {"--progress", RUNS, FLAG, set_progress},
+    {"--overwrite", RUNS, FLAG, set_overwrite},
+    {"--raw", EVAL, FLAG, set_raw},
+    {"--explain", EVAL, FLAG, set_explain},
+    {"--quiet", RUNS, FLAG, set_quiet},
+    {"--no-sync", RUNS, FLAG, set_no_sync},
+    {"--no-attrs", EVAL, FLAG, set_no_attrs},
+    {"--json", INFO, FLAG, set_json},
 };
 
 enum { NOPTIONS = sizeof options / sizeof *options };
 
 /* The option that the word is, or -1. `-f` before another option is a program: minus
  * f. */
-static int find_option(const char *word, const char *following)
+static int find_option(command_set command, const char *word, const char *following)
 {
     const size_t n = strcspn(word, "=");
     for (int i = 0; i < NOPTIONS; i++) {
-        if (strlen(options[i].name) != n || strncmp(options[i].name, word, n) != 0)
+        if (!(options[i].commands & (int)command) || strlen(options[i].name) != n ||
+            strncmp(options[i].name, word, n) != 0)
             continue;
         if (strcmp(word, "-f") == 0 &&
             (following == NULL || strncmp(following, "--", 2) == 0))
@@ -338,7 +386,7 @@ static int find_option(const char *word, const char *following)
 }
 
 /* Reads the option at argv[*i] and steps over its value. */
-static int read_option(eval_options *o, int option, int argc, char **argv, int *i)
+static int read_option(cli_options *o, int option, int argc, char **argv, int *i)
 {
     char *equals = strchr(argv[*i], '=');
     char *value = equals != NULL ? equals + 1 : NULL;
@@ -357,13 +405,13 @@ static int read_option(eval_options *o, int option, int argc, char **argv, int *
     return options[option].read(o, name, value);
 }
 
-static int read_word(eval_options *o, char *word, bool is_first)
+static const char *name_of(command_set command)
 {
-    const bool is_long = word[0] == '-' && word[1] == '-';
-    if (is_long && !is_first) {
-        complain("there is no option '%s' (clast eval --help lists them)", word);
-        return EXIT_WRONG;
-    }
+    return command == EVAL ? "eval" : command == COPY ? "copy" : "info";
+}
+
+static int read_program(cli_options *o, char *word)
+{
     if (o->program != NULL) {
         complain("unexpected argument '%s': the program is one word, in quotes", word);
         return EXIT_WRONG;
@@ -372,7 +420,27 @@ static int read_word(eval_options *o, char *word, bool is_first)
     return EXIT_DONE;
 }
 
-static int read_environment(eval_options *o)
+/* may_be_program: eval's first word is one, whatever it begins with. */
+static int read_word(command_set command, cli_options *o, char *word,
+                     bool may_be_program)
+{
+    const bool is_long = word[0] == '-' && word[1] == '-';
+    if (is_long && !may_be_program) {
+        complain("there is no option '%s' (clast %s --help lists them)", word,
+                 name_of(command));
+        return EXIT_WRONG;
+    }
+    if (command == EVAL)
+        return read_program(o, word);
+    if (o->nword == MAX_WORDS || (command == INFO && o->nword == 1)) {
+        complain("%s: unexpected argument '%s'", name_of(command), word);
+        return EXIT_WRONG;
+    }
+    o->word[o->nword++] = word;
+    return EXIT_DONE;
+}
+
+static int read_environment(cli_options *o)
 {
     char *memory = getenv("CLAST_MEMORY");
     char *workers = getenv("CLAST_WORKERS");
@@ -385,21 +453,8 @@ static int read_environment(eval_options *o)
     return code;
 }
 
-int parse_eval_options(int argc, char **argv, eval_options *o)
+static int check_eval(cli_options *o)
 {
-    memset(o, 0, sizeof *o);
-    int code = read_environment(o);
-    for (int i = 0; i < argc && code == EXIT_DONE; i++) {
-        if (strcmp(argv[i], "--") == 0 && i + 1 < argc) {
-            code = read_word(o, argv[++i], true);
-            continue;
-        }
-        const int option = find_option(argv[i], i + 1 < argc ? argv[i + 1] : NULL);
-        code = option >= 0 ? read_option(o, option, argc, argv, &i)
-                           : read_word(o, argv[i], i == 0);
-    }
-    if (code != EXIT_DONE)
-        return code;
     if ((o->program == NULL) == (o->program_file == NULL)) {
         complain(o->program == NULL ? "eval: the program is missing"
                                     : "eval: there is a program and -f as well");
@@ -411,7 +466,31 @@ int parse_eval_options(int argc, char **argv, eval_options *o)
     }
     if (o->scratch == NULL && o->nout == 0)
         o->scratch = getenv("TMPDIR");
+    return EXIT_DONE;
+}
+
+int parse_options(command_set command, int argc, char **argv, cli_options *o)
+{
+    memset(o, 0, sizeof *o);
+    int code = read_environment(o);
+    bool has_ended = false; /* options, by a "--" */
+    for (int i = 0; i < argc && code == EXIT_DONE; i++) {
+        if (!has_ended && strcmp(argv[i], "--") == 0 && i + 1 < argc) {
+            has_ended = command != EVAL;
+            if (command == EVAL)
+                code = read_word(command, o, argv[++i], true);
+            continue;
+        }
+        const int option = has_ended ? -1
+                                     : find_option(command, argv[i],
+                                                   i + 1 < argc ? argv[i + 1] : NULL);
+        code = option >= 0 ? read_option(o, option, argc, argv, &i)
+                           : read_word(command, o, argv[i],
+                                       has_ended || (command == EVAL && i == 0));
+    }
+    if (code == EXIT_DONE && command == EVAL)
+        code = check_eval(o);
     if (o->scratch != NULL && o->scratch[0] == '\0')
         o->scratch = NULL;
-    return EXIT_DONE;
+    return code;
 }

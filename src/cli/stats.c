@@ -81,7 +81,7 @@ static const char *compression_text(int gzip, char text[16])
     return text;
 }
 
-static void write_text(const eval_options *o, const clast_options *settled,
+static void write_text(const cli_options *o, const clast_options *settled,
                        const clast_stats *stats)
 {
     char text[16];
@@ -91,9 +91,9 @@ static void write_text(const eval_options *o, const clast_options *settled,
     fprintf(stderr, "block           %11.1f MiB\n",
             (double)(settled->block != 0 ? settled->block : CLAST_MIB(4)) / 1048576.0);
     fprintf(stderr, "scratch         %15s\n",
-            settled->scratch != NULL ? settled->scratch
-            : o->nout > 0            ? "beside output"
-                                     : "/var/tmp");
+            settled->scratch != NULL      ? settled->scratch
+            : o->nout > 0 || o->nword > 0 ? "beside output"
+                                          : "/var/tmp");
     fprintf(stderr, "compress        %15s\n", compression_text(o->gzip, text));
     fprintf(stderr, "%-16s%15s  %17s\n", "", "predicted", "measured");
     for (int i = 0; i < NROWS; i++) {
@@ -122,7 +122,7 @@ static void write_json_string(FILE *to, const char *text)
     fputc('"', to);
 }
 
-static void write_json(FILE *to, const eval_options *o, const clast_options *settled,
+static void write_json(FILE *to, const cli_options *o, const clast_options *settled,
                        const clast_stats *stats)
 {
     char text[16];
@@ -149,7 +149,7 @@ static void write_json(FILE *to, const eval_options *o, const clast_options *set
 }
 
 typedef struct {
-    const eval_options *o;
+    const cli_options *o;
     const clast_options *settled;
     const clast_stats *stats;
 } report;
@@ -161,7 +161,7 @@ static int write_report(FILE *to, void *arg)
     return EXIT_DONE;
 }
 
-int write_stats(const eval_options *o, const clast_options *settled,
+int write_stats(const cli_options *o, const clast_options *settled,
                 const clast_stats *stats)
 {
     report r = {o, settled, stats};

@@ -218,6 +218,35 @@ bool cl_filters_undo(const cl_unpacker *unpacker, uint32_t mask, const void *sto
 
 /* --- applying it ----------------------------------------------------------------- */
 
+/* The checksum goes behind the data, which moves to out for it. */
+static const void *add_fletcher(const void *data, void *out, uint64_t *bytes)
+{
+    const uint32_t sum = cl_fletcher32(data, *bytes);
+    uint8_t *end = (uint8_t *)out + *bytes;
+    if (data != out)
+        memcpy(out, data, *bytes);
+    for (int i = 0; i < 4; i++)
+        end[i] = (uint8_t)(sum >> 8 * i);
+    *bytes += 4;
+    return out;
+}
+
+static const void *pack(const cl_filters *filters, cl_packer *packer, const void *data,
+                        void *out, uint64_t *bytes, uint32_t *mask)
+{
+    if (filters->pack < 0)
+        return data;
+    const size_t packed =
+        *bytes > 0 ? libdeflate_zlib_compress(packer, data, *bytes, out, *bytes - 1)
+                   : 0;
+    if (packed == 0) {
+        *mask = 1u << filters->pack;
+        return data;
+    }
+    *bytes = packed;
+    return out;
+}
+
 const void *cl_filters_apply(const cl_filters *filters, cl_packer *packer,
                              const void *in, uint64_t bytes, void *work, void *out,
                              uint64_t *stored_bytes, uint32_t *mask)
@@ -229,14 +258,6 @@ const void *cl_filters_apply(const cl_filters *filters, cl_packer *packer,
         cl_shuffle(work, in, bytes, filters->item);
         data = work;
     }
-    if (filters->pack < 0)
-        return data;
-    const size_t packed =
-        bytes > 0 ? libdeflate_zlib_compress(packer, data, bytes, out, bytes - 1) : 0;
-    if (packed == 0) {
-        *mask = 1u << filters->pack;
-        return data;
-    }
-    *stored_bytes = packed;
-    return out;
+    data = pack(filters, packer, data, out, stored_bytes, mask);
+    return filters->fletcher >= 0 ? add_fletcher(data, out, stored_bytes) : data;
 }

@@ -4,7 +4,8 @@
  *
  * A pipeline is [shuffle or bitshuffle] [one codec] [fletcher32] in this order; each is
  * skipped for a chunk where its bit in the chunk's filter mask is set (bit i is the
- * i-th filter that the dataset has). Clast writes [shuffle] [deflate]. Thread-safe: no
+ * i-th filter that the dataset has). Clast writes [shuffle] [deflate]
+ * [fletcher32]. Thread-safe: no
  * state but the caller's.
  */
 #ifndef CL_IO_FILTERS_H
@@ -60,7 +61,7 @@ typedef struct libdeflate_compressor cl_packer;
 cl_packer *cl_packer_new(int level); /* NULL: no memory */
 void cl_packer_free(cl_packer *packer);
 /*
- * Applies shuffle and deflate. Returns the address of the result, which is in, work
+ * Applies shuffle, deflate and fletcher32. Returns the address of the result, which is in, work
  * (`bytes` bytes) or out (cl_filters_bound() bytes), its length and its mask: where
  * deflate does not make it smaller the chunk is stored without.
  */

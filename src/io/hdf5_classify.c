@@ -216,15 +216,17 @@ static clast_status classify_layout(cl_hdf5_source *s, hid_t plist, bool is_exac
     return CLAST_OK;
 }
 
-static clast_status read_datatype(cl_hdf5_source *s, bool raw, bool *is_exact,
-                                  cl_error *err)
+static clast_status read_datatype(cl_hdf5_source *s, cl_read_mode reading,
+                                  bool *is_exact, cl_error *err)
 {
     cl_hdf5_type type;
     const hid_t id = H5Dget_type(s->client->dataset);
     if (id < 0)
         return cl_hdf5_fail(err, CLAST_EFORMAT, "%s: its datatype cannot be read",
                             s->where);
-    const clast_status status = cl_hdf5_type_read(id, s->where, &type, err);
+    const clast_status status = reading == CL_READ_BITS
+                                    ? cl_hdf5_type_bits(id, s->where, &type, err)
+                                    : cl_hdf5_type_read(id, s->where, &type, err);
     if (status != CLAST_OK) {
         H5Tclose(id);
         return status;
@@ -236,14 +238,14 @@ static clast_status read_datatype(cl_hdf5_source *s, bool raw, bool *is_exact,
     /* A copy: a type that is an object of the file would keep it open. */
     s->memory_type = type.is_exact ? H5Tcopy(id) : cl_hdf5_type_make_read(&type);
     H5Tclose(id);
-    if (!raw)
+    if (reading == CL_READ_DECODED)
         cl_hdf5_cf_read(s->client->dataset, &s->convert);
     s->base.info.dtype = s->convert.dtype;
-    cl_hdf5_carry_digest(s, raw);
+    cl_hdf5_carry_digest(s, reading != CL_READ_DECODED);
     return CLAST_OK;
 }
 
-static uint64_t identity(cl_hdf5_source *s, bool raw)
+static uint64_t identity(cl_hdf5_source *s, cl_read_mode reading)
 {
     H5O_info_t object = {0};
     H5Oget_info2(s->client->dataset, &object, H5O_INFO_BASIC);
@@ -255,16 +257,16 @@ static uint64_t identity(cl_hdf5_source *s, bool raw)
                                (uint64_t)st->st_mtim.tv_sec,
                                (uint64_t)st->st_mtim.tv_nsec,
                                (uint64_t)object.addr,
-                               raw};
+                               (uint64_t)reading};
     return cl_identity_hash(number, sizeof number / sizeof *number);
 }
 
-clast_status cl_hdf5_classify(cl_hdf5_source *s, bool raw, cl_error *err)
+clast_status cl_hdf5_classify(cl_hdf5_source *s, cl_read_mode reading, cl_error *err)
 {
     bool is_exact = false;
     cl_filters_init(&s->filters, 0);
-    s->base.identity = identity(s, raw);
-    CL_TRY(read_datatype(s, raw, &is_exact, err));
+    s->base.identity = identity(s, reading);
+    CL_TRY(read_datatype(s, reading, &is_exact, err));
     CL_TRY(read_shape(s, err));
     const hid_t plist = H5Dget_create_plist(s->client->dataset);
     if (plist < 0)

@@ -22,6 +22,7 @@ typedef struct {
     size_t file;
     bool is_direct;     /* positioned writes at `address`; else H5Dwrite_chunk */
     bool is_contiguous; /* one chunk, the whole array */
+    bool by_library;    /* of a copy: H5Dwrite, for filters that are libhdf5's only */
     hid_t dataset;      /* not direct: open until commit */
     uint64_t address, chunk_bytes;
     int64_t chunk[CL_MAXDIM], grid[CL_MAXDIM], chunks;
@@ -47,6 +48,7 @@ struct cl_outputs {
     size_t n, nfile;
     cl_output *output;
     cl_output_file *file;
+    bool is_part; /* the file is that of a copy, which goes on */
 };
 
 /* Settles path, chunks and filters of an output from its spec; all that can be checked
@@ -60,5 +62,13 @@ clast_status cl_output_fail(const cl_output_file *f, cl_error *err, const char *
                             ...) __attribute__((format(printf, 3, 4)));
 /* Makes the datasets of a file under its temporary name; they are ready for put. */
 clast_status cl_output_file_begin(cl_outputs *outputs, size_t file, cl_error *err);
+
+/* Outputs that fill datasets of a copy (hdf5_copy_output.c); put takes the lock. */
+clast_status cl_copy_settle(cl_output *o, const cl_output_spec *spec, cl_error *err);
+clast_status cl_copy_outputs_begin(cl_outputs *outputs, size_t n,
+                                   const cl_output_spec *specs, cl_error *err);
+clast_status cl_copy_put(cl_output *o, const cl_output_file *f, const cl_box *box,
+                         const void *data, uint64_t *stored, cl_error *err);
+clast_status cl_copy_outputs_end(cl_outputs *outputs, cl_error *err);
 
 #endif

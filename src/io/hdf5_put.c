@@ -107,14 +107,17 @@ clast_status cl_outputs_begin(cl_outputs **outputs, size_t n,
                               cl_error *err)
 {
     *outputs = NULL;
-    CL_TRY(cl_outputs_check(n, specs, err));
+    const bool is_part = n > 0 && specs[0].into;
+    if (!is_part)
+        CL_TRY(cl_outputs_check(n, specs, err));
     cl_outputs *o = cl_calloc(1, sizeof *o);
     if (!o)
         return cl_error_set(err, CLAST_ENOMEM, "no memory for outputs");
     cl_hdf5_hold();
     if (log)
         o->log = *log;
-    const clast_status status = begin(o, n, specs, err);
+    const clast_status status =
+        is_part ? cl_copy_outputs_begin(o, n, specs, err) : begin(o, n, specs, err);
     if (status != CLAST_OK) {
         cl_outputs_abort(o);
         return status;
@@ -337,6 +340,18 @@ static clast_status put_filtered(cl_output *o, cl_output_file *f, const cl_box *
     return status;
 }
 
+static clast_status put_by_library(cl_output *o, cl_output_file *f, const cl_box *box,
+                                   const void *data, uint64_t *stored, cl_error *err)
+{
+    for (unit_walk w = unit_begin(o, box); w.left > 0; unit_next(&w)) {
+        cl_box part;
+        int64_t index;
+        unit_chunk(&w, &part, &index);
+        CL_TRY(mark_chunk(o, index, err));
+    }
+    return cl_copy_put(o, f, box, data, stored, err);
+}
+
 clast_status cl_output_put(cl_outputs *outputs, size_t index, const cl_box *box,
                            const void *data, void *staging, uint64_t *stored,
                            cl_error *err)
@@ -347,6 +362,8 @@ clast_status cl_output_put(cl_outputs *outputs, size_t index, const cl_box *box,
     if (o->chunks == 0)
         return CLAST_OK;
     CL_TRY(check_unit(o, box, err));
+    if (o->by_library)
+        return put_by_library(o, f, box, data, stored, err);
     return o->is_direct ? put_direct(o, f, box, data, stored, err)
                         : put_filtered(o, f, box, data, staging, stored, err);
 }
@@ -393,7 +410,8 @@ static void free_outputs(cl_outputs *outputs)
         cl_free((void *)(uintptr_t)o->written);
     }
     cl_free(outputs->output);
-    cl_free(outputs->file);
+    if (!outputs->is_part)
+        cl_free(outputs->file);
     cl_free(outputs);
     cl_hdf5_release();
 }
@@ -402,7 +420,9 @@ void cl_outputs_abort(cl_outputs *outputs)
 {
     if (!outputs)
         return;
-    for (size_t f = 0; f < outputs->nfile; f++) {
+    if (outputs->is_part)
+        cl_copy_outputs_end(outputs, NULL);
+    for (size_t f = 0; f < outputs->nfile && !outputs->is_part; f++) {
         close_file(outputs, f, NULL);
         cl_atomic_file_abort(&outputs->file[f].atomic);
     }
@@ -436,8 +456,20 @@ static clast_status finish_files(cl_outputs *outputs, cl_error *err)
     return CLAST_OK;
 }
 
+/* The file stays open: its copy publishes it. */
+static clast_status commit_part(cl_outputs *outputs, cl_error *err)
+{
+    clast_status status = check_complete(outputs, err);
+    if (status == CLAST_OK)
+        status = cl_copy_outputs_end(outputs, err);
+    cl_outputs_abort(outputs);
+    return status;
+}
+
 clast_status cl_outputs_commit(cl_outputs *outputs, cl_error *err)
 {
+    if (outputs->is_part)
+        return commit_part(outputs, err);
     clast_status status = finish_files(outputs, err);
     size_t done = 0;
     while (done < outputs->nfile && status == CLAST_OK) {

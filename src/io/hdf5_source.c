@@ -139,14 +139,14 @@ static clast_status move_to_own_file(cl_hdf5_source *s, cl_error *err)
 }
 
 static clast_status open_locked(cl_hdf5_source *s, const char *file, const char *path,
-                                bool raw, cl_error *err)
+                                cl_read_mode reading, cl_error *err)
 {
     CL_TRY(cl_hdf5_file_open(&s->file, file, err));
     s->client->dataset = open_dataset(s->file->id, path);
     if (s->client->dataset < 0)
         return explain_missing(s, path, err);
     CL_TRY(move_to_own_file(s, err));
-    CL_TRY(cl_hdf5_classify(s, raw, err));
+    CL_TRY(cl_hdf5_classify(s, reading, err));
     cl_hdf5_file_join(s->file, s->client);
     return CLAST_OK;
 }
@@ -229,7 +229,8 @@ static clast_status name_host(cl_hdf5_source *s, cl_error *err)
     return cl_error_set(err, CLAST_ENOMEM, "no memory for a source");
 }
 
-static clast_status open_id_locked(cl_hdf5_source *s, hid_t id, bool raw, cl_error *err)
+static clast_status open_id_locked(cl_hdf5_source *s, hid_t id, cl_read_mode reading,
+                                   cl_error *err)
 {
     CL_TRY(cl_hdf5_check_library(err));
     const H5I_type_t type = H5Iget_type(id);
@@ -246,7 +247,7 @@ static clast_status open_id_locked(cl_hdf5_source *s, hid_t id, bool raw, cl_err
     s->client->dataset = id;
     CL_TRY(name_host(s, err));
     open_again(s);
-    CL_TRY(cl_hdf5_classify(s, raw, err));
+    CL_TRY(cl_hdf5_classify(s, reading, err));
     if (!s->file->is_host)
         cl_hdf5_file_join(s->file, s->client);
     if (s->file->fd < 0) /* nothing tells whether it was changed since */
@@ -272,7 +273,7 @@ static clast_status finish(cl_source **source, cl_hdf5_source *s, clast_status s
 }
 
 clast_status cl_hdf5_open(cl_hdf5_source **source, const char *file, const char *path,
-                          bool raw, cl_error *err)
+                          cl_read_mode reading, cl_error *err)
 {
     *source = NULL;
     if (!file || !*file || !path || !*path)
@@ -286,7 +287,7 @@ clast_status cl_hdf5_open(cl_hdf5_source **source, const char *file, const char 
     }
     cl_hdf5_guard guard;
     cl_hdf5_enter(&guard);
-    const clast_status status = open_locked(s, file, path, raw, err);
+    const clast_status status = open_locked(s, file, path, reading, err);
     cl_hdf5_leave(&guard);
     if (status == CLAST_OK)
         *source = s;
@@ -296,16 +297,17 @@ clast_status cl_hdf5_open(cl_hdf5_source **source, const char *file, const char 
 }
 
 clast_status cl_source_open_hdf5(cl_source **source, const char *file, const char *path,
-                                 bool raw, const cl_log *log, cl_error *err)
+                                 cl_read_mode reading, const cl_log *log, cl_error *err)
 {
     cl_hdf5_source *s;
     *source = NULL;
-    CL_TRY(cl_hdf5_open(&s, file, path, raw, err));
+    CL_TRY(cl_hdf5_open(&s, file, path, reading, err));
     return finish(source, s, CLAST_OK, log);
 }
 
-clast_status cl_source_open_hdf5_id(cl_source **source, int64_t dataset, bool raw,
-                                    const cl_log *log, cl_error *err)
+clast_status cl_source_open_hdf5_id(cl_source **source, int64_t dataset,
+                                    cl_read_mode reading, const cl_log *log,
+                                    cl_error *err)
 {
     *source = NULL;
     cl_hdf5_source *s = new_source();
@@ -313,7 +315,7 @@ clast_status cl_source_open_hdf5_id(cl_source **source, int64_t dataset, bool ra
         return cl_error_set(err, CLAST_ENOMEM, "no memory for a source");
     cl_hdf5_guard guard;
     cl_hdf5_enter(&guard);
-    const clast_status status = open_id_locked(s, (hid_t)dataset, raw, err);
+    const clast_status status = open_id_locked(s, (hid_t)dataset, reading, err);
     cl_hdf5_leave(&guard);
     return finish(source, s, status, log);
 }

@@ -42,11 +42,11 @@ typedef struct {
 
 /* A dataset of a file, by path; no canary. */
 clast_status cl_hdf5_open(cl_hdf5_source **source, const char *file, const char *path,
-                          bool raw, cl_error *err);
+                          cl_read_mode reading, cl_error *err);
 /* Sees to it that the dataset is open, as cl_hdf5_file_wake() says. Under the lock. */
 clast_status cl_hdf5_source_wake(const cl_hdf5_source *s, cl_error *err);
 /* Fills everything that depends on the dataset, which is open. Under the lock. */
-clast_status cl_hdf5_classify(cl_hdf5_source *s, bool raw, cl_error *err);
+clast_status cl_hdf5_classify(cl_hdf5_source *s, cl_read_mode reading, cl_error *err);
 
 /* The class functions (hdf5_read.c); any thread, not under the lock. */
 uint64_t cl_hdf5_staging(const cl_source *source, const cl_box *box);

@@ -175,6 +175,27 @@ clast_status cl_hdf5_type_read(hid_t type, const char *where, cl_hdf5_type *resu
                         where, cl_hdf5_type_text(type, text, sizeof text));
 }
 
+clast_status cl_hdf5_type_bits(hid_t type, const char *where, cl_hdf5_type *result,
+                               cl_error *err)
+{
+    static const clast_dtype of_size[17] = {[1] = CLAST_UINT8,
+                                            [2] = CLAST_UINT16,
+                                            [4] = CLAST_UINT32,
+                                            [8] = CLAST_UINT64,
+                                            [16] = CLAST_COMPLEX128};
+    const size_t size = H5Tget_size(type);
+    const bool has_size = size <= 16 && of_size[size] != CLAST_BOOL;
+    if (has_size && H5Tdetect_class(type, H5T_VLEN) <= 0 &&
+        H5Tdetect_class(type, H5T_REFERENCE) <= 0 &&
+        H5Tdetect_class(type, H5T_STRING) <= 0) {
+        *result = (cl_hdf5_type){.dtype = of_size[size], .is_exact = true};
+        return CLAST_OK;
+    }
+    char text[120];
+    return cl_error_set(err, CLAST_EDTYPE, "%s holds %s, which is more than bytes",
+                        where, cl_hdf5_type_text(type, text, sizeof text));
+}
+
 static hid_t make_bool(void)
 {
     const hid_t type = H5Tenum_create(H5T_NATIVE_INT8);

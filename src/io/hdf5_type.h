@@ -19,6 +19,10 @@ typedef struct {
 /* CLAST_EDTYPE for what Clast has no dtype for: the message names type and place. */
 clast_status cl_hdf5_type_read(hid_t type, const char *where, cl_hdf5_type *result,
                                cl_error *err);
+/* Any type of 1, 2, 4, 8 or 16 bytes that points nowhere, as its bytes: unsigned
+ * integers, or complex128. */
+clast_status cl_hdf5_type_bits(hid_t type, const char *where, cl_hdf5_type *result,
+                               cl_error *err);
 /* A new type in this machine's byte order: bool as h5py's enum, complex as h5py's
  * compound of r and i. Negative: libhdf5 failed. */
 hid_t cl_hdf5_type_make(clast_dtype dtype);

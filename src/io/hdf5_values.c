@@ -35,7 +35,7 @@ clast_status cl_values_read(cl_values *values, const char *file, const char *pat
 {
     cl_hdf5_source *s;
     *values = (cl_values){.n = n};
-    CL_TRY(cl_hdf5_open(&s, file, path, false, err));
+    CL_TRY(cl_hdf5_open(&s, file, path, CL_READ_DECODED, err));
     const clast_status status = read_values(s, values, err);
     cl_source_close(&s->base);
     if (status != CLAST_OK) {

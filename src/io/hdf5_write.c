@@ -101,6 +101,8 @@ static void settle_filters(cl_output *o)
 
 clast_status cl_output_settle(cl_output *o, const cl_output_spec *spec, cl_error *err)
 {
+    if (spec->into)
+        return cl_copy_settle(o, spec, err);
     *o = (cl_output){.spec = *spec, .dataset = H5I_INVALID_HID};
     if (!spec->file || !*spec->file || !spec->path)
         return cl_error_set(err, CLAST_EVALUE,

@@ -42,12 +42,23 @@ typedef struct {
     uint64_t encoding; /* fill values, packing, limits, flags */
 } cl_source_info;
 
+/* What is handed out of a dataset. */
+typedef enum {
+    CL_READ_DECODED, /* values after CF attributes */
+    CL_READ_STORED,  /* values as they are stored */
+    CL_READ_BITS     /* elements' bytes, unchanged, in a dtype of their size: unsigned
+                        integers, complex128 for 16 bytes; of any type that is no more
+                        than its bytes */
+} cl_read_mode;
+
 /* Opens a dataset; several sources of one file share the open file. */
 clast_status cl_source_open_hdf5(cl_source **source, const char *file, const char *path,
-                                 bool raw, const cl_log *log, cl_error *err);
-/* The host's own open dataset; raw and log as above. The id stays the host's. */
-clast_status cl_source_open_hdf5_id(cl_source **source, int64_t dataset, bool raw,
-                                    const cl_log *log, cl_error *err);
+                                 cl_read_mode reading, const cl_log *log,
+                                 cl_error *err);
+/* The host's own open dataset; reading and log as above. The id stays the host's. */
+clast_status cl_source_open_hdf5_id(cl_source **source, int64_t dataset,
+                                    cl_read_mode reading, const cl_log *log,
+                                    cl_error *err);
 /* What every call of libhdf5 is made under; NULL, NULL: our own lock. CLAST_EVALUE one
  * of them is NULL, CLAST_EBUSY anything of libhdf5 is open here or being called. */
 clast_status cl_hdf5_set_lock(clast_lock_fn *lock, clast_lock_fn *unlock, void *arg);
@@ -137,6 +148,9 @@ typedef struct {
     const cl_output_dim *dim;       /* of each axis; NULL: nothing is known */
     const atomic_bool *is_canceled; /* NULL: never; looked at while a file is copied
                                         and before anything is published */
+    struct cl_copy *into; /* duplicate.h: the dataset is there, in a copy under way; all
+                             outputs of a run then, and `index` is its number there */
+    size_t index;
 } cl_output_spec;
 
 /* Everything that can be wrong is checked here, before anything is read: folder

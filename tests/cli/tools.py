@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The tools for whole files, against h5py: info --json.
+"""The tools for whole files, against h5py: copy, info --json.
 
     tools.py CLAST
 """
 import json
 import os
 import pathlib
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -126,6 +128,322 @@ class Info(Tools):
         self.refused(2, "HDF5", "info", "--json", self.folder / "text")
         self.refused(2, "--what", "info", "--what", self.folder / "text")
         self.refused(2, "takes one", "info", "--json")
+
+
+class Copy(Tools):
+    """clast copy: everything of the source, other storage."""
+
+    def make(self, file, **kwargs):
+        rng = np.random.default_rng(3)
+        with h5py.File(file, "w", **kwargs) as f:
+            f.attrs["title"] = "an é example"
+            f.attrs["numbers"] = np.arange(5, dtype=">i2")
+            g = f.create_group("ordered", track_order=True)
+            for name in "zmab":
+                g.create_dataset(name, data=rng.random((30, 20)), track_order=True).attrs.update({"q": 1, "b": 2, "k": 3})
+            chunked = {"chunks": (7, 9), "compression": "gzip", "compression_opts": 2}
+            kinds = ["?", "i1", ">i2", "<i4", ">u8", "<i8", "<f2", ">f4", "<f8", ">f8", "<c8", ">c16"]
+            for i, kind in enumerate(kinds):
+                data = rng.integers(0, 256, (25 * 31, np.dtype(kind).itemsize), dtype="u1")
+                if kind == "?":
+                    data &= 1
+                data = data.reshape(-1).view(kind).reshape(25, 31)
+                options = chunked if i % 3 == 0 else {"chunks": (5, 31), "shuffle": True, "fletcher32": True} if i % 3 == 1 else {}
+                d = f.create_dataset(f"kinds/{i}", data=data, **options)
+                d.attrs["units"] = np.bytes_("m")
+            f.create_dataset("grows", data=np.arange(2000).reshape(40, 50), chunks=(8, 8), maxshape=(None, 100), fillvalue=-7)
+            f["grows"].resize((45, 50))
+            f.create_dataset("fill", (40, 60), "f4", fillvalue=np.nan, chunks=(10, 10))[3:5] = 1
+            f.create_dataset("unwritten", (40, 60), "i2", chunks=(10, 10), fillvalue=5)
+            f.create_dataset("never", (400,), "i4", fillvalue=9)
+            f["packed"] = rng.integers(-100, 100, (40, 50)).astype("i2")
+            f["packed"].attrs.update({"scale_factor": 0.5, "add_offset": 2.0, "_FillValue": np.int16(-99)})
+            f["scalar"] = np.float32(2.5)
+            f["empty"] = np.zeros((0, 4))
+            f["null"] = h5py.Empty("f8")
+            f["strings"] = np.array([b"a", b"bc", b""] * 100)
+            f.create_dataset("words", data=["x", "é", ""] * 50, dtype=h5py.string_dtype())
+            f["record"] = np.array([(1, 2.5, b"x"), (3, -1, b"yz")] * 40, dtype=[("a", "i4"), ("b", ">f8"), ("c", "S3")])
+            f["pair"] = np.zeros(300, dtype=[("x", "i2"), ("y", "u2")])
+            v = f.create_dataset("ragged", (3,), h5py.vlen_dtype("i4"))
+            v[0], v[2] = [1, 2, 3], [4]
+            f.create_dataset("choice", data=rng.integers(0, 2, 500), dtype=h5py.enum_dtype({"NO": 0, "YES": 1}, "i2"))
+            odd = h5py.h5t.STD_I32LE.copy()
+            odd.set_precision(12)
+            odd.set_offset(3)
+            h5py.h5d.create(f.id, b"twelve", odd, h5py.h5s.create_simple((50, 50)))
+            f["twelve"][...] = rng.integers(-2000, 2000, (50, 50))
+            long = h5py.h5t.NATIVE_LDOUBLE.copy()
+            h5py.h5d.create(f.id, b"long", long, h5py.h5s.create_simple((30, 30)))
+            f["long"][...] = rng.random((30, 30)).astype(np.longdouble)
+            # types, references, scales, links
+            f["type"] = np.dtype("i8")
+            f["type"].attrs["note"] = "mine"
+            f.create_dataset("typed", data=np.arange(900).reshape(30, 30), dtype=f["type"])
+            f["late/type"] = np.dtype([("u", "f4"), ("v", "f4")])
+            f.create_dataset("early", shape=(400,), dtype=f["late/type"])
+            f["early"].attrs.create("in_type", 5, dtype=f["type"])
+            f["time"], f["lat"] = np.arange(30.0), np.arange(20.0)
+            f["time"].make_scale("time")
+            f["lat"].make_scale("latitude")
+            f["ordered/m"].dims[0].attach_scale(f["time"])
+            f["ordered/m"].dims[1].attach_scale(f["lat"])
+            f["ordered/m"].dims[0].label = "t"
+            refs = f.create_dataset("refs", (4, 2), h5py.ref_dtype, chunks=(3, 1), compression="gzip")
+            refs[0, 0], refs[1, 1], refs[3, 0] = f["grows"].ref, f["ordered"].ref, f.ref
+            regions = f.create_dataset("regions", (3,), h5py.regionref_dtype)
+            regions[1] = f["grows"].regionref[2:5, ::3]
+            mixed = f.create_dataset("mixed", (2,), [("n", "i4"), ("r", h5py.ref_dtype)])
+            mixed[1] = (7, f["strings"].ref)
+            f.attrs["root_ref"] = f["kinds"].ref
+            f["kinds"].attrs.create("regions", f["grows"].regionref[1:2], dtype=h5py.regionref_dtype)
+            f["hard"] = f["grows"]
+            f["late/loop"] = f["late"]
+            f["late/up"] = f["/"]
+            f["soft"] = h5py.SoftLink("/grows")
+            f["dangling"] = h5py.SoftLink("nowhere/at/all")
+            f["external"] = h5py.ExternalLink("other.h5", "/x")
+            h5py.h5o.set_comment(f["grows"].id, b"a comment", obj_name=b".")
+            h5py.h5o.set_comment(f["ordered"].id, b"of a group", obj_name=b".")
+            layout = h5py.VirtualLayout((40, 50), "i2")
+            layout[...] = h5py.VirtualSource(".", "packed", shape=(40, 50))
+            f.create_virtual_dataset("virtual", layout)
+            f.create_dataset("lossy", data=np.arange(600).reshape(20, 30), chunks=(5, 5), scaleoffset=0)
+
+    # ---- comparing
+
+    def raw(self, d):
+        """The elements as they are stored, without any conversion; strings and references as objects."""
+        kind = d.id.get_type()
+        if d.shape is None:
+            return None
+        if kind.detect_class(h5py.h5t.VLEN) or kind.detect_class(h5py.h5t.REFERENCE) or kind.is_variable_str() \
+                if isinstance(kind, h5py.h5t.TypeStringID) else \
+                kind.detect_class(h5py.h5t.VLEN) or kind.detect_class(h5py.h5t.REFERENCE):
+            return self.lead(d.file, d[()])
+        out = np.zeros(d.shape, f"V{kind.get_size()}")
+        d.id.read(h5py.h5s.ALL, h5py.h5s.ALL, out, mtype=kind)
+        return out.tobytes()
+
+    def lead(self, f, value):
+        """References as the names of what they lead to."""
+        if isinstance(value, h5py.RegionReference):
+            return ("region", f[value].name, str(f[value].regionref.selection(value)),
+                    h5py.h5r.get_region(value, f.id).get_select_npoints()) if value else None
+        if isinstance(value, h5py.Reference):
+            return ("object", f[value].name) if value else None
+        if isinstance(value, np.void) and value.dtype.names:
+            return tuple(self.lead(f, value[n]) for n in value.dtype.names)
+        if isinstance(value, np.ndarray):
+            if value.dtype == object or value.dtype.names:
+                return [self.lead(f, v) for v in value]
+            return (value.dtype.str, value.shape, value.tobytes())
+        if isinstance(value, np.generic):
+            return (value.dtype.str, value.tobytes())
+        return value
+
+    def attributes(self, o):
+        found = []
+        for i in range(h5py.h5a.get_num_attrs(o.id)):
+            a = h5py.h5a.open(o.id, index=i, index_type=self.order_of(o))
+            value = o.attrs[a.name]
+            found.append((a.name, a.get_type().get_class(), a.get_type().get_size(), a.shape, a.get_space().get_simple_extent_type(),
+                          a.get_type().committed(), self.lead(o.file, value) if not isinstance(value, h5py.Empty) else "empty"))
+        return found
+
+    @staticmethod
+    def order_of(o):
+        flags = o.id.get_create_plist().get_attr_creation_order() if not isinstance(o, h5py.Datatype) else 0
+        return h5py.h5.INDEX_CRT_ORDER if flags & h5py.h5p.CRT_ORDER_TRACKED else h5py.h5.INDEX_NAME
+
+    def compare(self, a, b, stored=()):
+        """All objects of two files; of the paths in `stored` chunks and filters may differ."""
+        with h5py.File(a) as fa, h5py.File(b) as fb:
+            seen = {}
+            self.compare_objects(fa["/"], fb["/"], seen, stored)
+            self.assertEqual(fa.id.get_create_plist().get_userblock(), fb.id.get_create_plist().get_userblock())
+            return len(seen)
+
+    def compare_objects(self, x, y, seen, stored):
+        where = x.name
+        address = h5py.h5o.get_info(x.id).addr
+        other = h5py.h5o.get_info(y.id).addr
+        if address in seen:
+            self.assertEqual(seen[address], other, where)
+            return
+        self.assertNotIn(other, seen.values(), where)
+        seen[address] = other
+        self.assertIs(type(x), type(y), where)
+        self.assertEqual(h5py.h5o.get_info(x.id).rc, h5py.h5o.get_info(y.id).rc, where)
+        self.assertEqual(self.attributes(x), self.attributes(y), where)
+        if isinstance(x, h5py.Datatype):
+            self.assertTrue(x.id.equal(y.id))
+        elif isinstance(x, h5py.Dataset):
+            self.compare_datasets(x, y, where in stored or stored == "all")
+        else:
+            p, q = x.id.get_create_plist(), y.id.get_create_plist()
+            self.assertEqual(p.get_link_creation_order(), q.get_link_creation_order())
+            self.assertEqual(list(x), list(y), where)
+            for name in x:
+                link, same = x.get(name, getlink=True), y.get(name, getlink=True)
+                self.assertIs(type(link), type(same))
+                self.assertEqual(vars(link) if not isinstance(link, h5py.HardLink) else 0,
+                                 vars(same) if not isinstance(same, h5py.HardLink) else 0)
+                self.assertEqual(x.id.links.get_info(name.encode()).cset, y.id.links.get_info(name.encode()).cset)
+                if isinstance(link, h5py.HardLink):
+                    self.compare_objects(x[name], y[name], seen, stored)
+
+    def compare_datasets(self, x, y, may_differ):
+        where = x.name
+        self.assertTrue(x.id.get_type().equal(y.id.get_type()), where)
+        self.assertEqual(x.id.get_type().committed(), y.id.get_type().committed(), where)
+        self.assertEqual((x.shape, x.maxshape), (y.shape, y.maxshape), where)
+        p, q = x.id.get_create_plist(), y.id.get_create_plist()
+        self.assertEqual(p.fill_value_defined(), q.fill_value_defined(), where)
+        self.assertEqual(p.get_attr_creation_order(), q.get_attr_creation_order(), where)
+        self.assertEqual(p.get_fill_time(), q.get_fill_time(), where)
+        if p.fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED:
+            np.testing.assert_array_equal(x.fillvalue, y.fillvalue, where)
+        if not may_differ:
+            self.assertEqual((p.get_layout(), x.chunks), (q.get_layout(), y.chunks), where)
+            self.assertEqual([p.get_filter(i)[0] for i in range(p.get_nfilters())],
+                             [q.get_filter(i)[0] for i in range(q.get_nfilters())], where)
+            if not x.id.get_type().detect_class(h5py.h5t.REFERENCE):
+                self.assertEqual(x.id.get_storage_size(), y.id.get_storage_size(), where)
+        self.assertEqual(self.raw(x), self.raw(y), where)
+
+    # ---- the tests
+
+    def test_plain_copies(self):
+        for i, kwargs in enumerate([{}, {"libver": "latest"}, {"libver": ("v108", "latest"), "track_order": True}, {"userblock_size": 1024}]):
+            a, b = self.folder / f"a{i}.h5", self.folder / f"b{i}.h5"
+            self.make(a, **kwargs)
+            with h5py.File(a, "r+") as f:
+                f.create_dataset("lzf", data=np.arange(600).reshape(20, 30), chunks=(5, 5), compression="lzf")
+            if i == 3:
+                with open(a, "r+b") as f:
+                    f.write(b"#!/bin/sh\n" * 100)
+            self.run_ok("copy", a, b)
+            self.assertGreater(self.compare(a, b), 40)
+            self.assertEqual(a.read_bytes()[:1000] == b.read_bytes()[:1000], i == 3)
+            self.h5diff(a, b)
+            for comment in [b"a comment\0", b"of a group\0"]:  # h5py reads them from memory that it has freed
+                self.assertIn(comment, b.read_bytes())
+        self.assertEqual(sorted(p.name for p in self.folder.iterdir()), sorted(f"{c}{i}.h5" for c in "ab" for i in range(4)))
+
+    def h5diff(self, a, b):
+        tool = shutil.which("h5diff")
+        if tool:
+            done = subprocess.run([tool, "--exclude-path", "/external", "--exclude-path", "/dangling",
+                                   "--exclude-path", "/lzf", a, b], capture_output=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stdout[-1000:] + done.stderr[-1000:])
+
+    def test_other_storage_same_bytes(self):
+        a = self.folder / "a.h5"
+        self.make(a)
+        rows = [
+            (["--compress", "gzip:6"], "/kinds/2", None, (2, 1)),
+            (["--compress", "none"], "/kinds/3", (7, 9), ()),
+            (["--chunks", "10,10"], "/kinds/1", (10, 10), (2, 3)),
+            (["--chunks", "-1,4", "--chunks", "/grows=16,64", "--chunks", "100", "--compress", "gzip:1"], "/grows", (16, 64), (2, 1)),
+            (["--chunks", "auto", "--compress", "none", "--workers", 1], "/ordered/z", (30, 20), ()),
+            (["--chunks", "/kinds/8=3,3", "--workers", 3, "--memory", "1M"], "/kinds/8", (3, 3), ()),
+            (["--chunks", "lossy=3,3", "--chunks", "auto"], "/lossy", (3, 3), (6,)),
+        ]
+        for i, (args, path, chunks, filters) in enumerate(rows):
+            with self.subTest(args):
+                b = self.folder / f"b{i}.h5"
+                self.run_ok("copy", *args, a, b)
+                self.assertGreater(self.compare(a, b, "all"), 40)
+                self.h5diff(a, b)
+                with h5py.File(b) as f:
+                    p = f[path].id.get_create_plist()
+                    self.assertEqual(tuple(p.get_filter(k)[0] for k in range(p.get_nfilters())), filters)
+                    if chunks:
+                        self.assertEqual(f[path].chunks, chunks)
+                    self.assertEqual(f["strings"].chunks, None)
+                    self.assertTrue(f["kinds/1"].fletcher32)
+
+    def test_onto_itself_and_groups(self):
+        a = self.folder / "a.h5"
+        self.make(a)
+        before = self.folder / "before.h5"
+        shutil.copy(a, before)
+        self.refused(2, "exists", "copy", a, a)
+        self.run_ok("copy", a, a, "--overwrite", "--chunks", "13,17", "--compress", "gzip:3")
+        self.compare(before, a, "all")
+        with h5py.File(a) as f:
+            self.assertEqual(f["ordered/m"].chunks, (13, 17))
+        self.run_ok("copy", f"{before}:/ordered", self.folder / "part.h5", "--compress", "gzip:3")
+        with h5py.File(self.folder / "part.h5") as f, h5py.File(before) as g:
+            self.assertEqual(self.in_order(f), self.in_order(g["ordered"]))
+            np.testing.assert_array_equal(f["m"], g["ordered/m"])
+            self.assertEqual(f["m"].attrs["DIMENSION_LABELS"][0], "t")
+            self.assertFalse(f["m"].attrs["DIMENSION_LIST"][0][0])
+
+    @staticmethod
+    def in_order(group):
+        names = []
+        group.id.links.iterate(names.append, idx_type=h5py.h5.INDEX_CRT_ORDER)
+        return names
+
+    def test_thousands_of_datasets(self):
+        a, b = self.folder / "a.h5", self.folder / "b.h5"
+        with h5py.File(a, "w") as f:
+            for i in range(700):
+                f.create_dataset(f"g{i % 7}/d{i}", data=np.full((20, 20), i), chunks=(20, 20))
+
+        def few_files():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+        done = clast("copy", a, b, "--compress", "gzip:1", "--chunks", "10,10", "--no-sync", "--stats=json:" + str(self.folder / "s.json"),
+                     preexec=few_files)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with h5py.File(b) as f:
+            for i in range(700):
+                self.assertEqual((f[f"g{i % 7}/d{i}"].chunks, f[f"g{i % 7}/d{i}"][7, 11]), ((10, 10), i))
+        self.assertEqual(json.loads((self.folder / "s.json").read_text())["written"], 700 * 3200)
+
+    def test_the_budget_holds(self):
+        a, b = self.folder / "a.h5", self.folder / "b.h5"
+        data = np.random.default_rng(1).integers(0, 100, (1500, 1500))
+        with h5py.File(a, "w") as f:
+            f.create_dataset("x", data=data, chunks=(1, 1500))
+        self.run_ok("copy", a, b, "--chunks", "1500,1", "--memory", "2M", "--block", "200K", "--stats=json:" + str(self.folder / "s.json"))
+        told = json.loads((self.folder / "s.json").read_text())
+        self.assertLessEqual(told["peak"], 2 << 20)
+        self.compare(a, b, "all")
+        self.refused(3, "would do", "copy", a, b, "--overwrite", "--chunks", "1500,1500", "--compress", "gzip:1", "--memory", "1M")
+        self.compare(a, b, "all")
+
+    def test_refusals(self):
+        a, b = self.folder / "a.h5", self.folder / "b.h5"
+        (self.folder / "text").write_text("not HDF5")
+        with h5py.File(a, "w") as f:
+            f.create_dataset("x", data=np.random.default_rng(1).random((200, 200)), chunks=(50, 50), compression="gzip", fletcher32=True)
+            chunk = f["x"].id.get_chunk_info(5)
+            f["s"] = b"text"
+        for code, part, *args in [(2, "no.h5", self.folder / "no.h5", b), (2, "HDF5", self.folder / "text", b), (2, "two arguments", a),
+                                  (2, "/g is not a group", f"{a}:/g", b), (2, "/x is not a group", f"{a}:/x", b),
+                                  (2, "dataset q", a, b, "--chunks", "q=3"), (2, "2 axes", a, b, "--chunks", "x=3"),
+                                  (2, "--chunks", a, b, "--chunks", "0"), (2, "gzip:9", a, b, "--compress", "zip"),
+                                  (2, "No such file", a, self.folder / "no" / "b.h5"), (2, "--raw", a, b, "--raw"),
+                                  (2, "unexpected", a, b, b), (2, "axes", a, b, "--chunks", "/s=3")]:
+            with self.subTest(args):
+                self.refused(code, part, "copy", *args)
+        damaged = self.folder / "damaged.h5"
+        image = bytearray(a.read_bytes())
+        image[chunk.byte_offset + 20] ^= 255
+        damaged.write_bytes(image)
+        self.refused(1, "/x: chunk (1, 1)", "copy", damaged, b, "--compress", "gzip:1")
+
+        def small_files():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))
+        for args in [[], ["--compress", "none"], ["--chunks", "auto"]]:
+            done = clast("copy", a, b, *args, preexec=small_files)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn(b"too large", done.stderr)
+        self.assertEqual(sorted(p.name for p in self.folder.iterdir()), ["a.h5", "damaged.h5", "text"])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ ALLOWED = {
     "kernel": {"base"},
     "io": {"base"},
     "sched": {"graph", "kernel", "io", "base"},
-    "array": {"graph", "sched/run.h", "io/store.h", "base"},
+    "array": {"graph", "sched/run.h", "io/store.h", "io/duplicate.h", "base"},
     "cli": set(),
 }
 PUBLIC = re.compile(r"^clast(\.h|/\w+\.h)$")
