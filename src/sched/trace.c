@@ -166,10 +166,12 @@ typedef struct {
     uint32_t row, index;
 } place;
 
-static place place_of_task(const cl_plan *plan, uint32_t id)
+static inline place place_of_task(const cl_plan *plan, uint32_t id)
 {
-    const cl_task task = cl_task_get(plan, id);
-    return (place){(uint32_t)(task.stage - plan->stage), task.index};
+    const cl_segment *s = plan->segment;
+    while (id - s->task_base >= s->ntask)
+        s++;
+    return (place){s->task_stage[id - s->task_base], s->task_index[id - s->task_base]};
 }
 
 /* A block is known by what makes it. */
@@ -194,8 +196,9 @@ void cl_trace_resolve(cl_trace *trace, const cl_plan *plan, const cl_run *run,
     trace->due = INFINITY;
     for (uint32_t i = 0; i < trace->lanes; i++) {
         const cl_trace_lane *lane = &trace->lane[i];
-        for (uint64_t k = cl_trace_lost(trace, i); k < lane->count; k++) {
-            cl_trace_event *e = &lane->event[k % trace->size];
+        const uint64_t kept = lane->count - cl_trace_lost(trace, i);
+        for (uint64_t k = 0; k < kept; k++) { /* the ring's order does not matter */
+            cl_trace_event *e = &lane->event[k];
             const place p = e->kind == CL_TRACE_TASK
                                 ? place_of_task(plan, e->id)
                                 : place_of_block(plan, source_of, e->id);
