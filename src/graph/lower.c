@@ -204,26 +204,29 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Blocks that were read ascend, and each occurs once: mostly they do already. */
 static void sort_reads(cl_draft *d)
 {
     bool is_sorted = true;
     for (size_t i = 1; i < d->nread && is_sorted; i++)
         is_sorted = d->read[i - 1] < d->read[i];
-    if (!is_sorted)
-        qsort(d->read, d->nread, sizeof *d->read, compare);
+    if (is_sorted)
+        return;
+    qsort(d->read, d->nread, sizeof *d->read, compare);
+    size_t n = 1;
+    for (size_t i = 1; i < d->nread; i++)
+        if (d->read[i] != d->read[n - 1])
+            d->read[n++] = d->read[i];
+    d->nread = n;
 }
 
 uint64_t cl_lower_read_bytes(cl_draft *d, int64_t *blocks)
 {
     uint64_t pages = 0;
-    *blocks = 0;
     sort_reads(d);
-    for (size_t i = 0; i < d->nread; i++) {
-        if (i > 0 && d->read[i] == d->read[i - 1])
-            continue;
+    for (size_t i = 0; i < d->nread; i++)
         pages += d->block[d->read[i]].pages;
-        ++*blocks;
-    }
+    *blocks = (int64_t)d->nread;
     d->nread = 0;
     return pages * CL_PAGE;
 }
@@ -236,11 +239,9 @@ clast_status cl_lower_reads(cl_draft *d)
     if (!cl_grow(&d->operand, &d->operand_capacity, need, sizeof *d->operand))
         return cl_draft_nomem(d);
     sort_reads(d);
-    uint32_t *out = d->operand + d->noperand, last = CL_NONE;
-    for (size_t i = 0; i < d->nread; last = d->read[i++])
-        if (d->read[i] != last)
-            *out++ = cl_operand(d->read[i], CL_R);
-    d->noperand = (size_t)(out - d->operand);
+    for (size_t i = 0; i < d->nread; i++)
+        d->operand[d->noperand + i] = cl_operand(d->read[i], CL_R);
+    d->noperand += d->nread;
     d->nread = 0;
     return CLAST_OK;
 }

@@ -49,14 +49,11 @@ static clast_status prepare(cl_order *o)
     for (size_t s = 0; s < d->nstage; s++)
         for (uint32_t i = 0; i < d->walk[s].count; i++)
             o->stage[d->walk[s].first + i] = (uint32_t)s;
-    for (uint32_t t = 0; t < o->n; t++)
-        for (uint32_t i = d->operand_start[t]; i < d->operand_start[t + 1]; i++)
-            if (!cl_operand_reads(d->operand[i]))
-                o->producer[cl_operand_block(d->operand[i])] = t;
     return CLAST_OK;
 }
 
-/* Marks what is needed, backwards; counts readers of each block on the way. */
+/* Marks what is needed, backwards; on the way finds the producer of each block and counts
+ * its readers. */
 static void sweep(cl_order *o)
 {
     cl_draft *const d = o->d;
@@ -65,21 +62,20 @@ static void sweep(cl_order *o)
         const uint32_t *const begin = d->operand + d->operand_start[t];
         const uint32_t *const end = d->operand + d->operand_start[t + 1];
         bool is_live = d->stage[o->stage[t]].kind == CL_STAGE_STORE;
-        for (const uint32_t *p = begin; p < end && !is_live; p++) {
+        for (const uint32_t *p = end; p-- > begin;) { /* outputs come last, mostly */
             const uint32_t b = cl_operand_block(*p);
-            is_live = !cl_operand_reads(*p) &&
-                      (readers[b] > 0 || d->block[b].flags & CL_BLOCK_PERSIST);
+            if (cl_operand_reads(*p))
+                continue;
+            o->producer[b] = t;
+            is_live = is_live || readers[b] > 0 || d->block[b].flags & CL_BLOCK_PERSIST;
         }
         o->rank[t] = is_live ? CL_NONE : CL_DEAD;
         for (const uint32_t *p = begin; p < end && is_live; p++)
-            if (cl_operand_reads(*p)) {
-                readers[cl_operand_block(*p)]++;
-                o->pending[t] += o->producer[cl_operand_block(*p)] != CL_NONE;
-            }
+            readers[cl_operand_block(*p)] += cl_operand_reads(*p);
     }
 }
 
-/* Readers of each block, from the counts that sweep() left. */
+/* Readers of each block, from the counts that sweep() left, and what tasks wait for. */
 static clast_status connect(cl_order *o)
 {
     cl_draft *const d = o->d;
@@ -95,9 +91,15 @@ static clast_status connect(cl_order *o)
     for (uint32_t t = o->n; t-- > 0;) {
         if (o->rank[t] == CL_DEAD)
             continue;
-        for (uint32_t i = d->operand_start[t + 1]; i-- > d->operand_start[t];)
-            if (cl_operand_reads(d->operand[i]))
-                o->consumer[--start[cl_operand_block(d->operand[i]) + 1]] = t;
+        uint32_t pending = 0;
+        for (uint32_t i = d->operand_start[t + 1]; i-- > d->operand_start[t];) {
+            const uint32_t b = cl_operand_block(d->operand[i]);
+            if (!cl_operand_reads(d->operand[i]))
+                continue;
+            o->consumer[--start[b + 1]] = t;
+            pending += o->producer[b] != CL_NONE;
+        }
+        o->pending[t] = pending;
     }
     memmove(start, start + 1, d->nblock * sizeof *start);
     start[d->nblock] = total;
@@ -223,11 +225,14 @@ static clast_status follow_up(cl_order *o, uint32_t task)
         if (cl_operand_reads(d->operand[i]))
             continue;
         const uint32_t b = cl_operand_block(d->operand[i]);
-        for (uint32_t c = o->consumer_start[b + 1]; c-- > o->consumer_start[b];) {
-            const uint32_t next = o->consumer[c];
+        const uint32_t *const begin = o->consumer + o->consumer_start[b];
+        uint32_t *const pending = o->pending;
+        for (const uint32_t *c = o->consumer + o->consumer_start[b + 1]; c-- > begin;) {
+            const uint32_t next = *c;
+            if (--pending[next] > 0)
+                continue;
             const bool follows = o->stage[next] == o->stage[task]; /* its own chain */
-            if (--o->pending[next] == 0 && !follows && !is_plain(o) &&
-                is_eager(&d->stage[o->stage[next]]))
+            if (!follows && !is_plain(o) && is_eager(&d->stage[o->stage[next]]))
                 CL_TRY(push(o, next));
         }
     }

@@ -115,11 +115,11 @@ clast_status cl_job_check(const cl_job *job)
 
 /* ---- operands ---- */
 
+/* Beyond the leading ones that are read. */
 static uint32_t find_operand(const cl_job *job, cl_mode mode, uint32_t i)
 {
-    uint32_t k = mode == CL_R ? (i < job->reads ? i : job->reads) : job->reads;
-    i -= mode == CL_R ? k : 0;
-    for (; k < job->task.noperand; k++)
+    i -= mode == CL_R ? job->reads : 0;
+    for (uint32_t k = job->reads; k < job->task.noperand; k++)
         if (cl_operand_mode(job->task.operand[k]) == mode && i-- == 0)
             return cl_operand_block(job->task.operand[k]);
     return CL_NONE;
@@ -132,6 +132,8 @@ static void *address_of(const cl_job *job, uint32_t block)
 
 const void *cl_job_input(const cl_job *job, uint32_t i)
 {
+    if (i < job->reads)
+        return job->exec->address[cl_operand_block(job->task.operand[i])];
     return address_of(job, find_operand(job, CL_R, i));
 }
 

@@ -14,7 +14,7 @@
 typedef struct {
     cl_exec *exec;
     cl_task task;
-    uint32_t reads; /* at least so many operands are R before any other */
+    uint32_t reads; /* operands that are R before any other; measuring: 0 */
     bool is_measuring;
     char *workspace;
     uint64_t room, used; /* bytes of the workspace */
