@@ -4,7 +4,7 @@
  *
  * Each allocation carries its size in 16 bytes before the address that is handed out;
  * live bytes are one atomic sum of these sizes (payload only, so that tests can name
- * the numbers). Fail-after is one atomic countdown: at 1 it stays and every further
+ * the numbers), of which the highest is kept. Fail-after is one atomic countdown: at 1 it stays and every further
  * allocation fails, which lets a test walk through all failure points of a call by
  * counting up.
  *
@@ -28,7 +28,7 @@ typedef union {
 
 _Static_assert(sizeof(header) % ALIGNMENT == 0, "payloads must stay aligned");
 
-static _Atomic uint64_t live;
+static _Atomic uint64_t live, peak;
 static _Atomic int64_t countdown = -1;
 
 /* Whether this allocation has to fail; counts it where a countdown runs. */
@@ -46,7 +46,11 @@ static void *hand_out(header *h, size_t bytes)
     if (!h)
         return NULL;
     h->bytes = bytes;
-    atomic_fetch_add_explicit(&live, bytes, memory_order_relaxed);
+    const uint64_t now =
+        atomic_fetch_add_explicit(&live, bytes, memory_order_relaxed) + bytes;
+    uint64_t most = atomic_load_explicit(&peak, memory_order_relaxed);
+    while (now > most && !atomic_compare_exchange_weak(&peak, &most, now))
+        ;
     return h + 1;
 }
 
@@ -111,6 +115,16 @@ uint64_t cl_alloc_live(void)
     return atomic_load_explicit(&live, memory_order_relaxed);
 }
 
+uint64_t cl_alloc_peak(void)
+{
+    return atomic_load_explicit(&peak, memory_order_relaxed);
+}
+
+void cl_alloc_forget_peak(void)
+{
+    atomic_store(&peak, cl_alloc_live());
+}
+
 void cl_alloc_fail_after(int64_t n)
 {
     atomic_store(&countdown, n);
@@ -137,6 +151,7 @@ bool cl_grow_more(void *p_address, size_t *capacity, size_t need, size_t size)
 
 typedef struct cl_arena_page {
     struct cl_arena_page *next; /* older pages */
+    void *adopted;              /* instead of data, or NULL */
     size_t used, size;          /* of data */
     _Alignas(16) char data[];
 } cl_arena_page;
@@ -188,11 +203,26 @@ void *cl_arena_array(cl_arena *arena, size_t count, size_t size)
     return cl_mul_size(count, size, &bytes) ? cl_arena_alloc(arena, bytes) : NULL;
 }
 
+/* Behind the newest page, which has room for more. */
+bool cl_arena_adopt(cl_arena *arena, void *p)
+{
+    cl_arena_page *page = p ? cl_calloc(1, sizeof *page) : NULL;
+    if (!page)
+        return !p;
+    page->adopted = p;
+    cl_arena_page **const at = arena->page ? &arena->page->next : &arena->page;
+    page->next = *at;
+    *at = page;
+    arena->bytes += sizeof *page + ((header *)p - 1)->bytes;
+    return true;
+}
+
 void cl_arena_fini(cl_arena *arena)
 {
     while (arena->page) {
         cl_arena_page *page = arena->page;
         arena->page = page->next;
+        cl_free(page->adopted);
         cl_free(page);
     }
     arena->bytes = 0;

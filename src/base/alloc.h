@@ -22,7 +22,9 @@ void *cl_realloc_array(void *p, size_t count,
 char *cl_strdup(const char *text);
 void cl_free(void *p); /* NULL is legal */
 
-uint64_t cl_alloc_live(void);        /* bytes now allocated */
+uint64_t cl_alloc_live(void); /* bytes now allocated */
+uint64_t cl_alloc_peak(void); /* the most that were since the last forgetting */
+void cl_alloc_forget_peak(void);
 void cl_alloc_fail_after(int64_t n); /* tests: the n-th allocation from now and all
                                         later ones fail; negative: none fails */
 
@@ -42,6 +44,9 @@ typedef struct cl_arena {
 } cl_arena;
 void *cl_arena_alloc(cl_arena *arena, size_t bytes); /* zeroed */
 void *cl_arena_array(cl_arena *arena, size_t count, size_t size);
+/* Takes over p, which cl_alloc() or one of its kind gave: it goes with the arena. false:
+ * no memory, p is still the caller's. */
+bool cl_arena_adopt(cl_arena *arena, void *p);
 void cl_arena_fini(cl_arena *arena);
 
 /* *product = a * b; false where it overflows. */

@@ -16,9 +16,10 @@
  * depth-first order does without all that; the greedy one (order_greedy.c) is made of
  * the bent one. Who builds plans may have several orders made and take the cheapest.
  *
- * O(tasks + operands). Memory: the readers of blocks are listed in the plan's own arrays
- * from the start, what only the walk needs goes before the final arrays are made, and
- * each raw array as soon as its final one is filled: at no time do both exist in full.
+ * O(tasks + operands). Memory: at most 1.3 times the plan's at any time. Each array goes
+ * with its last reader; blocks, and the sequence that becomes the tasks' indices, are
+ * turned into the final arrays where they are; the lists of readers are made twice, so
+ * that they are not there while operands are copied.
  */
 #include "graph/order.h"
 
@@ -26,24 +27,48 @@
 
 #include <string.h>
 
+static void drop(void *address)
+{
+    void *p;
+    memcpy(&p, address, sizeof p);
+    cl_free(p);
+    memset(address, 0, sizeof p);
+}
+
+/* Cuts an array to so many elements; one that cannot be is left as it is. */
+static void cut(void *address, size_t count, size_t size)
+{
+    void *p;
+    memcpy(&p, address, sizeof p);
+    p = p ? cl_realloc_array(p, count, size) : NULL;
+    if (p)
+        memcpy(address, &p, sizeof p);
+}
+
+/* The raw arrays grow no more. */
+static void trim(cl_draft *d)
+{
+    cut(&d->operand, d->noperand + 1, sizeof *d->operand);
+    cut(&d->operand_start, d->ntask + 1, sizeof *d->operand_start);
+    cut(&d->block, d->nblock + 1, sizeof *d->block);
+}
+
 static clast_status prepare(cl_order *o)
 {
     cl_draft *const d = o->d;
-    cl_arena *const kept = &d->scratch, *const walk = &o->walk;
-    /* before what is large, after which the arena goes on with large pages */
+    cl_arena *const walk = &o->walk;
+    trim(d);
     o->segment = cl_arena_alloc(&d->plan->arena, sizeof *o->segment);
     o->n = (uint32_t)d->ntask;
     const size_t tasks = d->ntask + 1, blocks = d->nblock + 1;
-    o->stage = cl_arena_array(kept, tasks, sizeof *o->stage);
-    o->producer = cl_arena_array(kept, blocks, sizeof *o->producer);
-    o->rank = cl_arena_array(kept, tasks, sizeof *o->rank);
-    o->sequence = cl_arena_array(kept, tasks, sizeof *o->sequence);
+    o->stage = cl_alloc_array(tasks, sizeof *o->stage);
+    o->producer = cl_alloc_array(blocks, sizeof *o->producer);
+    o->rank = cl_alloc_array(tasks, sizeof *o->rank);
     o->pending = cl_arena_array(walk, tasks, sizeof *o->pending);
     o->is_grouped = cl_arena_array(walk, tasks, sizeof *o->is_grouped);
-    o->consumer_start =
-        cl_arena_array(&d->plan->arena, blocks, sizeof *o->consumer_start);
-    if (!o->segment || !o->stage || !o->producer || !o->rank || !o->sequence ||
-        !o->pending || !o->is_grouped || !o->consumer_start)
+    o->consumer_start = cl_calloc(blocks, sizeof *o->consumer_start);
+    if (!o->segment || !o->stage || !o->producer || !o->rank || !o->pending ||
+        !o->is_grouped || !o->consumer_start)
         return cl_draft_nomem(d);
     memset(o->producer, 0xff, d->nblock * sizeof *o->producer);
     for (size_t s = 0; s < d->nstage; s++)
@@ -83,8 +108,7 @@ static clast_status connect(cl_order *o)
     for (size_t b = 0; b < d->nblock; b++)
         start[b + 1] += start[b];
     const uint32_t total = start[d->nblock];
-    o->consumer =
-        cl_arena_array(&d->plan->arena, (size_t)total + 1, sizeof *o->consumer);
+    o->consumer = cl_alloc_array((size_t)total + 1, sizeof *o->consumer);
     if (!o->consumer)
         return cl_draft_nomem(d);
     /* start[b + 1] is the end of list b: filled backwards, it becomes the begin */
@@ -245,8 +269,7 @@ static clast_status emit(cl_order *o, uint32_t task)
     const cl_draft *const d = o->d;
     const uint32_t stage = o->stage[task];
     const cl_walk *const w = &d->walk[stage];
-    o->rank[task] = o->nranked;
-    o->sequence[o->nranked++] = task;
+    o->rank[task] = o->nranked++;
 
     if (is_plain(o))
         return follow_up(o, task);
@@ -322,42 +345,58 @@ static clast_status visit_sinks(cl_order *o)
 /* ---- the final arrays -------------------------------------------------------------
  */
 
-static void drop(uint32_t **array)
+/* Blocks that no live task makes or reads cost nothing. The raw blocks become the
+ * plan's. */
+static clast_status fill_blocks(cl_order *o, cl_segment *g)
 {
-    cl_free(*array);
-    *array = NULL;
+    cl_draft *const d = o->d;
+    const uint32_t *const start = o->consumer_start;
+    for (uint32_t b = 0; b < g->nblock; b++) {
+        cl_block *const block = &d->block[b];
+        const uint32_t t = o->producer[b];
+        const bool is_made = t != CL_NONE && o->rank[t] != CL_DEAD;
+        const bool is_read = start[b + 1] > start[b];
+        if (is_made)
+            block->producer = o->rank[t];
+        else if (!is_read && !(t == CL_NONE && block->flags & CL_BLOCK_PERSIST))
+            *block = (cl_block){.producer = CL_NONE, .tensor = block->tensor};
+    }
+    if (!cl_arena_adopt(&d->plan->arena, d->block))
+        return cl_draft_nomem(d);
+    g->block = d->block;
+    d->block = NULL;
+    drop(&o->producer);
+    drop(&o->rank);
+    return CLAST_OK;
 }
 
-static clast_status allocate_tasks(const cl_order *o, cl_segment *g)
+/* An array of the plan, made outside of its arena. */
+static uint32_t *final_array(cl_draft *d, size_t count)
 {
-    const cl_draft *const d = o->d;
-    cl_arena *const arena = &d->plan->arena;
+    uint32_t *const p = cl_alloc_array(count, sizeof *p);
+    if (p && cl_arena_adopt(&d->plan->arena, p))
+        return p;
+    cl_free(p);
+    return NULL;
+}
+
+/* The raw operands go. */
+static clast_status fill_operands(const cl_order *o, cl_segment *g)
+{
+    cl_draft *const d = o->d;
     size_t operands = 0;
     for (uint32_t r = 0; r < g->ntask; r++) {
         const uint32_t t = o->sequence[r];
         operands += d->operand_start[t + 1] - d->operand_start[t];
     }
-    g->task_stage = cl_arena_array(arena, g->ntask + 1u, sizeof *g->task_stage);
-    g->task_index = cl_arena_array(arena, g->ntask + 1u, sizeof *g->task_index);
-    g->operand_start = cl_arena_array(arena, g->ntask + 1u, sizeof *g->operand_start);
-    g->operand = cl_arena_array(arena, operands + 1, sizeof *g->operand);
-    return g->task_stage && g->task_index && g->operand_start && g->operand
-               ? CLAST_OK
-               : cl_draft_nomem(o->d);
-}
-
-/* The raw operands go. */
-static clast_status fill_tasks(const cl_order *o, cl_segment *g)
-{
-    cl_draft *const d = o->d;
-    CL_TRY(allocate_tasks(o, g));
+    g->operand_start = final_array(d, g->ntask + (size_t)1);
+    g->operand = final_array(d, operands + 1);
+    if (!g->operand_start || !g->operand)
+        return cl_draft_nomem(d);
     uint32_t at = 0;
     for (uint32_t r = 0; r < g->ntask; r++) {
-        const uint32_t t = o->sequence[r], s = o->stage[t];
-        const uint32_t first = d->operand_start[t];
+        const uint32_t t = o->sequence[r], first = d->operand_start[t];
         const uint32_t count = d->operand_start[t + 1] - first;
-        g->task_stage[r] = s;
-        g->task_index[r] = t - d->walk[s].first;
         g->operand_start[r] = at;
         memcpy(g->operand + at, d->operand + first, count * sizeof *g->operand);
         at += count;
@@ -368,13 +407,35 @@ static clast_status fill_tasks(const cl_order *o, cl_segment *g)
     return CLAST_OK;
 }
 
+/* The sequence of tasks becomes that of their indices. */
+static clast_status fill_tasks(cl_order *o, cl_segment *g)
+{
+    cl_draft *const d = o->d;
+    g->task_stage = final_array(d, g->ntask + (size_t)1);
+    if (!g->task_stage || !cl_arena_adopt(&d->plan->arena, o->sequence))
+        return cl_draft_nomem(d);
+    g->task_index = o->sequence;
+    o->sequence = NULL;
+    for (uint32_t r = 0; r < g->ntask; r++) {
+        const uint32_t t = g->task_index[r], s = o->stage[t];
+        g->task_stage[r] = s;
+        g->task_index[r] = t - d->walk[s].first;
+    }
+    drop(&o->stage);
+    return CLAST_OK;
+}
+
 /* Ranks in the place of raw tasks. In rank order, so each block's readers come out
  * ascending. */
-static void fill_consumers(const cl_order *o, cl_segment *g)
+static clast_status fill_consumers(cl_order *o, cl_segment *g)
 {
+    cl_draft *const d = o->d;
     uint32_t *const start = o->consumer_start;
+    g->consumer = final_array(d, (size_t)start[g->nblock] + 1);
+    if (!g->consumer || !cl_arena_adopt(&d->plan->arena, start))
+        return cl_draft_nomem(d);
     g->consumer_start = start;
-    g->consumer = o->consumer;
+    o->consumer_start = NULL;
     for (uint32_t r = 0; r < g->ntask; r++)
         for (uint32_t i = g->operand_start[r]; i < g->operand_start[r + 1]; i++)
             if (cl_operand_reads(g->operand[i]))
@@ -382,28 +443,6 @@ static void fill_consumers(const cl_order *o, cl_segment *g)
     /* each begin has moved on to the next one's */
     memmove(start + 1, start, g->nblock * sizeof *start);
     start[0] = 0;
-}
-
-/* Blocks that no live task makes or reads cost nothing. The raw blocks go. */
-static clast_status fill_blocks(const cl_order *o, cl_segment *g)
-{
-    cl_draft *const d = o->d;
-    g->block = cl_arena_array(&d->plan->arena, g->nblock + 1u, sizeof *g->block);
-    if (!g->block)
-        return cl_draft_nomem(d);
-    for (uint32_t b = 0; b < g->nblock; b++) {
-        cl_block block = d->block[b];
-        const uint32_t t = o->producer[b];
-        const bool is_made = t != CL_NONE && o->rank[t] != CL_DEAD;
-        const bool is_read = g->consumer_start[b + 1] > g->consumer_start[b];
-        if (is_made)
-            block.producer = o->rank[t];
-        else if (!is_read && !(t == CL_NONE && block.flags & CL_BLOCK_PERSIST))
-            block = (cl_block){.producer = CL_NONE, .tensor = block.tensor};
-        g->block[b] = block;
-    }
-    cl_free(d->block);
-    d->block = NULL;
     return CLAST_OK;
 }
 
@@ -413,9 +452,11 @@ static clast_status publish(cl_order *o)
     cl_segment *const g = o->segment;
     g->ntask = o->nranked;
     g->nblock = (uint32_t)d->nblock;
-    CL_TRY(fill_tasks(o, g));
-    fill_consumers(o, g);
+    drop(&o->consumer);
     CL_TRY(fill_blocks(o, g));
+    CL_TRY(fill_operands(o, g));
+    CL_TRY(fill_tasks(o, g));
+    CL_TRY(fill_consumers(o, g));
     d->plan->segment = g;
     d->plan->nsegment = 1;
     for (size_t s = 0; s < d->nstage; s++)
@@ -425,20 +466,40 @@ static clast_status publish(cl_order *o)
     return CLAST_OK;
 }
 
+/* What only the walk needed goes first. */
+static clast_status line_up(cl_order *o)
+{
+    drop(&o->stack);
+    cl_arena_fini(&o->walk);
+    o->sequence = cl_alloc_array(o->nranked + (size_t)1, sizeof *o->sequence);
+    if (!o->sequence)
+        return cl_draft_nomem(o->d);
+    for (uint32_t t = 0; t < o->n; t++)
+        if (o->rank[t] < o->nranked)
+            o->sequence[o->rank[t]] = t;
+    return CLAST_OK;
+}
+
 static clast_status rank_all(cl_order *o)
 {
     CL_TRY(prepare(o));
     sweep(o);
     CL_TRY(connect(o));
     CL_TRY(visit_sinks(o));
+    CL_TRY(line_up(o));
     return o->d->settings.order == CL_ORDER_GREEDY ? cl_order_greedy(o) : CLAST_OK;
 }
 
 clast_status cl_draft_order(cl_draft *d)
 {
     cl_order o = {.d = d};
-    const clast_status status = rank_all(&o);
-    cl_free(o.stack);
+    clast_status status = rank_all(&o);
     cl_arena_fini(&o.walk);
-    return status == CLAST_OK ? publish(&o) : status;
+    if (status == CLAST_OK)
+        status = publish(&o);
+    uint32_t *const owned[] = {o.stack,    o.stage,    o.producer,      o.rank,
+                               o.sequence, o.consumer, o.consumer_start};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        cl_free(owned[i]);
+    return status;
 }

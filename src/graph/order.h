@@ -15,11 +15,11 @@ typedef struct {
     uint32_t n;               /* raw tasks */
     uint32_t *stage;          /* by raw task */
     uint32_t *producer;       /* by block: raw task or CL_NONE */
-    uint32_t *consumer_start; /* by block; in the plan's arena, as are the lists */
+    uint32_t *consumer_start; /* by block */
     uint32_t *consumer;
     uint32_t *pending;  /* by task: reads whose producer has no rank yet */
     uint32_t *rank;     /* by task: CL_NONE not yet, CL_DEAD never */
-    uint32_t *sequence; /* by rank: raw task */
+    uint32_t *sequence; /* by rank: raw task; once all are ranked */
     uint32_t nranked;
     uint32_t *stack;
     size_t depth, capacity;

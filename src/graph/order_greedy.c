@@ -213,7 +213,7 @@ static clast_status prepare(greedy *g)
     g->missing = cl_arena_array(arena, tasks, sizeof *g->missing);
     g->need = cl_arena_array(arena, tasks, sizeof *g->need);
     g->total = cl_arena_array(arena, tasks, sizeof *g->total);
-    g->done = cl_arena_array(&o->d->scratch, tasks, sizeof *g->done);
+    g->done = cl_alloc_array(tasks, sizeof *g->done);
     g->left = cl_arena_array(arena, blocks, sizeof *g->left);
     g->is_there = cl_arena_array(arena, blocks, sizeof *g->is_there);
     return g->place && g->missing && g->need && g->total && g->done && g->left &&
@@ -257,15 +257,16 @@ static void weigh(greedy *g)
 clast_status cl_order_greedy(cl_order *o)
 {
     greedy g = {.o = o, .d = o->d};
-    CL_TRY(prepare(&g));
-    weigh(&g);
-    clast_status status = CLAST_OK;
+    clast_status status = prepare(&g);
+    if (status == CLAST_OK)
+        weigh(&g);
     while (g.ndone < o->nranked && status == CLAST_OK) {
         uint32_t task = next_free(&g);
         if (task == CL_NONE)
             task = descend(&g, next_goal(&g));
         status = run(&g, task);
     }
+    cl_free(o->sequence);
     o->sequence = g.done;
     cl_free(g.heap);
     cl_free(g.ready);
