@@ -8,8 +8,9 @@
  * the one reading of each block. Equal ones leave the earlier. No order changes a bit of
  * what is computed, so the choice may depend on the budget.
  *
- * A candidate costs its planning and one pass of the core, about 1 us a task; plans of
- * more than a million tasks, or of more than a quarter of the budget, keep the first.
+ * A candidate costs its planning and one pass of the core. Where all of them would take
+ * longer than a quarter of the time that moving those bytes takes, the first is kept; so
+ * it is by plans of more than a quarter of the budget.
  */
 #include "array/candidate.h"
 
@@ -19,7 +20,11 @@
 #include "array/fit.h"
 #include "base/bytes.h"
 
-#define MOST_TASKS 1000000
+/* Plans of so few tasks try all orders in any case; otherwise a task of each costs so
+ * much, and bytes move so fast. Estimates, so that the choice is the same in each run. */
+#define FEW_TASKS      20000
+#define TASK_SECONDS   1.5e-6
+#define BYTES_A_SECOND 2e9
 
 static const char *const order_name[CL_NORDER] = {
     [CL_ORDER_TRAVERSALS] = "traversals of the operations",
@@ -40,12 +45,16 @@ static bool has_products(const cl_plan *plan)
  * bytes more, and nothing else is held yet. */
 static bool has_room_for_another(const cl_request *request)
 {
-    const cl_plan *plan = &request->planned.plan;
-    uint64_t tasks = 0;
-    for (uint32_t i = 0; i < plan->nsegment; i++)
-        tasks += plan->segment[i].ntask;
-    return tasks <= MOST_TASKS &&
-           plan->bytes <= cl_engine_free_bytes(request->ctx->engine) / 4;
+    return request->planned.plan.bytes <=
+           cl_engine_free_bytes(request->ctx->engine) / 4;
+}
+
+/* Whether other orders can save more time than it takes to look for them. */
+static bool is_worth_looking(const cl_request *request, uint64_t excess)
+{
+    const uint64_t tasks = request->planned.admission.budget.tasks;
+    return tasks <= FEW_TASKS || (double)tasks * TASK_SECONDS * (CL_NORDER - 1) <=
+                                     (double)excess / BYTES_A_SECOND / 4;
 }
 
 static void say(cl_request *request, cl_order_kind order, uint64_t bytes)
@@ -70,7 +79,8 @@ static clast_status try(cl_request *request, const cl_run *run, cl_order_kind or
     own.admission = &admission;
     if (atomic_load(run->is_canceled))
         return cl_error_set(err, CLAST_ECANCELED, "canceled while it was planned");
-    clast_status status = cl_fit_build(request, order, &plan, &refusal);
+    clast_status status =
+        cl_fit_build(request, order, request->planned.plan.bytes, &plan, &refusal);
     if (status == CLAST_OK)
         status = cl_engine_excess(request->ctx->engine, &plan, &own, &excess, &refusal);
     if (status == CLAST_OK) {
@@ -103,7 +113,8 @@ clast_status cl_candidate_choose(cl_request *request, const cl_run *run, cl_erro
         return CLAST_OK;
     const clast_status status = cl_engine_excess(
         request->ctx->engine, &request->planned.plan, run, &least, &refusal);
-    if (status == CLAST_EBUDGET || (status == CLAST_OK && least == 0))
+    if (status == CLAST_EBUDGET ||
+        (status == CLAST_OK && (least == 0 || !is_worth_looking(request, least))))
         return CLAST_OK;
     if (status == CLAST_OK)
         say(request, request->planned.order, least);

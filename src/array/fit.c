@@ -10,8 +10,9 @@
  */
 #include "array/fit.h"
 
-/* Rounds of planning for less, until a figure is one that its own plan keeps to. */
-#define MOST_ROUNDS 8
+/* Rounds of planning for less, until a figure is one that its own plan keeps to; and how
+ * many budgets for copies are tried in all. */
+enum { MOST_ROUNDS = 8, MOST_TRIED = 4 + 4 * MOST_ROUNDS };
 
 /* The plan that fits best so far. */
 typedef struct {
@@ -21,17 +22,32 @@ typedef struct {
     uint64_t copy_pages; /* that its copies were put in for */
 } fitted;
 
-clast_status cl_fit_build(cl_request *request, cl_order_kind order, cl_plan *plan,
-                          cl_error *err)
+/* Plans that were made on the way: nothing is planned twice for a figure. */
+typedef struct {
+    cl_request *request;
+    const cl_run *run;
+    uint64_t held; /* bytes of plans that are kept meanwhile */
+    struct {
+        uint64_t copy_pages, need; /* UINT64_MAX: there is no such plan */
+        bool is_bent;
+    } tried[MOST_TRIED];
+    int ntried;
+} search;
+
+clast_status cl_fit_build(cl_request *request, cl_order_kind order, uint64_t held,
+                          cl_plan *plan, cl_error *err)
 {
     clast_ctx *ctx = request->ctx;
-    const cl_plan_settings settings = {
-        .block_bytes = ctx->options.block,
-        .budget_pages = cl_engine_free_bytes(ctx->engine) / CL_PAGE,
-        .copy_pages = request->planned.copy_pages,
-        .workers = ctx->options.workers,
-        .order = order,
-        .is_unfused = cl_engine_tuning(ctx->engine).is_unfused};
+    const uint64_t all = cl_engine_free_bytes(ctx->engine);
+    const uint64_t others = held + ctx->plans.bytes;
+    const cl_plan_settings settings = {.block_bytes = ctx->options.block,
+                                       .budget_pages = all / CL_PAGE,
+                                       .copy_pages = request->planned.copy_pages,
+                                       .room = all > others ? all - others : 1,
+                                       .workers = ctx->options.workers,
+                                       .order = order,
+                                       .is_unfused =
+                                           cl_engine_tuning(ctx->engine).is_unfused};
     return cl_plan_build(plan, ctx->nodes, request->nsource, request->source_facts,
                          request->nsink, request->facts, &settings, err);
 }
@@ -44,24 +60,35 @@ static uint64_t free_pages(const cl_request *request, uint64_t memory)
     return memory > taken ? (memory - taken) / CL_PAGE : 0;
 }
 
-static clast_status fit_copies(cl_request *request, const cl_run *run, uint64_t pages,
-                               fitted *f, cl_error *err)
+static clast_status make(search *s, fitted *f, cl_error *err)
 {
-    *f = (fitted){.need = UINT64_MAX, .copy_pages = pages > 0 ? pages : 1};
+    cl_request *request = s->request;
     request->planned.copy_pages = f->copy_pages;
-    CL_TRY(cl_fit_build(request, request->planned.order, &f->plan, err));
-    cl_run own = *run;
+    CL_TRY(cl_fit_build(request, request->planned.order, s->held, &f->plan, err));
+    cl_run own = *s->run;
     own.admission = &f->admission;
     return cl_engine_minimum(request->ctx->engine, &f->plan, &own, &f->need, err);
 }
 
+static clast_status fit_copies(search *s, uint64_t pages, fitted *f, cl_error *err)
+{
+    *f = (fitted){.need = UINT64_MAX, .copy_pages = pages > 0 ? pages : 1};
+    const clast_status status = make(s, f, err);
+    if (s->ntried < MOST_TRIED) {
+        s->tried[s->ntried].copy_pages = f->copy_pages;
+        s->tried[s->ntried].need = f->need;
+        s->tried[s->ntried++].is_bent = f->plan.is_bent;
+    }
+    return status;
+}
+
 /* The same, where it needs less than `best`; what fails is no alternative. */
-static uint64_t try_copies(cl_request *request, const cl_run *run, uint64_t pages,
-                           fitted *best)
+static uint64_t try_copies(search *s, uint64_t pages, fitted *best)
 {
     cl_error ignored = {0};
     fitted other;
-    fit_copies(request, run, pages, &other, &ignored);
+    s->held = best->plan.bytes;
+    fit_copies(s, pages, &other, &ignored);
     const uint64_t need = other.need;
     if (need < best->need) {
         const fitted worse = *best;
@@ -72,39 +99,72 @@ static uint64_t try_copies(cl_request *request, const cl_run *run, uint64_t page
     return need;
 }
 
-/* The first plan that does with a budget, else the one that needs least. `unbound`: what
- * is needed without regard to the budget, where that was planned. */
-static clast_status fit(cl_request *request, const cl_run *run, uint64_t memory,
-                        fitted *best, uint64_t *unbound, cl_error *err)
+/* The first plan that does with the budget, else the one that needs least. `unbound`:
+ * what is needed without regard to the budget, where that was planned. */
+static clast_status fit(search *s, fitted *best, uint64_t *unbound, cl_error *err)
 {
-    const uint64_t pages = free_pages(request, memory);
-    CL_TRY(fit_copies(request, run, pages, best, err));
+    const uint64_t memory = s->request->ctx->options.memory;
+    const uint64_t pages = free_pages(s->request, memory);
+    CL_TRY(fit_copies(s, pages, best, err));
     if (!best->plan.is_bent)
         *unbound = best->need;
     else if (best->need > memory)
-        *unbound = try_copies(request, run, CL_COPY_UNBOUND, best);
+        *unbound = try_copies(s, CL_COPY_UNBOUND, best);
     for (uint64_t part = 2; part <= 4 && best->need > memory; part *= 2)
-        try_copies(request, run, pages / part, best);
+        try_copies(s, pages / part, best);
     return CLAST_OK;
+}
+
+/* What is needed with copies for so many pages. */
+static uint64_t need_of(search *s, uint64_t pages, bool *is_bent)
+{
+    int i = 0;
+    while (i < s->ntried && s->tried[i].copy_pages != (pages > 0 ? pages : 1))
+        i++;
+    if (i < s->ntried) {
+        *is_bent = s->tried[i].is_bent;
+        return s->tried[i].need;
+    }
+    cl_error ignored = {0};
+    fitted f;
+    fit_copies(s, pages, &f, &ignored);
+    *is_bent = f.plan.is_bent;
+    cl_plan_fini(&f.plan);
+    return f.need;
+}
+
+static uint64_t lesser(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What fit() would come to with another budget, from the same plans. */
+static uint64_t need_with(search *s, uint64_t memory)
+{
+    bool is_bent;
+    const uint64_t pages = free_pages(s->request, memory);
+    uint64_t need = need_of(s, pages, &is_bent);
+    if (need == UINT64_MAX)
+        return need;
+    if (is_bent && need > memory)
+        need = lesser(need, need_of(s, CL_COPY_UNBOUND, &is_bent));
+    for (uint64_t part = 2; part <= 4 && need > memory; part *= 2)
+        need = lesser(need, need_of(s, pages / part, &is_bent));
+    return need;
 }
 
 /* The least figure found that a budget may be, from `least` on: with it one of its own
  * plans fits. */
-static uint64_t find_least(cl_request *request, const cl_run *run, uint64_t least,
-                           uint64_t unbound)
+static uint64_t find_least(search *s, uint64_t least, uint64_t unbound)
 {
-    const uint64_t memory = request->ctx->options.memory;
+    const uint64_t memory = s->request->ctx->options.memory;
     const bool is_refused = least > memory;
     const uint64_t most = is_refused ? cl_engine_rounded(unbound) : memory;
     uint64_t need = least;
-    for (int i = 0; i < MOST_ROUNDS && need < most && !atomic_load(run->is_canceled);
+    for (int i = 0; i < MOST_ROUNDS && need < most && !atomic_load(s->run->is_canceled);
          i++) {
         const uint64_t tried = is_refused ? cl_engine_rounded(need) : need;
-        fitted f = {.need = UINT64_MAX};
-        cl_error ignored = {0};
-        fit(request, run, tried, &f, &unbound, &ignored);
-        need = f.need;
-        cl_plan_fini(&f.plan);
+        need = need_with(s, tried);
         if (need <= tried)
             return tried;
     }
@@ -113,15 +173,16 @@ static uint64_t find_least(cl_request *request, const cl_run *run, uint64_t leas
 
 clast_status cl_fit_plan(cl_request *request, const cl_run *run, cl_error *err)
 {
-    const uint64_t memory = request->ctx->options.memory;
     uint64_t unbound = UINT64_MAX;
     fitted f = {.need = UINT64_MAX};
-    const clast_status status = fit(request, run, memory, &f, &unbound, err);
+    search s = {.request = request, .run = run};
+    const clast_status status = fit(&s, &f, &unbound, err);
     request->planned.plan = f.plan;
     request->planned.admission = f.admission;
     request->planned.least = 0;
-    if (status == CLAST_OK && (f.plan.is_bent || f.need > memory))
-        request->planned.least = find_least(request, run, f.need, unbound);
+    s.held = f.plan.bytes;
+    if (status == CLAST_OK && (f.plan.is_bent || f.need > request->ctx->options.memory))
+        request->planned.least = find_least(&s, f.need, unbound);
     request->planned.copy_pages = f.copy_pages;
     return status;
 }

@@ -7,9 +7,10 @@
 
 #include "array/request.h"
 
-/* A plan in an order, with copies put in for request->planned.copy_pages. */
-clast_status cl_fit_build(cl_request *request, cl_order_kind order, cl_plan *plan,
-                          cl_error *err);
+/* A plan in an order, with copies put in for request->planned.copy_pages, beside plans
+ * that hold so many bytes. */
+clast_status cl_fit_build(cl_request *request, cl_order_kind order, uint64_t held,
+                          cl_plan *plan, cl_error *err);
 /* Fills request->planned but for its order, which is given: a plan that fits into the
  * budget, else the one that needs least. */
 clast_status cl_fit_plan(cl_request *request, const cl_run *run, cl_error *err);

@@ -161,6 +161,7 @@ static void write_state(writer *w)
     const cl_request *r = w->request;
     const cl_tuning tuning = cl_engine_tuning(r->ctx->engine);
     write_number(w, cl_engine_free_bytes(r->ctx->engine));
+    write_number(w, tuning.is_unfused);
     write_number(w, (uint64_t)tuning.policy << 32 | (uint64_t)tuning.order << 2 |
                         (uint64_t)tuning.has_order << 1 | tuning.is_without_prefetch);
     write_text(w, r->scratch_folder);

@@ -113,6 +113,19 @@ static cl_run run_of(cl_request *request, cl_outputs *outputs)
                     .admission = &request->planned.admission};
 }
 
+/* Where planning lacks memory, plans that are kept go, and it is tried again. */
+static clast_status make_plan(cl_request *request, const cl_run *run, cl_error *err)
+{
+    cl_plan_cache *cache = &request->ctx->plans;
+    const clast_status status = cl_candidate_choose(request, run, err);
+    if (status != CLAST_EBUDGET || cache->bytes == 0)
+        return status;
+    cl_plan_cache_trim(cache, 0);
+    cl_planned_fini(&request->planned);
+    *err = (cl_error){0};
+    return cl_candidate_choose(request, run, err);
+}
+
 /* An earlier run's plan, if all that it was made for is as it was; else one is made.
  * Plans that are kept go where this one needs their memory. */
 static clast_status provide_plan(cl_request *request, cl_error *err)
@@ -128,7 +141,7 @@ static clast_status provide_plan(cl_request *request, cl_error *err)
         request->is_reused = false;
     }
     if (!request->is_reused)
-        CL_TRY(cl_candidate_choose(request, &run, err));
+        CL_TRY(make_plan(request, &run, err));
     request->is_planned = !atomic_load(&ctx->is_canceled);
     cl_plan_cache_trim(&ctx->plans, cl_engine_unused(&planned->admission));
     request->plan_seconds = cl_clock() - start;

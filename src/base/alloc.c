@@ -9,7 +9,7 @@
  * counting up.
  *
  * An arena is a list of pages whose sizes double up to 1 MiB; an allocation that does
- * not fit into the newest page opens another one. Pages come zeroed and are never
+ * not fit into the newest page opens another one, a large one a page of its own. Pages come zeroed and are never
  * reused, so nothing needs clearing. Allocating is O(1) but for new pages.
  */
 #include "base/alloc.h"
@@ -152,6 +152,7 @@ bool cl_grow_more(void *p_address, size_t *capacity, size_t need, size_t size)
 typedef struct cl_arena_page {
     struct cl_arena_page *next; /* older pages */
     void *adopted;              /* instead of data, or NULL */
+    bool is_own;                /* of one allocation */
     size_t used, size;          /* of data */
     _Alignas(16) char data[];
 } cl_arena_page;
@@ -159,13 +160,26 @@ typedef struct cl_arena_page {
 #define SMALLEST_PAGE ((size_t)4096 - sizeof(cl_arena_page) - sizeof(header))
 #define LARGEST_PAGE  ((size_t)1 << 20)
 
+/* A page of its own, of just that size, for what is as large as this. */
+#define OWN_PAGE ((size_t)64 << 10)
+
+/* In front, to be filled, or behind the newest, which has room for more. */
+static void insert(cl_arena *arena, cl_arena_page *page, bool in_front)
+{
+    cl_arena_page **const at =
+        in_front || !arena->page ? &arena->page : &arena->page->next;
+    page->next = *at;
+    *at = page;
+}
+
 static cl_arena_page *add_page(cl_arena *arena, size_t need)
 {
     size_t size = SMALLEST_PAGE, total;
-    if (arena->page)
+    const bool is_own = need >= OWN_PAGE;
+    if (arena->page && !arena->page->is_own)
         size =
             arena->page->size < LARGEST_PAGE / 2 ? 2 * arena->page->size : LARGEST_PAGE;
-    if (size < need)
+    if (is_own || size < need)
         size = need;
     if (__builtin_add_overflow(size, sizeof(cl_arena_page), &total))
         return NULL;
@@ -173,8 +187,8 @@ static cl_arena_page *add_page(cl_arena *arena, size_t need)
     if (!page)
         return NULL;
     page->size = size;
-    page->next = arena->page;
-    arena->page = page;
+    page->is_own = is_own;
+    insert(arena, page, !is_own);
     arena->bytes += total;
     return page;
 }
@@ -203,16 +217,14 @@ void *cl_arena_array(cl_arena *arena, size_t count, size_t size)
     return cl_mul_size(count, size, &bytes) ? cl_arena_alloc(arena, bytes) : NULL;
 }
 
-/* Behind the newest page, which has room for more. */
 bool cl_arena_adopt(cl_arena *arena, void *p)
 {
     cl_arena_page *page = p ? cl_calloc(1, sizeof *page) : NULL;
     if (!page)
         return !p;
     page->adopted = p;
-    cl_arena_page **const at = arena->page ? &arena->page->next : &arena->page;
-    page->next = *at;
-    *at = page;
+    page->is_own = true;
+    insert(arena, page, false);
     arena->bytes += sizeof *page + ((header *)p - 1)->bytes;
     return true;
 }

@@ -51,6 +51,8 @@ typedef struct {
     uint64_t block_bytes;  /* --block: target of a numeric tile; 0: 4 MiB */
     uint64_t budget_pages; /* orders and groups, never changes the numeric grid */
     uint64_t copy_pages;   /* the budget that copies are put in for; 0: budget_pages */
+    uint64_t room; /* bytes that planning may take, the plan included; 0: any. Decides
+                      only whether there is a plan */
     int workers;
     cl_order_kind order;
     bool is_unfused; /* every operation makes blocks: what fusion is worth */

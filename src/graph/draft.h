@@ -151,6 +151,8 @@ static inline bool cl_item_is_made(const cl_draft *d, const cl_item *it)
 
 void cl_draft_fini(cl_draft *d);
 clast_status cl_draft_nomem(cl_draft *d);
+/* CLAST_EBUDGET where what planning holds, with so many bytes more, is not to be had. */
+clast_status cl_draft_room(cl_draft *d, uint64_t more);
 
 /* The steps, in this order. */
 clast_status cl_draft_snapshot(cl_draft *d);

@@ -26,26 +26,37 @@ static clast_status too_many(cl_draft *d, const char *what, double count)
                         count, what);
 }
 
-/* What a task without operands takes while it is planned, beside its block: its draft, its
- * place in the order and what the plan keeps of it. Less than what was measured. */
-#define TASK_BYTES 48
+/* What a task without operands takes while it is planned, beside its block. */
+#define TASK_BYTES 28
 
-/* A plan whose tables alone are beyond the budget is refused before they are made: the
- * process must not grow over what it will be refused for. Small ones are left to the
- * admission of the run, which knows the exact minimum. */
-static clast_status check_tables(cl_draft *d, double tasks, double blocks)
+/* Plans that take less to be planned are made whatever the budget is, so that the run's
+ * admission can tell the exact minimum. */
+#define SMALL ((uint64_t)4 << 20)
+
+static uint64_t held(const cl_draft *d)
 {
-    const double small = 64 << 20, budget = (double)d->settings.budget_pages * CL_PAGE;
-    const double least = tasks * TASK_BYTES + blocks * sizeof(cl_block);
-    if (budget == 0 || least <= small || least <= budget)
+    return d->scratch.bytes + d->plan->arena.bytes +
+           d->item_capacity * sizeof *d->item + d->recipe_capacity * sizeof *d->recipe +
+           d->tensor_capacity * sizeof *d->tensor +
+           d->natural_capacity * sizeof *d->natural + d->aligned_capacity +
+           d->view_capacity * sizeof *d->view + d->stage_capacity * sizeof *d->stage +
+           d->walk_capacity * sizeof *d->walk + d->source_capacity * sizeof *d->source +
+           d->start_capacity * sizeof *d->operand_start +
+           d->operand_capacity * sizeof *d->operand +
+           d->block_capacity * sizeof *d->block + d->read_capacity * sizeof *d->read;
+}
+
+clast_status cl_draft_room(cl_draft *d, uint64_t more)
+{
+    const uint64_t need = held(d) + more, room = d->settings.room;
+    if (room == 0 || need <= SMALL || need <= room)
         return CLAST_OK;
     return cl_error_set(d->err, CLAST_EBUDGET,
-                        "the plan would have %.3g %s: their tables need more than "
-                        "%.0f MiB, %.0f MiB of the memory budget are free; larger "
-                        "blocks (--block, rechunk) make fewer",
-                        tasks > blocks ? tasks : blocks,
-                        tasks > blocks ? "tasks" : "blocks", least / 1048576,
-                        budget / 1048576);
+                        "the plan has more than %zu tasks on %zu blocks: making it "
+                        "needs more than %.0f MiB, %.0f MiB of the memory budget are "
+                        "free; larger blocks (--block, rechunk) make fewer",
+                        d->ntask, d->nblock, (double)need / 1048576,
+                        (double)room / 1048576);
 }
 
 clast_status cl_lower_stage(cl_draft *d, const cl_stage *stage, uint32_t recipe,
@@ -53,7 +64,7 @@ clast_status cl_lower_stage(cl_draft *d, const cl_stage *stage, uint32_t recipe,
 {
     if (stage->tasks > MOST - d->ntask)
         return too_many(d, "tasks", (double)stage->tasks + (double)d->ntask);
-    CL_TRY(check_tables(d, (double)stage->tasks + (double)d->ntask, (double)d->nblock));
+    CL_TRY(cl_draft_room(d, stage->tasks * TASK_BYTES));
     const size_t need = d->nstage + 1;
     if (!cl_grow(&d->stage, &d->stage_capacity, need, sizeof *d->stage) ||
         !cl_grow(&d->walk, &d->walk_capacity, need, sizeof *d->walk))
@@ -75,7 +86,7 @@ clast_status cl_lower_blocks(cl_draft *d, int64_t count, uint32_t *first)
 {
     if (count > MOST - (int64_t)d->nblock)
         return too_many(d, "blocks", (double)count + (double)d->nblock);
-    CL_TRY(check_tables(d, (double)d->ntask, (double)count + (double)d->nblock));
+    CL_TRY(cl_draft_room(d, (uint64_t)count * sizeof(cl_block)));
     const size_t need = d->nblock + (size_t)count;
     if (!cl_grow(&d->block, &d->block_capacity, need, sizeof *d->block))
         return cl_draft_nomem(d);
@@ -192,6 +203,8 @@ clast_status cl_lower_operand(cl_draft *d, uint32_t block, cl_mode mode)
     const size_t need = d->noperand + 1;
     if (need >= UINT32_MAX)
         return too_many(d, "operands", (double)need);
+    if (need > d->operand_capacity)
+        CL_TRY(cl_draft_room(d, need / 2 * sizeof *d->operand));
     if (!cl_grow(&d->operand, &d->operand_capacity, need, sizeof *d->operand))
         return cl_draft_nomem(d);
     d->operand[d->noperand++] = cl_operand(block, mode);

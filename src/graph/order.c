@@ -36,28 +36,36 @@ static void drop(void *address)
 }
 
 /* Cuts an array to so many elements; one that cannot be is left as it is. */
-static void cut(void *address, size_t count, size_t size)
+static void cut(void *address, size_t *capacity, size_t count, size_t size)
 {
     void *p;
     memcpy(&p, address, sizeof p);
     p = p ? cl_realloc_array(p, count, size) : NULL;
-    if (p)
-        memcpy(address, &p, sizeof p);
+    if (!p)
+        return;
+    memcpy(address, &p, sizeof p);
+    *capacity = count;
 }
 
 /* The raw arrays grow no more. */
 static void trim(cl_draft *d)
 {
-    cut(&d->operand, d->noperand + 1, sizeof *d->operand);
-    cut(&d->operand_start, d->ntask + 1, sizeof *d->operand_start);
-    cut(&d->block, d->nblock + 1, sizeof *d->block);
+    cut(&d->operand, &d->operand_capacity, d->noperand + 1, sizeof *d->operand);
+    cut(&d->operand_start, &d->start_capacity, d->ntask + 1, sizeof *d->operand_start);
+    cut(&d->block, &d->block_capacity, d->nblock + 1, sizeof *d->block);
 }
+
+/* Bytes of what prepare() makes, a task and a block; and of operands, which connect()
+ * lists. */
+enum { WALK_TASK = 17, WALK_BLOCK = 8 };
 
 static clast_status prepare(cl_order *o)
 {
     cl_draft *const d = o->d;
     cl_arena *const walk = &o->walk;
     trim(d);
+    CL_TRY(cl_draft_room(d, d->ntask * WALK_TASK + d->nblock * WALK_BLOCK +
+                                d->noperand * sizeof *o->consumer));
     o->segment = cl_arena_alloc(&d->plan->arena, sizeof *o->segment);
     o->n = (uint32_t)d->ntask;
     const size_t tasks = d->ntask + 1, blocks = d->nblock + 1;

@@ -14,10 +14,14 @@
  * with a ceiling: an estimate, but exact for trees.
  *
  * O(operands log operands); a heap whose stale entries are dropped when they surface.
+ * Where it grows beyond what planning may take, there is no such order.
  */
 #include "graph/order.h"
 
 #define MOST_PAGES ((uint64_t)1 << 48)
+
+/* Bytes of the order under construction and of what is held here, besides the heap. */
+enum { BY_TASK = 12 + 28, BY_BLOCK = 8 + 5 };
 
 typedef struct {
     uint64_t need;
@@ -56,8 +60,17 @@ static bool is_before(const entry *a, const entry *b)
     return a->need != b->need ? a->need < b->need : a->place < b->place;
 }
 
+/* Bytes, the order under construction included. */
+static uint64_t held(const greedy *g)
+{
+    return (uint64_t)g->o->n * BY_TASK + (uint64_t)g->d->nblock * BY_BLOCK +
+           g->d->noperand * sizeof *g->o->consumer + g->heap_room * sizeof *g->heap;
+}
+
 static clast_status heap_push(greedy *g, uint32_t task)
 {
+    if (g->nheap == g->heap_room)
+        CL_TRY(cl_draft_room(g->o->d, held(g) + g->heap_room / 2 * sizeof *g->heap));
     if (!cl_grow(&g->heap, &g->heap_room, g->nheap + 1, sizeof *g->heap))
         return cl_draft_nomem(g->o->d);
     const entry e = {g->need[task], g->place[task], task};
@@ -209,6 +222,7 @@ static clast_status prepare(greedy *g)
     cl_order *const o = g->o;
     cl_arena *const arena = &o->walk;
     const size_t tasks = o->n + (size_t)1, blocks = o->d->nblock + 1;
+    CL_TRY(cl_draft_room(o->d, held(g) + tasks * sizeof(entry)));
     g->place = cl_arena_array(arena, tasks, sizeof *g->place);
     g->missing = cl_arena_array(arena, tasks, sizeof *g->missing);
     g->need = cl_arena_array(arena, tasks, sizeof *g->need);
