@@ -20,6 +20,9 @@ typedef struct clast_hdf5_options {
                              CLAST_EEXIST */
     bool no_sync;         /**< leave out the fsyncs before the file appears */
     bool no_attributes;   /**< none of the inputs' attributes are carried */
+    bool resume;          /**< what is done is kept if the run fails, is canceled or
+                             killed, and the same run goes on from there; see
+                             docs/hdf5.md */
     uint64_t reserved[4]; /**< zero */
 } clast_hdf5_options;
 

@@ -44,7 +44,7 @@ static clast_status tell(clast_ctx *ctx, int n, const clast_sink *sinks,
     if (cl_turn_begin(ctx, &err) != CLAST_OK)
         return err.status;
     voice v = {ctx, write, arg};
-    if (cl_request_prepare(&request, ctx, n, sinks, NULL, &err) == CLAST_OK)
+    if (cl_request_prepare(&request, ctx, n, sinks, NULL, true, &err) == CLAST_OK)
         say(&request, &v, &err);
     cl_request_fini(&request);
     cl_turn_end(ctx, &err);

@@ -3,8 +3,9 @@
  * Keys of plans: everything that a plan, what it needs and what its run will move are a
  * function of.
  *
- *   sinks    kind, storage chunks and filters of files; not where they go: addresses and
- *            strides of buffers, names of files and datasets are the run's
+ *   sinks    kind, storage chunks and filters of files, what is stored of them already;
+ *            not where they go: addresses and strides of buffers, names of files and
+ *            datasets are the run's
  *   nodes    the expression as the walk spells it (walk.h), without the ids that the
  *            store gave its nodes: built anew, it is the same
  *   sources  their place in the source table and what the planner is told of them.
@@ -154,6 +155,13 @@ static void write_sink(writer *w, const cl_sink_facts *f, const cl_output_spec *
     write_number(w, (uint64_t)spec->shape.ndim);
     write_numbers(w, spec->shape.ndim, f->chunk);
     write_number(w, f->staging_per_chunk);
+    write_number(w, f->stored != NULL);
+    int64_t chunks = 1;
+    for (int a = 0; a < spec->shape.ndim; a++)
+        chunks *=
+            spec->shape.dim[a] > 0 ? (spec->shape.dim[a] - 1) / f->chunk[a] + 1 : 0;
+    if (f->stored)
+        write_bytes(w, f->stored, (size_t)(chunks / 8 + 1));
 }
 
 static void write_state(writer *w)

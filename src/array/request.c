@@ -159,23 +159,56 @@ static clast_status begin(cl_request *request, clast_ctx *ctx, size_t n, cl_erro
     return CLAST_OK;
 }
 
+static bool may_be_resumed(const cl_request *request)
+{
+    for (size_t i = 0; i < request->nspec; i++)
+        if (request->spec[i].identity)
+            return true;
+    return false;
+}
+
+/* What an earlier run left is looked for before the plan is made, which leaves out what
+ * is stored. Comparing checksums may take long: the lock is let go. */
+static clast_status resume(cl_request *request, cl_error *err)
+{
+    clast_ctx *ctx = request->ctx;
+    clast_status status;
+    CL_TRY(cl_request_identify(request, err));
+    if (request->is_dry) {
+        status = cl_outputs_look(&request->outputs, request->nspec, request->spec, err);
+    } else {
+        cl_ctx_unlock(ctx);
+        status = cl_outputs_begin(&request->outputs, request->nspec, request->spec,
+                                  &ctx->log, err);
+        cl_mutex_lock(ctx->lock);
+    }
+    for (uint32_t i = 0; i < request->nsink && status == CLAST_OK; i++)
+        if (request->run_sink[i].spec)
+            request->facts[i].stored =
+                cl_outputs_stored(request->outputs, request->run_sink[i].output);
+    return status;
+}
+
 /* With all sinks settled. */
 static clast_status plan(cl_request *request, cl_error *err)
 {
     CL_TRY(settle_scratch(request, err));
     CL_TRY(gather_sources(request, err));
+    if (may_be_resumed(request))
+        CL_TRY(resume(request, err));
     return provide_plan(request, err);
 }
 
 clast_status cl_request_prepare(cl_request *request, clast_ctx *ctx, int n,
                                 const clast_sink *sinks, cl_persisted **persist,
-                                cl_error *err)
+                                bool is_dry, cl_error *err)
 {
     *request = (cl_request){.ctx = ctx};
     if (n < 0 || (n > 0 && !sinks))
         return cl_error_set(err, CLAST_EVALUE, "compute: %d sinks%s", n,
                             sinks ? "" : ", but NULL in their place");
     CL_TRY(begin(request, ctx, (size_t)n, err));
+    request->is_dry = is_dry;
     for (int i = 0; i < n; i++)
         CL_TRY(prepare_sink(request, &sinks[i], persist, err));
     CL_TRY(cl_sinks_check_overlap(ctx, n, sinks, err));
@@ -228,9 +261,10 @@ clast_status cl_request_predict(cl_request *request, cl_error *err)
 clast_status cl_request_run(cl_request *request, cl_error *err)
 {
     clast_ctx *ctx = request->ctx;
-    cl_outputs *outputs = NULL;
+    cl_outputs *outputs = request->outputs;
     const double start = cl_clock();
-    if (request->nspec > 0)
+    request->outputs = NULL;
+    if (request->nspec > 0 && !outputs)
         CL_TRY(
             cl_outputs_begin(&outputs, request->nspec, request->spec, &ctx->log, err));
     const cl_run run = run_of(request, outputs);
@@ -259,6 +293,8 @@ void cl_request_fini(cl_request *request)
     give_back_plan(request); /* while what it is bound to is still there */
     for (uint32_t i = 0; i < request->nheld; i++)
         cl_node_drop(request->ctx, request->facts[i].node);
+    cl_outputs_abort(request->outputs);
+    cl_free(request->identity);
     cl_free(request->spec);
     cl_free(request->facts);
     cl_free(request->run_sink);

@@ -31,17 +31,23 @@ typedef struct {
     const char *scratch_folder;
     double plan_seconds;
     bool in_background;
+    bool is_dry;         /* nothing will run */
+    char *identity;      /* what run it is, where it may be resumed */
+    cl_outputs *outputs; /* begun before the plan, where it may be resumed */
     clast_stats stats;
 } cl_request;
 
-/* persist: of the only sink, into it; NULL: as the sinks say. */
+/* persist: of the only sink, into it; NULL: as the sinks say. is_dry: it will not run.
+ * Where it may be resumed and will run, its files are begun, with the lock let go. */
 clast_status cl_request_prepare(cl_request *request, clast_ctx *ctx, int n,
                                 const clast_sink *sinks, cl_persisted **persist,
-                                cl_error *err);
+                                bool is_dry, cl_error *err);
 /* Fills n datasets of a copy, from number `first` on, with these nodes. */
 clast_status cl_request_prepare_copy(cl_request *request, clast_ctx *ctx,
                                      struct cl_copy *copy, size_t first, size_t n,
                                      const cl_node_id *nodes, cl_error *err);
+/* identity.c: the text that outputs which may be resumed get. */
+clast_status cl_request_identify(cl_request *request, cl_error *err);
 clast_status cl_request_predict(cl_request *request, cl_error *err);
 clast_status cl_request_run(cl_request *request, cl_error *err);
 void cl_request_fini(cl_request *request);

@@ -151,6 +151,7 @@ static clast_status settle(clast_ctx *ctx, const clast_sink *sink, cl_output_spe
                              .shape = node->shape,
                              .overwrite = o->overwrite,
                              .no_sync = o->no_sync,
+                             .identity = o->resume ? "" : NULL, /* known later */
                              .is_canceled = &ctx->is_canceled};
     CL_TRY(settle_filters(o, &h, spec, err));
     CL_TRY(settle_attributes(ctx, sink, o, spec, err));

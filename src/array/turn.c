@@ -81,7 +81,7 @@ bool cl_turn_run(clast_ctx *ctx, int n, const clast_sink *sinks, cl_persisted **
 {
     cl_request request;
     const bool is_ready =
-        cl_request_prepare(&request, ctx, n, sinks, persist, err) == CLAST_OK;
+        cl_request_prepare(&request, ctx, n, sinks, persist, false, err) == CLAST_OK;
     if (is_ready) {
         const uint64_t before = ctx->least_read;
         request.in_background = ctx->current;

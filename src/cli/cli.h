@@ -50,7 +50,8 @@ typedef struct {
     int gzip; /* as in clast_hdf5_options */
     int nrule;
     chunk_rule rule[MAX_RULES];
-    bool overwrite, raw, explain, stats, progress, quiet, no_sync, no_attrs, json;
+    bool overwrite, raw, explain, stats, progress, quiet, no_sync, no_attrs, json,
+        resume;
     const char *stats_file; /* JSON; NULL: text on stderr */
     const char *trace_file, *graph_file;
 } cli_options;

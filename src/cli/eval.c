@@ -50,6 +50,9 @@ static const char help[] =
     "                      one second)\n"
     "  --quiet             no messages but errors\n"
     "  --no-sync           skip the fsyncs\n"
+    "  --resume            keep what is done when the run is interrupted, fails or is "
+    "killed;\n"
+    "                      the same command goes on from there\n"
     "\n"
     "CLAST_MEMORY, CLAST_WORKERS and CLAST_SCRATCH stand for options that are not "
     "given.\n"
@@ -200,7 +203,8 @@ static int store(job *j)
                                      .gzip = j->o.gzip,
                                      .overwrite = j->o.overwrite,
                                      .no_sync = j->o.no_sync,
-                                     .no_attributes = j->o.no_attrs};
+                                     .no_attributes = j->o.no_attrs,
+                                     .resume = j->o.resume};
     for (int i = 0; i < j->o.nout; i++) {
         const place *out = &j->o.out[i];
         if (j->o.nchunk > 0 && clast_ndim(j->result[i]) != j->o.nchunk) {

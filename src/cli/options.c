@@ -238,6 +238,12 @@ static int set_no_sync(cli_options *o, const char *option, char *value)
     return EXIT_DONE;
 }
 
+static int set_resume(cli_options *o, const char *option, char *value)
+{
+    o->resume = true;
+    return EXIT_DONE;
+}
+
 /* ---- names and places ---- */
 
 static bool is_name(const char *text, size_t n)
@@ -363,6 +369,7 @@ static const struct {
     {"--quiet", RUNS, FLAG, set_quiet},
     {"--no-sync", RUNS, FLAG, set_no_sync},
     {"--no-attrs", EVAL, FLAG, set_no_attrs},
+    {"--resume", EVAL, FLAG, set_resume},
     {"--json", INFO, FLAG, set_json},
 };
 
@@ -458,6 +465,10 @@ static int check_eval(cli_options *o)
     if ((o->program == NULL) == (o->program_file == NULL)) {
         complain(o->program == NULL ? "eval: the program is missing"
                                     : "eval: there is a program and -f as well");
+        return EXIT_WRONG;
+    }
+    if (o->resume && o->nout == 0) {
+        complain("--resume: without --out nothing is kept");
         return EXIT_WRONG;
     }
     if (o->trace_file != NULL && (o->explain || o->graph_file != NULL)) {

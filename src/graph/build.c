@@ -3,9 +3,9 @@
  * From nodes to a plan: the steps of draft.h one after another, then the tables moved
  * into the plan's arena and hashed.
  *
- * The hash covers what decides the plan: the items (with inputs as item numbers, so
- * that the store's history does not matter), the facts of sources and sinks and the
- * settings. Two runs with equal hashes have equal plans.
+ * The hash covers what decides the plan: the program (identify.c), the places of its
+ * sources, what is stored already, and the settings. Two runs with equal hashes have
+ * equal plans.
  */
 #include "graph/build.h"
 
@@ -29,88 +29,19 @@ void cl_draft_fini(cl_draft *d)
         cl_free(owned[i]);
 }
 
-static uint64_t mix_numbers(uint64_t h, int n, const int64_t *v)
-{
-    for (int i = 0; i < n; i++)
-        h = cl_hash_mix(h, (uint64_t)v[i]);
-    return h;
-}
-
-static uint64_t hash_user(uint64_t h, const cl_user *u)
-{
-    for (const char *c = u->name; *c; c++)
-        h = cl_hash_mix(h, (uint64_t)*c);
-    h = cl_hash_mix(h, (uint64_t)u->version << 32 | (uint64_t)u->pure << 3 |
-                           (uint64_t)u->is_task << 2 | (uint64_t)u->is_fold << 1 |
-                           u->has_finish);
-    h = cl_hash_mix(cl_hash_mix(cl_hash_mix(h, u->workspace), u->axes),
-                    (uint64_t)u->cost);
-    h = mix_numbers(h, u->space.ndim, u->space.dim);
-    if (u->chunk)
-        h = mix_numbers(h, u->space.ndim, u->chunk);
-    for (uint32_t i = 0; i < u->ninput; i++) {
-        const cl_user_input *const in = &u->input[i];
-        h = cl_hash_mix(h, (uint64_t)in->dtype << 16 | (uint64_t)in->pad << 8 |
-                               in->access);
-        h = cl_hash_mix(cl_hash_mix(h, in->value.u64), (uint64_t)in->shape.ndim);
-        h = mix_numbers(h, in->shape.ndim, in->shape.dim);
-        if (in->before)
-            h = mix_numbers(h, in->shape.ndim, in->before);
-        if (in->after)
-            h = mix_numbers(h, in->shape.ndim, in->after);
-    }
-    for (uint32_t i = 0; i < u->noutput; i++)
-        h = mix_numbers(cl_hash_mix(h, u->output[i].dtype), u->output[i].shape.ndim,
-                        u->output[i].shape.dim);
-    return h;
-}
-
-static uint64_t hash_source(uint64_t h, const cl_source_facts *f)
-{
-    if (f->user)
-        return hash_user(h, f->user);
-    const int n = f->shape.ndim;
-    h = cl_hash_mix(h, (uint64_t)f->dtype << 32 | (uint64_t)n << 8 |
-                           (uint64_t)f->is_memory << 4 | (uint64_t)f->has_chunks << 3 |
-                           (uint64_t)f->is_filtered << 2 | (uint64_t)f->is_slow << 1 |
-                           (f->tiles != NULL));
-    h = mix_numbers(h, n, f->shape.dim);
-    if (f->is_memory)
-        h = mix_numbers(h, n, f->stride);
-    if (f->has_chunks)
-        h = mix_numbers(h, n, f->chunk);
-    for (int a = 0; f->tiles && a < n; a++) {
-        const cl_axis *const x = &f->tiles->axis[a];
-        h = cl_hash_mix(cl_hash_mix(h, (uint64_t)x->count), (uint64_t)x->size);
-        h = x->cuts ? mix_numbers(h, (int)x->count, x->cuts) : h;
-    }
-    return cl_hash_mix(cl_hash_mix(h, f->staging_per_chunk), f->staging_fixed);
-}
-
+/* What the program's number leaves open: which sources these are, and all that decides how
+ * rather than what. */
 static uint64_t hash_all(const cl_draft *d)
 {
-    uint64_t h =
-        cl_hash_mix(cl_hash_mix(0, d->settings.block_bytes), d->settings.budget_pages);
-    h = cl_hash_mix(cl_hash_mix(h, d->settings.copy_pages),
-                    (uint64_t)d->settings.workers);
-    h = cl_hash_mix(h, d->settings.is_unfused);
-    for (size_t i = 0; i < d->nitem; i++) {
-        const cl_item *const it = &d->item[i];
-        h = cl_node_hash(&it->node, h);
-        for (uint32_t k = 0; k < it->node.nin; k++)
-            h = cl_hash_mix(h, it->in[k]);
-    }
-    for (uint32_t s = 0; s < d->nfact; s++)
-        if (d->is_read[s] || d->fact[s].user)
-            h = hash_source(cl_hash_mix(h, s), &d->fact[s]);
-    for (uint32_t s = 0; s < d->nsink; s++) {
-        const cl_sink_facts *const f = &d->sink[s];
-        h = cl_hash_mix(cl_hash_mix(h, d->sink_item[s]),
-                        (uint64_t)f->is_memory << 1 | f->is_persist);
-        if (!f->is_memory && !f->is_persist)
-            h = mix_numbers(h, d->item[d->sink_item[s]].node.shape.ndim, f->chunk);
-        h = cl_hash_mix(h, f->staging_per_chunk);
-    }
+    const cl_plan_settings *const o = &d->settings;
+    uint64_t h = cl_hash_mix(cl_hash_mix(d->program, o->budget_pages), o->copy_pages);
+    h = cl_hash_mix(h, (uint64_t)o->workers << 8 | (uint64_t)o->order);
+    for (uint32_t i = 0; i < d->nused; i++)
+        h = cl_hash_mix(h, d->used[i]);
+    for (uint32_t s = 0; s < d->nsink; s++)
+        if (d->sink[s].stored)
+            h = cl_hash_mix(h, cl_sink_hash_stored(
+                                   &d->sink[s], &d->item[d->sink_item[s]].node.shape));
     return h;
 }
 
@@ -164,8 +95,8 @@ clast_status cl_plan_build(cl_plan *plan, const cl_nodes *nodes, uint32_t nsourc
                            cl_error *err)
 {
     static clast_status (*const steps[])(cl_draft * d) = {
-        cl_draft_snapshot, cl_draft_fuse,  cl_draft_windows,
-        cl_draft_lower,    cl_draft_order, publish};
+        cl_draft_snapshot, cl_draft_identify, cl_draft_fuse, cl_draft_windows,
+        cl_draft_lower,    cl_draft_order,    publish};
     *plan = (cl_plan){0};
     cl_draft d = {.plan = plan,
                   .nodes = nodes,

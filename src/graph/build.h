@@ -36,6 +36,8 @@ typedef struct {
     bool is_persist;            /* its blocks stay: no STORE stage */
     int64_t chunk[CL_MAXDIM];   /* storage chunks of an HDF5 output */
     uint64_t staging_per_chunk; /* bytes a chunk needs while it is filtered */
+    const uint8_t *stored; /* HDF5: a bit a chunk, in C order: what is there already
+                                   and needs no task; NULL: nothing */
 } cl_sink_facts;
 
 /* Candidates for the order of tasks. None changes what is computed. */
@@ -65,6 +67,16 @@ clast_status cl_plan_build(cl_plan *plan, const cl_nodes *nodes, uint32_t nsourc
                            const cl_source_facts *sources, uint32_t nsink,
                            const cl_sink_facts *sinks, const cl_plan_settings *settings,
                            cl_error *err);
+
+/* A number for what decides the bits of a run's results: the expressions, the facts of
+ * what they read, the chunks they are stored in and the size of blocks; not which sources
+ * these are. used: nsource places, gets the sources' indices in the order in which the
+ * number counts them. */
+clast_status cl_program_identify(const cl_nodes *nodes, uint32_t nsource,
+                                 const cl_source_facts *sources, uint32_t nsink,
+                                 const cl_sink_facts *sinks, uint64_t block_bytes,
+                                 uint64_t *program, uint32_t *used, uint32_t *nused,
+                                 cl_error *err);
 
 /* For a persisted sink: the tensor that holds it (its tiles are those blocks). */
 uint32_t cl_plan_sink_tensor(const cl_plan *plan, uint32_t sink);

@@ -95,6 +95,8 @@ typedef struct {
     bool is_mirrored; /* MAP: tile (i, j) goes with tile (j, i) */
     uint32_t sibling; /* next stage that reads the same tiles; CL_NONE */
     int64_t group[2]; /* GEMM: tiles of a super-tile along rows and columns */
+    const uint8_t
+        *done; /* STORE: by task, whether its unit is stored already; or NULL */
 } cl_walk;
 
 typedef struct {
@@ -106,6 +108,8 @@ typedef struct {
     cl_plan_settings settings;
     cl_error *err;
     cl_arena scratch;
+    uint64_t program; /* identify.c: the program's number, and its sources by number */
+    uint32_t nused, *used;
 
     cl_item *item;
     size_t nitem, item_capacity;
@@ -156,6 +160,7 @@ clast_status cl_draft_room(cl_draft *d, uint64_t more);
 
 /* The steps, in this order. */
 clast_status cl_draft_snapshot(cl_draft *d);
+clast_status cl_draft_identify(cl_draft *d);
 clast_status cl_draft_fuse(cl_draft *d);
 clast_status cl_draft_windows(cl_draft *d);
 clast_status cl_draft_lower(cl_draft *d);
@@ -269,5 +274,10 @@ clast_status cl_lower_fold(cl_draft *d, cl_recipe *recipe);
 clast_status cl_lower_gemm(cl_draft *d, cl_recipe *recipe);
 clast_status cl_lower_svd(cl_draft *d, cl_recipe *recipe);
 clast_status cl_lower_store(cl_draft *d, uint32_t sink);
+
+/* stored.c: marks the tasks of a store whose units are there; a number for what is. */
+clast_status cl_lower_stored(cl_draft *d, uint32_t sink, const cl_grid *units,
+                             uint32_t stage);
+uint64_t cl_sink_hash_stored(const cl_sink_facts *sink, const cl_shape *shape);
 
 #endif

@@ -236,6 +236,7 @@ clast_status cl_lower_store(cl_draft *d, uint32_t sink)
     if (!s.view)
         return cl_draft_nomem(d);
     CL_TRY(cl_lower_stage(d, &s, CL_NONE, &stage));
+    CL_TRY(cl_lower_stored(d, sink, &units, stage));
     const cl_map identity = cl_map_identity(it->node.shape.ndim);
     bool aligned, whole, found;
     CL_TRY(cl_draft_natural(d, item, &identity, &it->node.shape, &natural, &aligned,

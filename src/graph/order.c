@@ -85,6 +85,13 @@ static clast_status prepare(cl_order *o)
     return CLAST_OK;
 }
 
+static bool is_store_to_do(const cl_order *o, uint32_t task)
+{
+    const cl_walk *const w = &o->d->walk[o->stage[task]];
+    return o->d->stage[o->stage[task]].kind == CL_STAGE_STORE &&
+           !(w->done && w->done[task - w->first]);
+}
+
 /* Marks what is needed, backwards; on the way finds the producer of each block and counts
  * its readers. */
 static void sweep(cl_order *o)
@@ -94,7 +101,7 @@ static void sweep(cl_order *o)
     for (uint32_t t = o->n; t-- > 0;) {
         const uint32_t *const begin = d->operand + d->operand_start[t];
         const uint32_t *const end = d->operand + d->operand_start[t + 1];
-        bool is_live = d->stage[o->stage[t]].kind == CL_STAGE_STORE;
+        bool is_live = is_store_to_do(o, t);
         for (const uint32_t *p = end; p-- > begin;) { /* outputs come last, mostly */
             const uint32_t b = cl_operand_block(*p);
             if (cl_operand_reads(*p))

@@ -100,6 +100,13 @@ static int folder_length(const char *target)
     return n > 0 ? (int)n : 0; /* 0 for the root, whose name is "" then */
 }
 
+char *cl_atomic_file_beside(const char *target, const char *suffix)
+{
+    char name[NAME_ROOM];
+    short_name(target, name);
+    return format("%.*s/.%s%s", folder_length(target), target, name, suffix);
+}
+
 static bool choose_names(cl_atomic_file *f)
 {
     char host[HOST_ROOM], name[NAME_ROOM];
@@ -111,7 +118,7 @@ static bool choose_names(cl_atomic_file *f)
     const int n = folder_length(f->target);
     f->temp = format("%.*s/.%s.%s.%ld.%016" PRIx64 TEMP_SUFFIX, n, f->target, name,
                      host, (long)getpid(), number);
-    char *lock = format("%.*s/.%s" LOCK_SUFFIX, n, f->target, name);
+    char *lock = cl_atomic_file_beside(f->target, LOCK_SUFFIX);
     if (!f->temp || !lock) {
         cl_free(lock);
         return false;
@@ -352,26 +359,53 @@ clast_status cl_atomic_file_empty(cl_atomic_file *file, cl_error *err)
     return make_temp(file, false, err);
 }
 
-static clast_status begin(cl_atomic_file *f, const char *path, cl_error *err)
+static clast_status begin(cl_atomic_file *f, const char *path, bool is_locked,
+                          cl_error *err)
 {
     f->file = cl_strdup(path);
     if (!f->file)
         return no_memory(err);
     CL_TRY(cl_atomic_file_resolve(path, &f->target, &f->existed, err));
-    CL_TRY(lock_target(f, err));
-    sweep(f);
+    if (is_locked) {
+        CL_TRY(lock_target(f, err));
+        sweep(f);
+    }
     if (f->existed && stat(f->target, &f->before) != 0)
         return fail_errno(f->file, "reading failed", errno, err);
     return CLAST_OK;
 }
 
-clast_status cl_atomic_file_begin(cl_atomic_file *file, const char *path, cl_error *err)
+static clast_status begin_or_abort(cl_atomic_file *file, const char *path,
+                                   bool is_locked, cl_error *err)
 {
     *file = (cl_atomic_file){.lock_fd = -1};
-    const clast_status status = begin(file, path, err);
+    const clast_status status = begin(file, path, is_locked, err);
     if (status != CLAST_OK)
         cl_atomic_file_abort(file);
     return status;
+}
+
+clast_status cl_atomic_file_begin(cl_atomic_file *file, const char *path, cl_error *err)
+{
+    return begin_or_abort(file, path, true, err);
+}
+
+clast_status cl_atomic_file_look(cl_atomic_file *file, const char *path, cl_error *err)
+{
+    return begin_or_abort(file, path, false, err);
+}
+
+clast_status cl_atomic_file_rename(cl_atomic_file *f, char *name, bool is_there,
+                                   cl_error *err)
+{
+    const int error = is_there ? 0 : cl_sys_rename(f->temp, name);
+    if (error) {
+        cl_free(name);
+        return fail_errno(f->file, "renaming its temporary file failed", error, err);
+    }
+    cl_free(f->temp);
+    f->temp = name;
+    return CLAST_OK;
 }
 
 static void release(cl_atomic_file *f)
@@ -387,6 +421,11 @@ void cl_atomic_file_abort(cl_atomic_file *file)
 {
     if (file->temp)
         unlink(file->temp);
+    release(file);
+}
+
+void cl_atomic_file_leave(cl_atomic_file *file)
+{
     release(file);
 }
 
@@ -406,7 +445,7 @@ clast_status cl_atomic_file_sync(cl_atomic_file *f, bool is_synced, cl_error *er
     return is_synced ? sync_path(f, f->temp, 0, "fsync failed", err) : CLAST_OK;
 }
 
-static bool is_as_before(const cl_atomic_file *f)
+bool cl_atomic_file_is_as_before(const cl_atomic_file *f)
 {
     struct stat now;
     const struct stat *b = &f->before;
@@ -417,20 +456,20 @@ static bool is_as_before(const cl_atomic_file *f)
            now.st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-static clast_status sync_folder(const cl_atomic_file *f, cl_error *err)
+clast_status cl_atomic_file_sync_folder(const cl_atomic_file *f, const char *what,
+                                        cl_error *err)
 {
     char *folder = format("%.*s/", folder_length(f->target), f->target);
     if (!folder)
         return no_memory(err);
-    const clast_status status = sync_path(
-        f, folder, O_DIRECTORY, "it is in place, but fsync of its folder failed", err);
+    const clast_status status = sync_path(f, folder, O_DIRECTORY, what, err);
     cl_free(folder);
     return status;
 }
 
 clast_status cl_atomic_file_publish(cl_atomic_file *f, bool is_synced, cl_error *err)
 {
-    if (!is_as_before(f))
+    if (!cl_atomic_file_is_as_before(f))
         return cl_error_set(
             err, CLAST_EIO,
             "%s was changed by somebody else during the run; it is left "
@@ -439,7 +478,10 @@ clast_status cl_atomic_file_publish(cl_atomic_file *f, bool is_synced, cl_error 
     const int error = cl_sys_rename(f->temp, f->target);
     if (error)
         return fail_errno(f->file, "renaming the finished file failed", error, err);
-    const clast_status status = is_synced ? sync_folder(f, err) : CLAST_OK;
+    const clast_status status =
+        is_synced ? cl_atomic_file_sync_folder(
+                        f, "it is in place, but fsync of its folder failed", err)
+                  : CLAST_OK;
     release(f);
     return status;
 }

@@ -40,6 +40,12 @@ typedef struct {
 clast_status cl_atomic_file_resolve(const char *file, char **target, bool *exists,
                                     cl_error *err);
 
+/* ".NAME" + suffix in the target's folder, to be freed with cl_free; NULL: no memory. */
+char *cl_atomic_file_beside(const char *target, const char *suffix);
+
+/* What the path stands for, without a lock and without a temporary file: nothing can be
+ * done with it but abort. */
+clast_status cl_atomic_file_look(cl_atomic_file *file, const char *path, cl_error *err);
 /* Takes the lock, sweeps the folder, chooses the temporary name. The temporary file
  * does not exist yet; where the target does, one of the next two makes it. */
 clast_status cl_atomic_file_begin(cl_atomic_file *file, const char *path,
@@ -48,6 +54,16 @@ clast_status cl_atomic_file_begin(cl_atomic_file *file, const char *path,
 clast_status cl_atomic_file_copy(cl_atomic_file *file, cl_error *err);
 clast_status cl_atomic_file_empty(cl_atomic_file *file, cl_error *err);
 
+/* Another name for the temporary file, which is given away: one that is not swept. The
+ * file is renamed, or it is there already. */
+clast_status cl_atomic_file_rename(cl_atomic_file *file, char *name, bool is_there,
+                                   cl_error *err);
+/* Whether the target is what it was at begin. */
+bool cl_atomic_file_is_as_before(const cl_atomic_file *file);
+/* fsync of its folder; `what` is said where that fails. */
+clast_status cl_atomic_file_sync_folder(const cl_atomic_file *file, const char *what,
+                                        cl_error *err);
+
 /* fsync of the temporary file, unless is_synced is false. */
 clast_status cl_atomic_file_sync(cl_atomic_file *file, bool is_synced, cl_error *err);
 /* Renames. Refused where the target is not what it was at begin. Frees on success. */
@@ -55,5 +71,7 @@ clast_status cl_atomic_file_publish(cl_atomic_file *file, bool is_synced,
                                     cl_error *err);
 /* Removes what was made and frees. */
 void cl_atomic_file_abort(cl_atomic_file *file);
+/* Frees, and lets the temporary file be. */
+void cl_atomic_file_leave(cl_atomic_file *file);
 
 #endif

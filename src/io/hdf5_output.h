@@ -14,6 +14,7 @@
 
 #include "io/atomic_file.h"
 #include "io/filters.h"
+#include "io/journal.h"
 #include "io/store.h"
 
 typedef struct {
@@ -28,6 +29,7 @@ typedef struct {
     int64_t chunk[CL_MAXDIM], grid[CL_MAXDIM], chunks;
     cl_filters filters;
     _Atomic unsigned char *written; /* a bit a chunk */
+    unsigned char *taken; /* likewise: chunks of an earlier attempt; NULL: none */
     _Atomic int64_t missing;
     int lost_attributes; /* that could not be copied */
     int lost_scales;     /* of axes with a name */
@@ -41,6 +43,11 @@ typedef struct {
     uint64_t bytes;
     bool is_synced;
     _Atomic uint64_t unsynced;
+    cl_journal *journal; /* of one that can be resumed; NULL otherwise */
+    bool is_logged;      /* its chunks are in the journal, not only their places */
+    char *journal_name;
+    bool is_kept;      /* it is an earlier attempt's: not to be removed */
+    bool is_published; /* by an earlier attempt: nothing is left to do */
 } cl_output_file;
 
 struct cl_outputs {
@@ -57,6 +64,8 @@ clast_status cl_output_settle(cl_output *o, const cl_output_spec *spec, cl_error
 /* Begins the temporary file of one that exists: as a copy of it, or empty where nothing
  * but what is replaced is in it. */
 clast_status cl_output_file_prepare(cl_outputs *outputs, size_t file, cl_error *err);
+/* Readies a file whose datasets are made for positioned writes. */
+clast_status cl_output_file_continue(cl_outputs *outputs, size_t file, cl_error *err);
 /* CLAST_EIO, or what the file's error means, with this text and the reason. */
 clast_status cl_output_fail(const cl_output_file *f, cl_error *err, const char *format,
                             ...) __attribute__((format(printf, 3, 4)));
@@ -70,5 +79,36 @@ clast_status cl_copy_outputs_begin(cl_outputs *outputs, size_t n,
 clast_status cl_copy_put(cl_output *o, const cl_output_file *f, const cl_box *box,
                          const void *data, uint64_t *stored, cl_error *err);
 clast_status cl_copy_outputs_end(cl_outputs *outputs, cl_error *err);
+
+/* hdf5_put.c: the whole chunk of this number, its part within the array. */
+cl_box cl_output_chunk(const cl_output *o, int64_t index, cl_box *part);
+/* A chunk that an earlier attempt stored: marked, and nothing else is to be done. */
+bool cl_output_take(cl_output *o, int64_t index);
+bool cl_output_is_taken(const cl_output *o, int64_t index);
+/* Writes a compressed chunk into the file. */
+clast_status cl_output_write_chunk(const cl_output *o, cl_output_file *f,
+                                   const cl_box *chunk, uint32_t mask,
+                                   const void *bytes, uint64_t size, cl_error *err);
+
+/* hdf5_resume.c. Before any file is touched: what an earlier run left of this target is
+ * refused, or the run's own. */
+clast_status cl_resume_check(const cl_output_spec *spec, const char *target,
+                             bool *is_published, cl_error *err);
+/* Begins a file, or goes on with it. is_dry: only what is stored is found out. */
+clast_status cl_resume_begin(cl_outputs *outputs, size_t file, bool is_dry,
+                             cl_error *err);
+/* Chunks that were stored: their places, or the chunk itself. */
+clast_status cl_resume_note(const cl_outputs *outputs, const cl_output *o,
+                            const cl_box *box, const cl_box *part, int64_t index,
+                            const void *data, cl_error *err);
+clast_status cl_resume_log(const cl_outputs *outputs, const cl_output *o, int64_t index,
+                           uint32_t mask, const void *bytes, uint64_t size,
+                           cl_error *err);
+/* All files are complete under their temporary names. */
+clast_status cl_resume_finish(cl_outputs *outputs, cl_error *err);
+/* The end: of a file that failed, or whose turn to be published did not come, the
+ * progress is kept where there is any. */
+void cl_resume_leave(cl_outputs *outputs, size_t file);
+void cl_resume_done(cl_outputs *outputs);
 
 #endif

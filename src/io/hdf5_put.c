@@ -37,7 +37,7 @@ static uint64_t align(uint64_t bytes)
  */
 
 static clast_status add_output(cl_outputs *outputs, const cl_output_spec *spec,
-                               cl_error *err)
+                               bool is_dry, cl_error *err)
 {
     cl_output *o = &outputs->output[outputs->n];
     char *target;
@@ -66,22 +66,43 @@ static clast_status add_output(cl_outputs *outputs, const cl_output_spec *spec,
     outputs->file[f].fd = -1;
     outputs->file[f].is_synced = !spec->no_sync;
     outputs->nfile++;
-    return cl_atomic_file_begin(&outputs->file[f].atomic, spec->file, err);
+    return is_dry ? cl_atomic_file_look(&outputs->file[f].atomic, spec->file, err)
+                  : cl_atomic_file_begin(&outputs->file[f].atomic, spec->file, err);
 }
 
 static clast_status begin(cl_outputs *outputs, size_t n, const cl_output_spec *specs,
-                          cl_error *err)
+                          bool is_dry, cl_error *err)
 {
     outputs->output = cl_calloc(n, sizeof *outputs->output);
     outputs->file = cl_calloc(n, sizeof *outputs->file);
     if (!outputs->output || !outputs->file)
         return cl_error_set(err, CLAST_ENOMEM, "no memory for %zu outputs", n);
     for (size_t i = 0; i < n; i++)
-        CL_TRY(add_output(outputs, &specs[i], err));
-    for (size_t f = 0; f < outputs->nfile; f++) {
-        CL_TRY(cl_output_file_prepare(outputs, f, err));
-        CL_TRY(cl_output_file_begin(outputs, f, err));
+        CL_TRY(add_output(outputs, &specs[i], is_dry, err));
+    for (size_t f = 0; f < outputs->nfile; f++)
+        CL_TRY(cl_resume_begin(outputs, f, is_dry, err));
+    return CLAST_OK;
+}
+
+static clast_status begin_all(cl_outputs **outputs, size_t n,
+                              const cl_output_spec *specs, const cl_log *log,
+                              bool is_dry, cl_error *err)
+{
+    *outputs = NULL;
+    cl_outputs *o = cl_calloc(1, sizeof *o);
+    if (!o)
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for outputs");
+    cl_hdf5_hold();
+    if (log)
+        o->log = *log;
+    const bool is_part = n > 0 && specs[0].into;
+    const clast_status status = is_part ? cl_copy_outputs_begin(o, n, specs, err)
+                                        : begin(o, n, specs, is_dry, err);
+    if (status != CLAST_OK) {
+        cl_outputs_abort(o);
+        return status;
     }
+    *outputs = o;
     return CLAST_OK;
 }
 
@@ -110,21 +131,20 @@ clast_status cl_outputs_begin(cl_outputs **outputs, size_t n,
     const bool is_part = n > 0 && specs[0].into;
     if (!is_part)
         CL_TRY(cl_outputs_check(n, specs, err));
-    cl_outputs *o = cl_calloc(1, sizeof *o);
-    if (!o)
-        return cl_error_set(err, CLAST_ENOMEM, "no memory for outputs");
-    cl_hdf5_hold();
-    if (log)
-        o->log = *log;
-    const clast_status status =
-        is_part ? cl_copy_outputs_begin(o, n, specs, err) : begin(o, n, specs, err);
-    if (status != CLAST_OK) {
-        cl_outputs_abort(o);
-        return status;
-    }
-    report_losses(o);
-    *outputs = o;
+    CL_TRY(begin_all(outputs, n, specs, log, false, err));
+    report_losses(*outputs);
     return CLAST_OK;
+}
+
+clast_status cl_outputs_look(cl_outputs **outputs, size_t n,
+                             const cl_output_spec *specs, cl_error *err)
+{
+    return begin_all(outputs, n, specs, NULL, true, err);
+}
+
+const unsigned char *cl_outputs_stored(const cl_outputs *outputs, size_t index)
+{
+    return outputs->output[index].taken;
 }
 
 /* --- put -----------------------------------------------------------------------------
@@ -184,6 +204,20 @@ static cl_box unit_chunk(const unit_walk *w, cl_box *part, int64_t *index)
     return chunk;
 }
 
+cl_box cl_output_chunk(const cl_output *o, int64_t index, cl_box *part)
+{
+    const cl_box whole = cl_box_whole(&o->spec.shape);
+    cl_box chunk = {.ndim = whole.ndim};
+    for (int a = chunk.ndim - 1; a >= 0; a--) {
+        chunk.lo[a] = index % o->grid[a] * o->chunk[a];
+        chunk.n[a] = o->chunk[a];
+        index /= o->grid[a];
+    }
+    if (!cl_box_intersect(&chunk, &whole, part))
+        *part = chunk; /* rank 0 */
+    return chunk;
+}
+
 static clast_status check_unit(const cl_output *o, const cl_box *box, cl_error *err)
 {
     const cl_shape *shape = &o->spec.shape;
@@ -210,6 +244,19 @@ static clast_status mark_chunk(cl_output *o, int64_t index, cl_error *err)
     }
     return cl_error_set(err, CLAST_EINTERNAL, "%s:%s: chunk %lld is written twice",
                         o->spec.file, o->path, (long long)index);
+}
+
+bool cl_output_is_taken(const cl_output *o, int64_t index)
+{
+    return o->taken && o->taken[index / 8] >> index % 8 & 1;
+}
+
+bool cl_output_take(cl_output *o, int64_t index)
+{
+    if (!o->taken && !(o->taken = cl_calloc((size_t)(o->chunks / 8 + 1), 1)))
+        return false;
+    o->taken[index / 8] |= (unsigned char)(1u << index % 8);
+    return cl_output_is_taken(o, index) && mark_chunk(o, index, NULL) == CLAST_OK;
 }
 
 static clast_status fail_write(const cl_output *o, int error, cl_error *err)
@@ -242,9 +289,24 @@ static int put_chunk_direct(cl_output *o, cl_runs *runs, const unit_walk *w,
                        o->filters.item);
 }
 
-static clast_status put_direct(cl_output *o, cl_output_file *f, const cl_box *box,
+static clast_status note_unit(const cl_outputs *outputs, const cl_output *o,
+                              const cl_box *box, const void *data, cl_error *err)
+{
+    unit_walk w = unit_begin(o, box);
+    for (; w.left > 0; unit_next(&w)) {
+        cl_box part;
+        int64_t index;
+        unit_chunk(&w, &part, &index);
+        if (!cl_output_is_taken(o, index))
+            CL_TRY(cl_resume_note(outputs, o, box, &part, index, data, err));
+    }
+    return CLAST_OK;
+}
+
+static clast_status put_direct(cl_outputs *outputs, cl_output *o, const cl_box *box,
                                const void *data, uint64_t *stored, cl_error *err)
 {
+    cl_output_file *f = &outputs->file[o->file];
     cl_runs runs;
     int error = 0;
     cl_runs_init(&runs, f->fd, true, f->bytes);
@@ -254,6 +316,8 @@ static clast_status put_direct(cl_output *o, cl_output_file *f, const cl_box *bo
         cl_box part;
         int64_t index;
         unit_chunk(&w, &part, &index);
+        if (cl_output_is_taken(o, index))
+            continue;
         CL_TRY(mark_chunk(o, index, err));
         error = put_chunk_direct(o, &runs, &w, data);
     }
@@ -263,7 +327,7 @@ static clast_status put_direct(cl_output *o, cl_output_file *f, const cl_box *bo
     if (error)
         return fail_write(o, error < 0 ? EIO : error, err);
     write_behind(f, f->fd, runs.moved);
-    return CLAST_OK;
+    return f->journal ? note_unit(outputs, o, box, data, err) : CLAST_OK;
 }
 
 static void copy_row(void *arg, void *dst, const void *src, int64_t n)
@@ -286,9 +350,9 @@ static const void *gather_chunk(cl_output *o, const cl_box *box, const void *dat
     return room;
 }
 
-static clast_status write_chunk(cl_output *o, cl_output_file *f, const cl_box *chunk,
-                                uint32_t mask, const void *bytes, uint64_t size,
-                                cl_error *err)
+clast_status cl_output_write_chunk(const cl_output *o, cl_output_file *f,
+                                   const cl_box *chunk, uint32_t mask,
+                                   const void *bytes, uint64_t size, cl_error *err)
 {
     hsize_t offset[CL_MAXDIM];
     for (int a = 0; a < chunk->ndim; a++)
@@ -305,7 +369,7 @@ static clast_status write_chunk(cl_output *o, cl_output_file *f, const cl_box *c
     return status;
 }
 
-static clast_status put_filtered_chunk(cl_output *o, cl_output_file *f,
+static clast_status put_filtered_chunk(cl_outputs *outputs, cl_output *o,
                                        const unit_walk *w, const void *data,
                                        unsigned char *staging, cl_packer *packer,
                                        uint64_t *stored, cl_error *err)
@@ -314,17 +378,22 @@ static clast_status put_filtered_chunk(cl_output *o, cl_output_file *f,
     int64_t index;
     uint64_t size;
     uint32_t mask;
+    cl_output_file *f = &outputs->file[o->file];
     const cl_box chunk = unit_chunk(w, &part, &index);
     unsigned char *work = staging + align(o->chunk_bytes);
+    if (cl_output_is_taken(o, index))
+        return CLAST_OK;
     CL_TRY(mark_chunk(o, index, err));
     const void *in = gather_chunk(o, w->box, data, &chunk, &part, staging);
     const void *bytes = cl_filters_apply(&o->filters, packer, in, o->chunk_bytes, work,
                                          work + align(o->chunk_bytes), &size, &mask);
     *stored += size;
-    return write_chunk(o, f, &chunk, mask, bytes, size, err);
+    CL_TRY(cl_output_write_chunk(o, f, &chunk, mask, bytes, size, err));
+    return f->journal ? cl_resume_log(outputs, o, index, mask, bytes, size, err)
+                      : CLAST_OK;
 }
 
-static clast_status put_filtered(cl_output *o, cl_output_file *f, const cl_box *box,
+static clast_status put_filtered(cl_outputs *outputs, cl_output *o, const cl_box *box,
                                  const void *data, void *staging, uint64_t *stored,
                                  cl_error *err)
 {
@@ -335,7 +404,7 @@ static clast_status put_filtered(cl_output *o, cl_output_file *f, const cl_box *
     clast_status status = CLAST_OK;
     unit_walk w = unit_begin(o, box);
     for (; w.left > 0 && status == CLAST_OK; unit_next(&w))
-        status = put_filtered_chunk(o, f, &w, data, staging, packer, stored, err);
+        status = put_filtered_chunk(outputs, o, &w, data, staging, packer, stored, err);
     cl_packer_free(packer);
     return status;
 }
@@ -358,14 +427,13 @@ clast_status cl_output_put(cl_outputs *outputs, size_t index, const cl_box *box,
 {
     *stored = 0;
     cl_output *o = &outputs->output[index];
-    cl_output_file *f = &outputs->file[o->file];
     if (o->chunks == 0)
         return CLAST_OK;
     CL_TRY(check_unit(o, box, err));
     if (o->by_library)
-        return put_by_library(o, f, box, data, stored, err);
-    return o->is_direct ? put_direct(o, f, box, data, stored, err)
-                        : put_filtered(o, f, box, data, staging, stored, err);
+        return put_by_library(o, &outputs->file[o->file], box, data, stored, err);
+    return o->is_direct ? put_direct(outputs, o, box, data, stored, err)
+                        : put_filtered(outputs, o, box, data, staging, stored, err);
 }
 
 /* --- the end -------------------------------------------------------------------------
@@ -375,7 +443,9 @@ clast_status cl_output_put(cl_outputs *outputs, size_t index, const cl_box *box,
 static clast_status close_file(cl_outputs *outputs, size_t index, cl_error *err)
 {
     cl_output_file *f = &outputs->file[index];
-    bool is_good = true;
+    bool is_good = !f->journal || cl_journal_flush(f->journal, err) == CLAST_OK;
+    if (!is_good && err)
+        return err->status;
     cl_hdf5_guard guard;
     cl_hdf5_enter(&guard);
     for (size_t i = 0; i < outputs->n; i++) {
@@ -407,8 +477,11 @@ static void free_outputs(cl_outputs *outputs)
         char *file = (char *)(uintptr_t)o->spec.file; /* our own copy */
         cl_free(file);
         cl_free(o->path);
+        cl_free(o->taken);
         cl_free((void *)(uintptr_t)o->written);
     }
+    for (size_t f = 0; outputs->file && f < outputs->nfile && !outputs->is_part; f++)
+        cl_free(outputs->file[f].journal_name);
     cl_free(outputs->output);
     if (!outputs->is_part)
         cl_free(outputs->file);
@@ -424,6 +497,7 @@ void cl_outputs_abort(cl_outputs *outputs)
         cl_copy_outputs_end(outputs, NULL);
     for (size_t f = 0; f < outputs->nfile && !outputs->is_part; f++) {
         close_file(outputs, f, NULL);
+        cl_resume_leave(outputs, f);
         cl_atomic_file_abort(&outputs->file[f].atomic);
     }
     free_outputs(outputs);
@@ -448,12 +522,13 @@ static clast_status finish_files(cl_outputs *outputs, cl_error *err)
     for (size_t f = 0; f < outputs->nfile; f++)
         CL_TRY(close_file(outputs, f, err));
     for (size_t f = 0; f < outputs->nfile; f++)
-        CL_TRY(cl_atomic_file_sync(&outputs->file[f].atomic, outputs->file[f].is_synced,
-                                   err));
+        if (!outputs->file[f].is_published)
+            CL_TRY(cl_atomic_file_sync(&outputs->file[f].atomic,
+                                       outputs->file[f].is_synced, err));
     const atomic_bool *is_canceled = outputs->output[0].spec.is_canceled;
     if (is_canceled && atomic_load(is_canceled))
         return cl_error_set(err, CLAST_ECANCELED, "canceled before it was published");
-    return CLAST_OK;
+    return cl_resume_finish(outputs, err);
 }
 
 /* The file stays open: its copy publishes it. */
@@ -474,7 +549,8 @@ clast_status cl_outputs_commit(cl_outputs *outputs, cl_error *err)
     size_t done = 0;
     while (done < outputs->nfile && status == CLAST_OK) {
         cl_output_file *f = &outputs->file[done];
-        status = cl_atomic_file_publish(&f->atomic, f->is_synced, err);
+        if (!f->is_published)
+            status = cl_atomic_file_publish(&f->atomic, f->is_synced, err);
         done += status == CLAST_OK;
     }
     if (status != CLAST_OK && done > 0) {
@@ -483,6 +559,8 @@ clast_status cl_outputs_commit(cl_outputs *outputs, cl_error *err)
                  outputs->nfile);
         cl_error_prefix(err, text);
     }
+    if (status == CLAST_OK)
+        cl_resume_done(outputs);
     cl_outputs_abort(outputs);
     return status;
 }

@@ -13,7 +13,9 @@
  */
 #include "io/hdf5_source.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -69,9 +71,26 @@ static bool read_attribute(const cl_source *source, const char *name, char *text
     return is_read;
 }
 
-static const cl_source_class hdf5_class = {close_hdf5,    cl_hdf5_staging,
-                                           cl_hdf5_fetch, cl_hdf5_decode,
-                                           read_dims,     read_attribute};
+static clast_status describe_hdf5(cl_source *source, cl_text *text, cl_error *err)
+{
+    const cl_hdf5_source *s = (const cl_hdf5_source *)source;
+    const struct stat *st = &s->file->at_open;
+    char real[PATH_MAX];
+    if (s->note[0] || s->file->is_host)
+        return cl_error_set(
+            err, CLAST_ENOTSUP, "%s: a run that reads it cannot be resumed: %s",
+            s->where, s->note[0] ? s->note : "nothing says whether it was changed");
+    const char *name = realpath(s->file->place, real) ? real : s->file->place;
+    cl_text_say(text,
+                "input %.500s:%.300s of %lld bytes, inode %llu, changed %lld.%09ld",
+                name, s->name, (long long)st->st_size, (unsigned long long)st->st_ino,
+                (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
+    return CLAST_OK;
+}
+
+static const cl_source_class hdf5_class = {
+    close_hdf5, cl_hdf5_staging, cl_hdf5_fetch, cl_hdf5_decode,
+    read_dims,  read_attribute,  describe_hdf5};
 
 static hid_t open_dataset(hid_t file, const char *path)
 {

@@ -226,7 +226,9 @@ static clast_status check_one(checked *all, size_t i, const cl_output_spec *spec
     checked *c = &all[i];
     CL_TRY(cl_output_settle(&c->output, spec, err));
     CL_TRY(cl_atomic_file_resolve(spec->file, &c->target, &c->exists, err));
-    if (c->exists)
+    bool is_published;
+    CL_TRY(cl_resume_check(spec, c->target, &is_published, err));
+    if (c->exists && !is_published)
         CL_TRY(check_in_file(&c->output, err));
     for (size_t k = 0; k < i; k++)
         CL_TRY(check_pair(&all[k].output, all[k].target, &c->output, c->target, err));
@@ -592,6 +594,17 @@ clast_status cl_output_file_begin(cl_outputs *outputs, size_t file, cl_error *er
     cl_hdf5_guard guard;
     cl_hdf5_enter(&guard);
     const clast_status status = begin_locked(outputs, file, err);
+    cl_hdf5_leave(&guard);
+    return status;
+}
+
+clast_status cl_output_file_continue(cl_outputs *outputs, size_t file, cl_error *err)
+{
+    cl_hdf5_guard guard;
+    cl_hdf5_enter(&guard);
+    clast_status status = find_datasets(outputs, file, err);
+    if (status == CLAST_OK)
+        status = reserve(outputs, file, err);
     cl_hdf5_leave(&guard);
     return status;
 }

@@ -6,10 +6,12 @@
  * all the same: fetch does nothing, decode gathers. The buffer is checked once, at
  * open (base/buffer.h), so that later address arithmetic cannot leave it.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/checksum.h"
 #include "base/dtype.h"
 #include "io/source_class.h"
 
@@ -70,8 +72,44 @@ static clast_status decode_memory(cl_source *source, const cl_box *box, void *ds
     return CLAST_OK;
 }
 
+/* A checksum of all elements, some of them at a time. */
+static clast_status describe_memory(cl_source *source, cl_text *text, cl_error *err)
+{
+    const cl_source_info *info = &source->info;
+    const size_t item = clast_dtype_size(info->dtype);
+    const cl_box whole = cl_box_whole(&info->shape);
+    const int last = whole.ndim - 1;
+    char piece[4096];
+    const int64_t most = (int64_t)(sizeof piece / item);
+    cl_checksum_state sum;
+    cl_checksum_begin(&sum);
+    cl_box box = whole;
+    for (int a = 0; a < last; a++)
+        box.n[a] = 1;
+    for (int64_t left = cl_box_count(&whole); left > 0;) {
+        if (last >= 0) {
+            const int64_t rest = whole.n[last] - box.lo[last];
+            box.n[last] = rest < most ? rest : most;
+        }
+        const int64_t n = cl_box_count(&box);
+        CL_TRY(decode_memory(source, &box, piece, NULL, err));
+        cl_checksum_add(&sum, piece, (uint64_t)n * item);
+        left -= n;
+        if (last >= 0)
+            box.lo[last] += n;
+        for (int a = last; a > 0 && box.lo[a] == whole.n[a]; a--) {
+            box.lo[a] = 0;
+            box.lo[a - 1]++;
+        }
+    }
+    cl_text_say(text, "input in memory, %s, checksum %016" PRIx64,
+                clast_dtype_name(info->dtype), cl_checksum_end(&sum));
+    return CLAST_OK;
+}
+
 static const cl_source_class memory_class = {
-    close_memory, staging_memory, fetch_memory, decode_memory, NULL, NULL};
+    close_memory, staging_memory, fetch_memory,   decode_memory,
+    NULL,         NULL,           describe_memory};
 
 clast_status cl_source_open_memory(cl_source **source, const clast_buffer *buffer,
                                    void (*free_data)(void *data), cl_error *err)

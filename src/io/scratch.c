@@ -20,6 +20,7 @@
 #include "io/scratch.h"
 
 #include "base/alloc.h"
+#include "base/checksum.h"
 #include "base/thread.h"
 #include "io/sys.h"
 
@@ -230,36 +231,6 @@ void cl_scratch_release(cl_scratch *scratch, uint64_t index)
 
 /* ---- bytes ---- */
 
-/* Four lanes of multiply and fold over 8-byte words; the tail as a shorter word. Not
- * cryptographic: it finds damage, not malice. */
-static uint64_t checksum(const void *data, uint64_t bytes)
-{
-    static const uint64_t prime = 0x9e3779b185ebca87u;
-    const char *p = data;
-    uint64_t lane[4] = {bytes, prime, ~bytes, ~prime};
-    for (; bytes >= 32; bytes -= 32, p += 32) {
-        for (int i = 0; i < 4; i++) {
-            uint64_t word;
-            memcpy(&word, p + 8 * i, 8);
-            lane[i] = (lane[i] ^ word) * prime;
-            lane[i] ^= lane[i] >> 29;
-        }
-    }
-    for (int i = 0; bytes; i++) {
-        uint64_t word = 0;
-        const size_t n = bytes < 8 ? (size_t)bytes : 8;
-        memcpy(&word, p, n);
-        lane[i] = (lane[i] ^ word) * prime;
-        lane[i] ^= lane[i] >> 29;
-        bytes -= n;
-        p += n;
-    }
-    uint64_t sum = 0;
-    for (int i = 0; i < 4; i++)
-        sum = (sum ^ lane[i]) * prime + (sum >> 31);
-    return sum ^ sum >> 32;
-}
-
 static clast_status failed_write(cl_scratch *scratch, uint64_t index, uint64_t bytes,
                                  int error, cl_error *err)
 {
@@ -287,7 +258,7 @@ clast_status cl_scratch_write(cl_scratch *scratch, const void *data, uint64_t by
     const int error = cl_sys_write_all(scratch->file, &piece, 1, (off_t)offset);
     if (error)
         return failed_write(scratch, *index, bytes, error, err);
-    const uint64_t sum = checksum(data, bytes);
+    const uint64_t sum = cl_checksum(data, bytes);
     /* Writing back waits for the disk, so the writer is slowed to its pace and dirty
      * pages stay within one slot a thread. Errors show when the bytes are read. */
     sync_file_range(scratch->file, (off_t)offset, (off_t)bytes,
@@ -321,7 +292,7 @@ clast_status cl_scratch_read(cl_scratch *scratch, uint64_t index, void *data,
                             (unsigned long long)bytes, scratch->folder,
                             error < 0 ? "the file ends too early" : strerror(error));
     posix_fadvise(scratch->file, (off_t)s.offset, (off_t)bytes, POSIX_FADV_DONTNEED);
-    if (checksum(data, bytes) != s.checksum)
+    if (cl_checksum(data, bytes) != s.checksum)
         return cl_error_set(err, CLAST_EIO,
                             "scratch in \"%s\" is damaged: %llu bytes at %llu are not "
                             "what was written",

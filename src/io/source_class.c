@@ -47,6 +47,11 @@ uint64_t cl_source_identity(const cl_source *source)
     return source->identity;
 }
 
+clast_status cl_source_describe(cl_source *source, cl_text *text, cl_error *err)
+{
+    return source->class->describe(source, text, err);
+}
+
 uint64_t cl_source_staging(const cl_source *source, const cl_box *box)
 {
     return source->class->staging(source, box);

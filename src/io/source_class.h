@@ -21,6 +21,7 @@ typedef struct {
     clast_status (*dims)(const cl_source *source, cl_dim *dim, cl_error *err);
     bool (*attribute)(const cl_source *source, const char *name, char *text,
                       size_t size);
+    clast_status (*describe)(cl_source *source, cl_text *text, cl_error *err);
 } cl_source_class;
 
 struct cl_source {

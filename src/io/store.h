@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/shape.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "clast/context.h"
 #include "clast/sink.h"
 
@@ -93,6 +94,10 @@ clast_status cl_source_open_memory(cl_source **source, const clast_buffer *buffe
                                    void (*free_data)(void *data), cl_error *err);
 void cl_source_close(cl_source *source); /* NULL is legal */
 const cl_source_info *cl_source_get_info(const cl_source *source);
+/* Adds what has to be the same for another run to read the same values: file, dataset,
+ * size, inode, time of change; of memory a checksum. CLAST_ENOTSUP where nothing says
+ * so. */
+clast_status cl_source_describe(cl_source *source, cl_text *text, cl_error *err);
 /* A number that is the same only for the same dataset of the same unchanged file
  * (device, inode, size, mtime). */
 uint64_t cl_source_identity(const cl_source *source);
@@ -111,7 +116,8 @@ clast_status cl_source_decode(cl_source *source, const cl_box *box, void *dst,
  * Outputs: all files of one run. begin opens temporary files
  * (".name.host.pid.random.clast-tmp" beside the target) and makes the datasets; put
  * writes units; commit publishes every file by rename, one after another; abort removes
- * what was made. Existing files stay as they were until commit.
+ * what was made, but for the progress of what can be resumed (hdf5_resume.c). Existing
+ * files stay as they were until commit.
  */
 typedef struct cl_outputs cl_outputs;
 
@@ -145,7 +151,9 @@ typedef struct {
     bool overwrite, no_sync;
     const cl_source *like; /* HDF5: its attributes are carried; NULL: none are */
     cl_carry_level level;
-    const cl_output_dim *dim;       /* of each axis; NULL: nothing is known */
+    const cl_output_dim *dim; /* of each axis; NULL: nothing is known */
+    const char *identity; /* what run this is, a line for each thing that has to be the
+                             same for another to go on with it; NULL: none may */
     const atomic_bool *is_canceled; /* NULL: never; looked at while a file is copied
                                         and before anything is published */
     struct cl_copy *into; /* duplicate.h: the dataset is there, in a copy under way; all
@@ -160,6 +168,13 @@ clast_status cl_outputs_check(size_t n, const cl_output_spec *specs, cl_error *e
 clast_status cl_outputs_begin(cl_outputs **outputs, size_t n,
                               const cl_output_spec *specs, const cl_log *log,
                               cl_error *err);
+/* Only finds out what is stored already, without a lock: for cl_outputs_stored() and
+ * abort. */
+clast_status cl_outputs_look(cl_outputs **outputs, size_t n,
+                             const cl_output_spec *specs, cl_error *err);
+/* Chunks that an earlier attempt stored, a bit each in C order; they need not be put.
+ * NULL: none. Until commit or abort. */
+const unsigned char *cl_outputs_stored(const cl_outputs *outputs, size_t index);
 /* Bytes of workspace that one put of a unit of `chunks` storage chunks needs. */
 uint64_t cl_output_staging_per_chunk(const cl_output_spec *spec);
 /* data: C-contiguous over the box; the box is whole chunks (clipped at the array's

@@ -37,7 +37,8 @@ static int transfer(transfer_fn *fn, int fd, struct iovec *iov, int n, off_t at)
 {
     int first = advance(iov, n, 0);
     while (first < n) {
-        const ssize_t done = fn(fd, iov + first, n - first, at);
+        const int some = n - first < CL_SYS_IOV ? n - first : CL_SYS_IOV;
+        const ssize_t done = fn(fd, iov + first, some, at);
         if (done < 0 && errno == EINTR)
             continue;
         if (done < 0)

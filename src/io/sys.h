@@ -29,7 +29,7 @@ typedef struct {
 
 extern cl_sys_table cl_sys;
 
-#define CL_SYS_IOV 256 /* pieces of one call at most */
+#define CL_SYS_IOV 256 /* pieces of one system call at most */
 
 /* Reads all pieces from consecutive bytes of the file at `at`. The pieces are used up.
  * 0, or an errno; -1 where the file ended before that. */

@@ -40,3 +40,8 @@ void cl_blas_leave(void)
         set_threads(threads_before);
     cl_mutex_unlock(&lock);
 }
+
+const char *cl_blas_name(void)
+{
+    return openblas_get_config();
+}

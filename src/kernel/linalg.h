@@ -6,6 +6,10 @@
 
 #include "kernel/map.h"
 
+/* Which BLAS computes, and for which processor: results of another one may differ in
+ * their last bits. */
+const char *cl_blas_name(void);
+
 /* c (m x n, C order) = [first: 0, else c] + a @ b, where a covers box_a (m x k) and b
  * covers box_b (k x n). BLAS for floats and complex (operands addressed in place where
  * one span with a unit stride covers them, transposed ones by flag, otherwise packed

@@ -401,3 +401,8 @@ clast_status cl_engine_run(cl_engine *engine, cl_plan *plan, const cl_run *run,
     atomic_store(&engine->state, CL_ENGINE_IDLE);
     return status;
 }
+
+const char *cl_engine_numerics(void)
+{
+    return cl_blas_name();
+}

@@ -160,6 +160,9 @@ clast_status cl_engine_run(cl_engine *engine, cl_plan *plan, const cl_run *run,
  * calls this loses no cancel that comes just before a run. */
 void cl_engine_cancel(cl_engine *engine);
 
+/* What the last bits of results depend on besides the plan: the BLAS. */
+const char *cl_engine_numerics(void);
+
 /* Writes what the last run did when (sched/trace.h). Not during a run. */
 void cl_engine_write_trace(const cl_engine *engine, clast_text_fn *write, void *arg);
 
