@@ -180,6 +180,9 @@ static void try_creation(clast_ctx *ctx, clast_status status)
     is_poisoned(clast_from_hdf5(ctx, "x.h5", "/x"), status);
     is_poisoned(clast_from_hdf5_with(ctx, "x.h5", "/x", NULL), status);
     is_poisoned(clast_from_hdf5_id(ctx, -1), status);
+    is_poisoned(
+        clast_from_hdf5_files(ctx, 1, (const char *const[]){"x.h5"}, "/x", NULL),
+        status);
     is_poisoned(clast_from_hdf5_id_with(ctx, -1, NULL), status);
     is_poisoned(clast_map(ctx, 0, NULL, do_nothing, NULL,
                           &(clast_map_options){.dtype = CLAST_INT8}),

@@ -79,6 +79,36 @@ CLAST_API clast_array *clast_from_hdf5_id(clast_ctx *ctx, int64_t dataset);
 CLAST_API clast_array *clast_from_hdf5_id_with(clast_ctx *ctx, int64_t dataset,
                                                const clast_read_options *options);
 
+typedef struct clast_files_options {
+    bool raw;   /**< as in clast_read_options */
+    bool stack; /**< along a new axis, not an existing one */
+    const char
+        *name; /**< the axis by name, or what a new one is called; NULL: by number */
+    int axis;  /**< its place: of the arrays, or, with `stack`, of the result */
+    uint64_t reserved[4]; /**< zero */
+} clast_files_options;
+
+/**
+ * One dataset of each of many files, after each other on an axis, in the order given.
+ * Extents but for that axis, decoded dtype, units and calendar must agree; packing need
+ * not, but with `raw`. Where the first file has a coordinate for the axis, those of all
+ * are read now and must rise or fall all along; times with other units ("since" another
+ * date, hours for days) are converted to the first file's. Names and coordinates of other
+ * axes are the first file's.
+ *
+ * @param n        files, at least 1
+ * @param options  NULL: after each other on axis 0
+ * @return         array of the dtype of all
+ * @errors         those of clast_from_hdf5() and clast_concatenate(); CLAST_ESHAPE,
+ *                 CLAST_EDTYPE, CLAST_EVALUE files that do not fit, with the names of
+ *                 both; CLAST_EAXIS; CLAST_EBUDGET; CLAST_EBUSY a run has the budget
+ * @cost           opens each file once now and again when it is read, of which 128 are
+ *                 open at a time; 8 KiB of the budget a file; one read of each chunk a run
+ */
+CLAST_API clast_array *clast_from_hdf5_files(clast_ctx *ctx, int n,
+                                             const char *const *files, const char *path,
+                                             const clast_files_options *options);
+
 /**
  * The array that the buffer holds now; the buffer is not needed any more.
  *

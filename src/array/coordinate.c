@@ -22,8 +22,9 @@
 struct cl_coordinate {
     clast_ctx *ctx;
     uint32_t references;
-    int depth;    /* 0: of a file */
-    bool is_both; /* of two parts: they must agree */
+    int depth;       /* 0: of a file */
+    bool is_both;    /* of two parts: they must agree */
+    bool is_of_many; /* the file is the first of several: `values` are there */
     int64_t n;
     char *file, *path; /* NULL where there are parts */
     size_t nparts;
@@ -166,14 +167,14 @@ static clast_status no_memory(cl_error *err)
     return cl_error_set(err, CLAST_ENOMEM, "no memory for a coordinate");
 }
 
-static clast_status fail_pair(const cl_coordinate *c, size_t i, const char *what,
-                              cl_error *err)
+static clast_status fail_pair(const cl_coordinate *c, size_t i, clast_status status,
+                              const char *what, cl_error *err)
 {
     const char *file[2], *path[2];
     cl_coordinate_place(c->part[0].of, &file[0], &path[0]);
     cl_coordinate_place(c->part[i].of, &file[1], &path[1]);
-    return cl_error_set(err, CLAST_EVALUE, "%s of %s:%s and %s:%s", what, file[0],
-                        path[0], file[1], path[1]);
+    return cl_error_set(err, status, "%s:%s and %s:%s: %s", file[0], path[0], file[1],
+                        path[1], what);
 }
 
 static clast_status load_both(cl_coordinate *c, cl_values *to, cl_error *err)
@@ -188,7 +189,8 @@ static clast_status load_both(cl_coordinate *c, cl_values *to, cl_error *err)
         is_equal = cl_values_at(a, c->part[0].start + i * c->part[0].step) ==
                    cl_values_at(b, c->part[1].start + i * c->part[1].step);
     if (!is_equal)
-        return fail_pair(c, 1, "it has the different coordinates", err);
+        return fail_pair(c, 1, CLAST_EVALUE,
+                         "arrays with these different coordinates were combined", err);
     memcpy(to->units, a->units, sizeof to->units);
     memcpy(to->calendar, a->calendar, sizeof to->calendar);
     to->dtype = a->dtype;
@@ -199,69 +201,90 @@ static clast_status load_both(cl_coordinate *c, cl_values *to, cl_error *err)
     return CLAST_OK;
 }
 
-/* How part i is converted to the units of the first; from == 0: it has them already. */
-static clast_status match_units(const cl_coordinate *c, size_t i,
-                                const cl_values *first, const cl_values *v,
-                                cl_time_shift *shift, cl_error *err)
+/* How numbers are converted to the units of others; from == 0: they have them already. */
+static clast_status match_units(const cl_values *to, const cl_values *v,
+                                cl_time_shift *shift, char *why, size_t size)
 {
-    cl_time_units from, to;
-    const char *why;
+    cl_time_units from, into;
+    const char *ignored;
     *shift = (cl_time_shift){0};
-    if (strcmp(first->units, v->units) == 0 &&
-        cl_calendar_is_same(first->calendar, v->calendar))
+    if (strcmp(to->units, v->units) == 0 &&
+        cl_calendar_is_same(to->calendar, v->calendar))
         return CLAST_OK;
-    if (cl_time_units_parse(v->units, v->calendar, &from, &why) &&
-        cl_time_units_parse(first->units, first->calendar, &to, &why) &&
-        cl_time_shift_between(&from, &to, shift)) {
-        if (from.unit == to.unit && from.origin == to.origin)
+    if (cl_time_units_parse(v->units, v->calendar, &from, &ignored) &&
+        cl_time_units_parse(to->units, to->calendar, &into, &ignored) &&
+        cl_time_shift_between(&from, &into, shift)) {
+        if (from.unit == into.unit && from.origin == into.origin)
             *shift = (cl_time_shift){0};
         return CLAST_OK;
     }
-    char what[300];
-    snprintf(what, sizeof what, "units '%s'%s%s and '%s'%s%s do not go together: those",
-             first->units, first->calendar[0] ? " " : "", first->calendar, v->units,
+    snprintf(why, size, "the units '%s'%s%s and '%s'%s%s do not go together", to->units,
+             to->calendar[0] ? " " : "", to->calendar, v->units,
              v->calendar[0] ? " " : "", v->calendar);
-    return fail_pair(c, i, what, err);
+    return CLAST_EVALUE;
 }
 
-/* The dtype of all parts together: what they promote to, or float64 where times are
- * converted. */
-static clast_status joined_dtype(cl_coordinate *c, clast_dtype *dtype, cl_error *err)
+/* Gives the values another dtype and room for `need`. */
+static bool convert(cl_values *v, size_t *room, clast_dtype dtype, int64_t need)
 {
-    const cl_values *first = NULL;
-    for (size_t i = 0; i < c->nparts; i++) {
-        cl_time_shift shift;
-        const cl_values *v = cl_coordinate_load(c->part[i].of, err);
-        if (!v)
-            return err->status;
-        first = first ? first : v;
-        CL_TRY(match_units(c, i, first, v, &shift, err));
-        *dtype = i == 0            ? v->dtype
-                 : shift.from != 0 ? CLAST_FLOAT64
-                                   : cl_dtype_promote(*dtype, v->dtype);
+    const cl_coordinate_part all = {.step = 1};
+    if (dtype == v->dtype)
+        return cl_grow(&v->data, room, (size_t)need, clast_dtype_size(dtype));
+    void *data = cl_alloc_array((size_t)need, clast_dtype_size(dtype));
+    if (!data)
+        return false;
+    gather(v, &all, v->n, dtype, data);
+    cl_free(v->data);
+    v->data = data;
+    v->dtype = dtype;
+    *room = (size_t)need;
+    return true;
+}
+
+static clast_status append_part(cl_values *to, size_t *room, const cl_values *next,
+                                const cl_coordinate_part *part, int64_t n, char *why,
+                                size_t size)
+{
+    cl_time_shift shift;
+    if (!to->data) {
+        *to = *next;
+        to->data = NULL;
+        to->n = 0;
     }
+    CL_TRY(match_units(to, next, &shift, why, size));
+    const clast_dtype dtype =
+        shift.from != 0 ? CLAST_FLOAT64 : cl_dtype_promote(to->dtype, next->dtype);
+    if (!convert(to, room, dtype, to->n + n)) {
+        snprintf(why, size, "no memory for coordinates");
+        return CLAST_ENOMEM;
+    }
+    void *end = (char *)to->data + (size_t)to->n * clast_dtype_size(dtype);
+    gather(next, part, n, dtype, end);
+    for (int64_t k = 0; shift.from != 0 && k < n; k++)
+        ((double *)end)[k] = cl_time_shift_apply(&shift, ((double *)end)[k]);
+    to->n += n;
     return CLAST_OK;
+}
+
+clast_status cl_values_append(cl_values *to, size_t *room, const cl_values *next,
+                              char *why, size_t size)
+{
+    const cl_coordinate_part all = {.step = 1};
+    return append_part(to, room, next, &all, next->n, why, size);
 }
 
 static clast_status load_joined(cl_coordinate *c, cl_values *to, cl_error *err)
 {
-    CL_TRY(joined_dtype(c, &to->dtype, err));
-    const size_t size = clast_dtype_size(to->dtype);
-    const cl_values *first = &c->part[0].of->values;
-    to->data = cl_alloc_array((size_t)c->n, size);
-    if (!to->data)
-        return no_memory(err);
-    memcpy(to->units, first->units, sizeof to->units);
-    memcpy(to->calendar, first->calendar, sizeof to->calendar);
-    char *at = to->data;
-    for (size_t i = 0; i < c->nparts; at += (size_t)c->length[i++] * size) {
-        cl_time_shift shift;
-        const cl_values *v = &c->part[i].of->values;
-        CL_TRY(match_units(c, i, first, v, &shift, err));
-        gather(v, &c->part[i], c->length[i], to->dtype, at);
-        double *time = (double *)(void *)at;
-        for (int64_t k = 0; shift.from != 0 && k < c->length[i]; k++)
-            time[k] = cl_time_shift_apply(&shift, time[k]);
+    size_t room = 0;
+    char why[300];
+    for (size_t i = 0; i < c->nparts; i++) {
+        const cl_values *v = cl_coordinate_load(c->part[i].of, err);
+        const clast_status status =
+            v ? append_part(to, &room, v, &c->part[i], c->length[i], why, sizeof why)
+              : err->status;
+        if (v && status != CLAST_OK)
+            return fail_pair(c, i, status, why, err);
+        CL_TRY(status);
     }
     return CLAST_OK;
 }
@@ -327,6 +350,29 @@ static clast_status load(cl_coordinate *c, cl_error *err)
     cl_free(values.data);
     cl_engine_uncharge(c->ctx->engine, bytes);
     return status;
+}
+
+cl_coordinate *cl_coordinate_of_values(clast_ctx *ctx, cl_values *values,
+                                       const char *file, const char *path,
+                                       cl_error *err)
+{
+    cl_coordinate *c = cl_coordinate_of_file(ctx, file, path, values->n);
+    if (!c) {
+        no_memory(err);
+        return NULL;
+    }
+    c->is_of_many = true;
+    const uint64_t bytes = (uint64_t)c->n * clast_dtype_size(values->dtype);
+    if (cl_engine_charge(ctx->engine, bytes, err) == CLAST_OK &&
+        enter(c, values, bytes, err) != CLAST_OK)
+        cl_engine_uncharge(ctx->engine, bytes);
+    if (c->node.v == CL_NO_NODE.v) {
+        cl_coordinate_drop(c);
+        return NULL;
+    }
+    c->values = *values;
+    values->data = NULL;
+    return c;
 }
 
 const cl_values *cl_coordinate_load(cl_coordinate *c, cl_error *err)

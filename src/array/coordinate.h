@@ -27,6 +27,11 @@ typedef struct {
 /* Each gives one reference; NULL: no memory. Parts are held as long as it lives. */
 cl_coordinate *cl_coordinate_of_file(clast_ctx *ctx, const char *file, const char *path,
                                      int64_t n);
+/* Numbers that were read already, of several files, of which this is the first. Takes
+ * values->data over and leaves it NULL; NULL: *err. */
+cl_coordinate *cl_coordinate_of_values(clast_ctx *ctx, cl_values *values,
+                                       const char *file, const char *path,
+                                       cl_error *err);
 /* Of arrays that meet in an operation: the first, if the numbers of both agree. */
 cl_coordinate *cl_coordinate_of_both(const cl_coordinate_part *a,
                                      const cl_coordinate_part *b, int64_t n);
@@ -52,6 +57,11 @@ clast_status cl_coordinate_node(const cl_coordinate_part *part, int64_t n,
 /* The dataset whose attributes it has (of several, the first one's). */
 void cl_coordinate_place(const cl_coordinate *c, const char **file, const char **path);
 
+/* Appends numbers to others (`to` zeroed: to none) with room for `*room`: in the dtype
+ * that both promote to, times in the units of the first ones, then as float64. `why` says
+ * what is wrong: CLAST_EVALUE the units do not go together, CLAST_ENOMEM. */
+clast_status cl_values_append(cl_values *to, size_t *room, const cl_values *next,
+                              char *why, size_t size);
 /* One number of loaded ones as float64. */
 double cl_values_at(const cl_values *v, int64_t i);
 

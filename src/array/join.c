@@ -43,7 +43,7 @@ static size_t gather_members(cl_make *m, size_t n, cl_node_id *members, int axis
     return used;
 }
 
-static cl_node_id joined(cl_make *m, size_t n, cl_node_id *members, int axis)
+cl_node_id cl_node_joined(cl_make *m, size_t n, cl_node_id *members, int axis)
 {
     int64_t length;
     const size_t used = gather_members(m, n, members, axis, &length);
@@ -72,7 +72,7 @@ static cl_node_id concatenated(cl_make *m, int n, clast_array *const *arrays,
             return CL_NO_NODE;
         members[i] = arrays[i]->id;
     }
-    return joined(m, (size_t)n, members, at);
+    return cl_node_joined(m, (size_t)n, members, at);
 }
 
 static cl_node_id stacked(cl_make *m, int n, clast_array *const *arrays,
@@ -92,7 +92,7 @@ static cl_node_id stacked(cl_make *m, int n, clast_array *const *arrays,
             return CL_NO_NODE;
         members[i] = cl_node_expanded(m, arrays[i]->id, 1u << at);
     }
-    return cl_make_failed(m) ? CL_NO_NODE : joined(m, (size_t)n, members, at);
+    return cl_make_failed(m) ? CL_NO_NODE : cl_node_joined(m, (size_t)n, members, at);
 }
 
 typedef cl_node_id join_fn(cl_make *m, int n, clast_array *const *arrays,

@@ -19,9 +19,20 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_WRONG = 2, EXIT_NO_FIT = 3 };
 
 enum { MAX_NAMES = 256 };
 
+/* Many files as one array. */
+typedef struct {
+    char **file;
+    int n, room; /* n == 0: it is one file */
+    bool is_stack;
+    const char *axis_name; /* in `text`; NULL: by number */
+    int axis;
+    char *text, *path; /* copies */
+} file_list;
+
 /* One --in or --out. name is NULL for an output without one. */
 typedef struct {
     const char *name, *file, *path;
+    file_list many;
 } place;
 
 /* --chunks of a copy. */
@@ -67,6 +78,12 @@ int parse_options(command_set command, int argc, char **argv, cli_options *o);
 /* FILE:/path, at the last ":/", or FILE::/path, at the first "::/", for paths that have
  * a ":/" themselves; path is NULL where there is none. */
 void split_place(char *text, const char **file, const char **path);
+
+/* many.c: cat(AXIS, FILES and stack(AXIS, FILES, before their ":/path)". */
+bool is_many(const place *p);
+/* Fills p->many; EXIT_DONE, or the message is written. */
+int read_many(const char *option, place *p);
+void file_list_free(file_list *many);
 
 /* session.c: a context as the options say, watched by signals, the log and progress. */
 int session_open(const cli_options *o, clast_ctx **ctx);

@@ -26,7 +26,8 @@ static const char help[] =
     "begins with '-'.\n"
     "\n"
     "  -f FILE             the program is in FILE; -f - reads it from standard input\n"
-    "  --in NAME=FILE:/path\n"
+    "  --in NAME=FILE:/path, NAME=cat(AXIS, FILES:/path), NAME=stack(AXIS, "
+    "FILES:/path)\n"
     "                      the dataset that a name stands for\n"
     "  --out [NAME=]FILE:/path\n"
     "                      where the value goes, or that of a name of the program\n"
@@ -135,13 +136,24 @@ static int program_failed(const job *j, clast_array *a)
 
 /* ---- from inputs to results ---- */
 
+static clast_array *open_many(const job *j, const place *in)
+{
+    const file_list *l = &in->many;
+    const clast_files_options options = {
+        .raw = j->o.raw, .stack = l->is_stack, .name = l->axis_name, .axis = l->axis};
+    return clast_from_hdf5_files(j->ctx, l->n, (const char *const *)l->file, in->path,
+                                 &options);
+}
+
 static int open_inputs(job *j, clast_name *names)
 {
     const clast_read_options options = {.raw = j->o.raw};
     for (int i = 0; i < j->o.nin; i++) {
         const place *in = &j->o.in[i];
         names[i].name = in->name;
-        names[i].array = clast_from_hdf5_with(j->ctx, in->file, in->path, &options);
+        names[i].array =
+            in->many.n > 0 ? open_many(j, in)
+                           : clast_from_hdf5_with(j->ctx, in->file, in->path, &options);
         const clast_status status = clast_array_status(names[i].array);
         if (status != CLAST_OK) {
             complain("%s", clast_error(names[i].array));
@@ -324,5 +336,7 @@ int command_eval(int argc, char **argv)
         code = run(&j);
     session_close(&j.ctx);
     free(j.text);
+    for (int i = 0; i < j.o.nin; i++)
+        file_list_free(&j.o.in[i].many);
     return code;
 }

@@ -299,7 +299,9 @@ static int read_in(cli_options *o, const char *option, char *value)
         return EXIT_WRONG;
     }
     place *p = &o->in[o->nin];
-    const int code = read_place(option, value, true, p);
+    int code = read_place(option, value, true, p);
+    if (code == EXIT_DONE && is_many(p))
+        code = read_many(option, p);
     if (code != EXIT_DONE)
         return code;
     for (int i = 0; i < o->nin; i++)

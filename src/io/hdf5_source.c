@@ -274,9 +274,26 @@ static clast_status open_id_locked(cl_hdf5_source *s, hid_t id, cl_read_mode rea
     return CLAST_OK;
 }
 
+/* Whether both are stored in the same form, so that the canary of one speaks for both. */
+static bool is_stored_like(const cl_hdf5_source *a, const cl_hdf5_source *b)
+{
+    const cl_filters *f = &a->filters, *g = &b->filters;
+    bool is_alike = a->access == b->access && a->convert.stored == b->convert.stored &&
+                    a->convert.is_swapped == b->convert.is_swapped &&
+                    a->convert.is_half == b->convert.is_half &&
+                    a->has_raw_edges == b->has_raw_edges && f->shuffle == g->shuffle &&
+                    f->pack == g->pack && f->fletcher == g->fletcher &&
+                    f->item == g->item && f->bit_block == g->bit_block &&
+                    f->codec == g->codec &&
+                    a->base.info.shape.ndim == b->base.info.shape.ndim;
+    for (int k = 0; is_alike && k < a->base.info.shape.ndim; k++)
+        is_alike = a->base.info.chunk[k] == b->base.info.chunk[k];
+    return is_alike;
+}
+
 /* Hands the source out, or frees it. */
 static clast_status finish(cl_source **source, cl_hdf5_source *s, clast_status status,
-                           const cl_log *log)
+                           const cl_source *like, const cl_log *log)
 {
     if (status != CLAST_OK) {
         cl_source_close(&s->base);
@@ -286,7 +303,8 @@ static clast_status finish(cl_source **source, cl_hdf5_source *s, clast_status s
     s->base.info.path = s->name;
     if (s->note[0])
         cl_log_info(log, "%s: %s", s->where, s->note);
-    cl_hdf5_try_canary(s, log);
+    if (!like || !is_stored_like(s, (const cl_hdf5_source *)like))
+        cl_hdf5_try_canary(s, log);
     *source = &s->base;
     return CLAST_OK;
 }
@@ -321,7 +339,18 @@ clast_status cl_source_open_hdf5(cl_source **source, const char *file, const cha
     cl_hdf5_source *s;
     *source = NULL;
     CL_TRY(cl_hdf5_open(&s, file, path, reading, err));
-    return finish(source, s, CLAST_OK, log);
+    return finish(source, s, CLAST_OK, NULL, log);
+}
+
+clast_status cl_source_open_hdf5_like(cl_source **source, const char *file,
+                                      const char *path, cl_read_mode reading,
+                                      const cl_source *like, const cl_log *log,
+                                      cl_error *err)
+{
+    cl_hdf5_source *s;
+    *source = NULL;
+    CL_TRY(cl_hdf5_open(&s, file, path, reading, err));
+    return finish(source, s, CLAST_OK, like, log);
 }
 
 clast_status cl_source_open_hdf5_id(cl_source **source, int64_t dataset,
@@ -336,5 +365,5 @@ clast_status cl_source_open_hdf5_id(cl_source **source, int64_t dataset,
     cl_hdf5_enter(&guard);
     const clast_status status = open_id_locked(s, (hid_t)dataset, reading, err);
     cl_hdf5_leave(&guard);
-    return finish(source, s, status, log);
+    return finish(source, s, status, NULL, log);
 }

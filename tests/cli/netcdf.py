@@ -7,8 +7,10 @@
 Files are written by h5py in netCDF-4's layout (dimension scales); where netCDF4-python is installed, by that too. What is expected is
 computed with NumPy.
 """
+import importlib
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 import sys
@@ -18,6 +20,16 @@ import unittest
 import h5py
 import numpy as np
 
+
+
+def optional(module):
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        return None
+
+
+netCDF4, xarray = optional("netCDF4"), optional("xarray")  # pylint: disable=invalid-name
 CLAST = os.path.abspath(sys.argv.pop(1))
 ENV = {k: v for k, v in os.environ.items() if not k.startswith("CLAST_")}
 NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable.%10d"
@@ -45,12 +57,12 @@ def write(path, time, name="t2m", units="days since 2000-01-01", calendar="stand
             f[axis].attrs["_Netcdf4Dimid"] = n
         f["bnds"].make_scale(NO_VARIABLE % 2)
         if packing is None:
-            x = f.create_dataset(name, data=values, chunks=(4, 19, 36), compression="gzip", shuffle=True)
+            x = f.create_dataset(name, data=values, chunks=(min(4, len(time)), 19, 36), compression="gzip", shuffle=True)
         else:
             scale, offset = (np.float32(v) for v in packing)
             stored = np.round((values - offset) / scale).astype("i2")
             values = stored.astype("f4") * scale + offset
-            x = f.create_dataset(name, data=stored, chunks=(4, 19, 36))
+            x = f.create_dataset(name, data=stored, chunks=(min(4, len(time)), 19, 36))
             x.attrs.update(scale_factor=scale, add_offset=offset, _FillValue=np.int16(-32768))
         x.attrs.update(units="K", **more)
         bounds = f.create_dataset("time_bnds", data=np.stack([time, time], 1))
@@ -153,6 +165,192 @@ class Names(Case):
         self.equal(np.array([2.0, 5.0]), "max(x, 'height')", f"x={other}:/deep/er/x")
         self.equal(np.array([2.0, 5.0]), "max(x, 'level')", f"x={other}:/labels")
 
+    @unittest.skipIf(netCDF4 is None, "python3-netcdf4 is not installed")
+    def test_netcdf_library(self):
+        with netCDF4.Dataset(self.folder / "n.nc", "w") as f:
+            for axis, n in [("time", None), ("station", 3), ("letter", 4)]:
+                f.createDimension(axis, n)
+            f.createVariable("time", "f8", ("time",))[:] = np.arange(5)
+            f["time"].units = "hours since 1900-01-01"
+            f.createGroup("deep").createVariable("x", "f4", ("time", "station", "letter"), zlib=True)[:] = np.arange(60).reshape(5, 3, 4)
+        x = np.arange(60, dtype="f4").reshape(5, 3, 4)
+        place = f"x={self.folder}/n.nc:/deep/x"
+        self.equal(x.max((0, 2)), "max(x, ('time', 'letter'))", place)
+        self.equal(x[2:4], "sel(x, time=('1900-01-01T02', '1900-01-01T03'))", place)
+        self.refused("axis 1 has no coordinate (the axes are time, station, letter)", "sel(x, station=1)", place)
+
+
+class Selections(Case):
+    def setUp(self):
+        super().setUp()
+        self.file = self.folder / "a.nc"
+        self.x = write(self.file, np.arange(366.0))
+        self.place = f"x={self.file}:/t2m"
+
+    def test_numbers(self):
+        x = self.x
+        for program, wanted in [
+                ("sel(x, lat=(-30, 30))", x[:, 6:13]), ("x.sel(lat=(-30, 30), lon=(None, 20))", x[:, 6:13, :3]),
+                ("sel(x, lat=40, lon=350.0)", x[:, 5, 35]), ("sel(x, lat=41, lon=(0, 5), method='nearest')", x[:, 5, :1]),
+                ("sel(x[::-1, ::-2], lat=(0, 90))", x[::-1, 18::-2][:, 5:]), ("sel(x, time=(10, 10))", x[10:11]),
+                ("sel(sel(x, lat=(0, 50)), lat=(-99, 20))", x[:, 7:10]), ("sel(x, lat=45, method='nearest')", x[:, 4]),
+                ("sel(max(x, 'time') * 2, lon=(100, 120))", x.max(0)[:, 10:13] * 2),
+                ("sel(x + x, lon=10) - sel(x, lon=10)", x[:, :, 1])]:
+            self.equal(wanted, program, self.place)
+
+    def test_dates(self):
+        x = self.x
+        for program, wanted in [
+                ("sel(x, time='2000-02')", x[31:60]), ("sel(x, time=('2000-12', None))", x[335:]),
+                ("sel(x, time=(None, '2000-01-02'))", x[:2]), ("sel(x, time=('2000-02-28', '2000-03-01T00'))", x[58:61]),
+                ("sel(x, time='2000')", x), ("sel(x, time='2000-03-01T11', method='nearest')", x[60])]:
+            self.equal(wanted, program, self.place)
+
+    def test_only_what_is_selected_is_read(self):
+        done = clast("sum(sel(x, time='2000-02', lat=(0, 10)))", "--in", self.place, "--stats")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        read = float(next(line for line in done.stderr.split("\n") if line.startswith("read ")).split()[3])
+        self.assertLessEqual(read, 0.1)  # MiB: 29 of 366 days, 19 x 36 floats each
+
+    def test_calendars(self):
+        """Against xarray and cftime, or as computed with them where they are not installed."""
+        units = "days since 1999-12-30"
+        months = {"standard": 31, "noleap": 31, "all_leap": 31, "360_day": 30, "julian": 31, "proleptic_gregorian": 31, None: 31}
+        first = {"360_day": 1}  # day number of January 1st: 30 days in December
+        for calendar, days in months.items():
+            file = self.folder / f"{calendar}.nc"
+            x = write(file, np.arange(0.0, 400.0, 0.5), units=units, calendar=calendar)
+            at = 2 * first.get(calendar, 2)
+            wanted = x[at:at + 2 * days]
+            if xarray is not None and calendar in ("standard", "noleap", "360_day", "julian"):
+                with xarray.open_dataset(file, use_cftime=True) as d:
+                    np.testing.assert_array_equal(d.t2m.sel(time="2000-01").values, wanted)
+            self.equal(wanted, "sel(x, time='2000-01')", f"x={file}:/t2m")
+
+    def test_refused(self):
+        for text, program in [
+                ("line 1, column 8: sel: axis 'lat': no coordinate is 41 (there are 19, from 90 to -90 degrees_north)", "sel(x, lat=41)"),
+                ("the lower end comes first, and ranges do not wrap around", "sel(x, lon=(350, 10))"),
+                ("no coordinate lies in 95 to 100", "sel(x, lat=(95, 100))"), ("there is no such date", "sel(x, time='2000-02-30')"),
+                ("no time lies in '2001-02' to '2001-02'", "sel(x, time='2001-02')"), ("'2000-03' to '2000-01' is empty", "sel(x, time=('2000-03', '2000-01'))"),
+                ("its units are 'degrees_north'", "sel(x, lat='2000')"), ("lat must be a number, a date", "sel(x, lat=[1, 2])"),
+                ("there is no axis 'level'", "sel(x, level=2)"), ("only method='nearest'", "sel(x, lat=2, method='pad')"),
+                ("lat is given twice", "sel(x, lat=1, lat=2)"), ("an end of the range is NaN", "sel(x, lat=(nan, 2))"),
+                ("an end of the range is NaN", "sel(x, lon=(0, nan))")]:
+            self.refused(text, program, self.place)
+        self.refused("axis 1 has no coordinate (the axes are time, bnds)", "sel(x, bnds=1)", f"x={self.file}:/time_bnds")
+        with h5py.File(self.file, "r+") as f:
+            f["lat"][4] = 95
+        self.refused(f"{self.file}:/lat do not rise or fall all along: number 4 is 95 after 60", "sel(x, lat=0)", self.place)
+        with h5py.File(self.file, "r+") as f:
+            f["time"].attrs["units"] = "months since 2000-01-01"
+        self.refused("months and years have no fixed length", "sel(x, time='2000')", self.place)
+        self.equal(self.x[3], "sel(x, time=3)", self.place)
+
+    def test_coordinates_that_differ(self):
+        other = self.folder / "b.nc"
+        write(other, np.arange(366.0) + 10)
+        places = [self.place, f"y={other}:/t2m"]
+        self.equal(self.x[:, 9] - self.value("y[:, 9]", places[1]), "sel(x - y, lat=0)", *places)
+        self.refused("a.nc:/time and " + str(other) + ":/time: arrays with these different coordinates", "sel(x - y, time=12)", *places)
+
+
+class ManyFiles(Case):
+    def make(self, n=5, length=3, **more):
+        """n files of `length` days; the values of all after each other."""
+        parts = []
+        for i in range(n):
+            kinds = {key: value(i) if callable(value) else value for key, value in more.items()}
+            time = kinds.pop("time", np.arange(length) + float(i * length))
+            parts.append(write(self.folder / f"m{i:03}.nc", time, seed=i, **kinds))
+        return parts
+
+    def cat(self, files="m*.nc", axis="time"):
+        return f"x=cat({axis}, {self.folder}/{files}:/t2m)"
+
+    def test_cat(self):
+        x = np.concatenate(self.make())
+        for program, wanted in [("x", x), ("x[4:11:2, 3]", x[4:11:2, 3]), ("max(x, 'time')", x.max(0)), ("sel(x, time=(4, 9), lat=(0, 30))", x[4:10, 6:10]),
+                                ("sel(x, time='2000-01-07', lon=10)", x[6:7, :, 1]), ("x - min(x, 'time')", x - x.min(0))]:
+            self.equal(wanted, program, self.cat())
+        self.equal(x, "x", self.cat(axis="0"))
+        with h5py.File(self.folder / "all.h5", "w") as f:
+            f["v"] = x
+        self.equal(np.concatenate([x, x], axis=1), "x", f"x=cat(-2, {self.folder}/all.h5, {self.folder}/all.h5:/v)")
+        for memory in ["2M", "64M"]:
+            done = clast("max(x)", "--in", self.cat(), "--memory", memory)
+            self.assertEqual((done.returncode, done.stdout), (0, str(x.max()) + "\n"), done.stderr)
+
+    def test_stack_and_lists(self):
+        parts = self.make(3, time=lambda i: np.arange(3.0))
+        a, b = self.folder / "m002.nc", self.folder / "m000.nc"
+        self.equal(np.stack([parts[2], parts[0]]), "x", f"x=stack(member, {a}, {b}:/t2m)")
+        self.equal(np.stack(parts, axis=1).max(1), "max(x, 1)", f"x=stack(1, {self.folder}/m*.nc:/t2m)")
+        self.equal(np.stack(parts).max((0, 2)), "max(x, ('member', 'lat'))", f"x=stack(member, {self.folder}/m*.nc:/t2m)")
+        names = self.folder / "list.txt"
+        names.write_text(f"{a}\n\n{b}\n")
+        self.equal(np.stack([parts[2], parts[0], parts[1]]), "x", f"x=stack(member, @{names}, {self.folder}/m001.nc:/t2m)")
+
+    def test_order_is_that_of_bytes(self):
+        for name in ["m10.nc", "m2.nc", "mA.nc", "ma.nc"]:
+            write(self.folder / name, np.array([float("m10.nc m2.nc mA.nc ma.nc".split().index(name))]), seed=3)
+        self.equal(np.arange(4.0), "x", f"x=cat(time, {self.folder}/m*.nc:/time)")
+
+    def test_origins(self):
+        x = np.concatenate(self.make(3, time=lambda i: np.arange(3.0) * [1, 24, 1][i], units=lambda i: f"{['days', 'hours', 'days'][i]} since 2000-01-{1 + 3 * i:02}"))
+        self.equal(x[4:7], "sel(x, time=('2000-01-05', '2000-01-07'))", self.cat())
+        self.equal(x[8], "sel(x, time=8)", self.cat())
+
+    def test_packings(self):
+        x = np.concatenate(self.make(4, packing=lambda i: (0.01 * (i + 1), 250.0 + i)))
+        self.equal(x, "x", self.cat())
+        done = clast("max(x)", "--in", self.cat(), "--raw")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("its own scale_factor, add_offset or _FillValue", done.stderr)
+
+    def test_refused(self):
+        self.make(3)
+        first, last = self.folder / "m000.nc", self.folder / "m002.nc"
+        write(last, np.arange(3.0))
+        self.refused(f"do not go on from {self.folder}/m001.nc to {last}: 0 comes after 5", "x", self.cat())
+        write(last, np.arange(6.0, 9), packing=(0.01, 280.0))
+        done = clast("x", "--in", self.cat())
+        self.assertEqual(done.returncode, 0, done.stderr)  # float32 as well
+        with h5py.File(last, "r+") as f:
+            f["t2m"].attrs["units"] = "Celsius"
+        self.refused(f"{last}:/t2m has units 'Celsius', {first} has 'K'", "x", self.cat())
+        write(last, np.arange(6.0, 9), calendar="360_day")
+        self.refused("do not go together", "x", self.cat())
+        with h5py.File(last, "w") as f:
+            f["t2m"] = np.zeros((3, 19, 35), "f4")
+        self.refused(f"{last}:/t2m has shape (3, 19, 35), {first} has (3, 19, 36)", "x", self.cat())
+        with h5py.File(last, "w") as f:
+            f["t2m"] = np.zeros((3, 19, 36))
+        self.refused(f"{last}:/t2m has dtype float64, {first} has float32", "x", self.cat())
+        last.write_bytes(b"no HDF5")
+        self.refused(str(last), "x", self.cat())
+        self.refused("has no axis 'level' (the axes are time, lat, lon)", "x", self.cat(axis="level"))
+        self.refused("no file matches", "x", self.cat("n*.nc"))
+        self.refused("names no files", "x", "x=cat(time:/t2m)")
+        self.refused("No such file", "x", f"x=cat(time, @{self.folder}/none:/t2m)")
+
+    def test_few_descriptors(self):
+        """200 files with 64 descriptors, read twice over."""
+        n = 200
+        values = np.random.default_rng(2).random((n, 2, 5))
+        for i in range(n):
+            with h5py.File(self.folder / f"m{i:03}.nc", "w") as f:
+                f["time"] = [2.0 * i, 2.0 * i + 1]
+                f["time"].make_scale("time")
+                f.create_dataset("t2m", data=values[i], chunks=(1, 5), compression="gzip").dims[0].attach_scale(f["time"])
+        x = values.reshape(-1, 5)
+        limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        self.equal(x - x.max(0), "x - max(x, 'time')", self.cat(), preexec_fn=limit)
+        self.equal(x[101:350:7], "x[101:350:7]", self.cat(), preexec_fn=limit)
+
 
 if __name__ == "__main__":
+    for module in ["netCDF4", "xarray"]:
+        if globals()[module] is None:
+            print(f"python3-{module.lower()} is not installed: what needs it is left out")
     unittest.main()
