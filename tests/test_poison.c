@@ -83,6 +83,9 @@ static void try_operations(clast_array *bad, clast_array *good, clast_status sta
     is_poisoned(clast_sel_time(bad, 0, "2000", "2001"), status);
     is_poisoned(clast_sel_at(bad, 0, 1, CLAST_EXACT), status);
     is_poisoned(clast_sel_time_at(bad, 0, "2000", CLAST_NEAREST), status);
+    clast_comparison found;
+    ck_assert_int_eq(clast_compare(bad, good, NULL, &found), status);
+    ck_assert_int_eq(clast_compare(good, bad, NULL, &found), status);
     const clast_svd_result svd = clast_svd(bad);
     is_poisoned(svd.u, status);
     is_poisoned(svd.s, status);
@@ -215,6 +218,10 @@ static void try_context(clast_ctx *ctx, clast_status status)
     ck_assert_int_eq(clast_hdf5_info_json(ctx, "x.h5", NULL, write_nothing, NULL),
                      status);
     ck_assert_int_eq(clast_hdf5_copy(ctx, "x.h5", NULL, "y.h5", NULL), status);
+    ck_assert_int_eq(clast_hdf5_datasets(ctx, "x.h5", write_nothing, NULL), status);
+    bool is_equal = false;
+    ck_assert_int_eq(clast_hdf5_same(ctx, "x.h5", "/x", "y.h5", "/y", &is_equal),
+                     status);
     ck_assert_int_eq(clast_graph(ctx, 0, NULL, write_nothing, NULL), status);
     ck_assert_int_eq(clast_trace(ctx, write_nothing, NULL), status);
     clast_set_progress(ctx, NULL, NULL);

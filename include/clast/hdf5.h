@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** Whole HDF5 files: what is in one, copies with other chunks and compression. */
+/** Whole HDF5 files: what is in one, copies with other chunks and compression, and
+ * comparing arrays. */
 #ifndef CLAST_HDF5_H
 #define CLAST_HDF5_H
 
@@ -74,6 +75,66 @@ typedef struct clast_copy_options {
 CLAST_API clast_status clast_hdf5_copy(clast_ctx *ctx, const char *in,
                                        const char *group, const char *out,
                                        const clast_copy_options *options);
+
+typedef struct clast_compare_options {
+    double rtol, atol;    /**< elements differ where |a - b| > atol + rtol * |b| */
+    bool nan_differs;     /**< two NaNs in one place are a difference too */
+    uint64_t reserved[4]; /**< zero */
+} clast_compare_options;
+
+/** What clast_compare() found. Numbers are 0 where shapes differ. */
+typedef struct clast_comparison {
+    bool is_equal; /**< shape, dtype, and no element differs */
+    bool same_shape, same_dtype;
+    bool is_integer; /**< both are bool or integers: largest_integer holds */
+    int ndim;        /**< of the first array: numbers in `where` */
+    int64_t count, different;
+    int64_t one_nan; /**< elements of which one side only is NaN (either side, where
+                        nan_differs): they are among `different`, not in `largest` */
+    double largest;  /**< |a - b|, in tolerance or not */
+    uint64_t largest_integer;    /**< the same, exactly */
+    double largest_relative;     /**< |a - b| / |b| */
+    int64_t where[CLAST_MAXDIM]; /**< index of the first `largest` in C order */
+    int64_t where_relative[CLAST_MAXDIM];
+} clast_comparison;
+
+/**
+ * Compares two arrays, element by element, in one run that reads each once.
+ *
+ * Integers and bools are compared exactly, uint64 beside negative numbers too; what is
+ * no integer in float64 or complex128. Equal infinities are equal, and two NaNs unless
+ * the options say otherwise.
+ *
+ * @param options  NULL: no tolerance
+ * @return         CLAST_OK, whether they are equal or not
+ * @errors         what the arrays are poisoned with; CLAST_ECONTEXT; CLAST_EVALUE a
+ *                 negative tolerance, NULL; CLAST_ENOTSUP a reserved field; those of
+ *                 clast_compute()
+ * @cost           one read of each chunk of both
+ */
+CLAST_API clast_status clast_compare(clast_array *a, clast_array *b,
+                                     const clast_compare_options *options,
+                                     clast_comparison *result);
+
+/** The names of all datasets of a file, in the order of their paths' parts; one with
+ * several links by the first. `fn` may not use the context.
+ *
+ * @return  CLAST_OK; CLAST_ENOENT, CLAST_EACCESS, CLAST_EFORMAT */
+CLAST_API clast_status clast_hdf5_datasets(clast_ctx *ctx, const char *file,
+                                           clast_text_fn *fn, void *arg);
+
+/**
+ * Compares two datasets of any type by what their elements are: for those that no array
+ * can be made of. Strings of variable length and sequences by their contents,
+ * references by the paths that they lead to, all else byte by byte.
+ *
+ * @param is_equal  set to whether type, shape and elements agree
+ * @errors          CLAST_ENOENT, CLAST_EACCESS, CLAST_EFORMAT, CLAST_EVALUE NULL
+ * @cost            reads both by libhdf5, one thread, in pieces of about 1 MiB
+ */
+CLAST_API clast_status clast_hdf5_same(clast_ctx *ctx, const char *file_a,
+                                       const char *path_a, const char *file_b,
+                                       const char *path_b, bool *is_equal);
 
 #ifdef __cplusplus
 }

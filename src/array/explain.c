@@ -156,6 +156,40 @@ clast_status clast_hdf5_info_json(clast_ctx *ctx, const char *file, const char *
     return inform(ctx, file, path, true, write, arg);
 }
 
+clast_status clast_hdf5_datasets(clast_ctx *ctx, const char *file, clast_text_fn *fn,
+                                 void *arg)
+{
+    cl_error err = {0};
+    if (!ctx || !fn)
+        return CLAST_EVALUE;
+    if (cl_turn_begin(ctx, &err) != CLAST_OK)
+        return err.status;
+    voice v = {ctx, fn, arg};
+    if (!file)
+        cl_error_set(&err, CLAST_EVALUE, "datasets: the file is NULL");
+    else
+        cl_hdf5_datasets(file, speak, &v, &err);
+    cl_turn_end(ctx, &err);
+    return err.status;
+}
+
+clast_status clast_hdf5_same(clast_ctx *ctx, const char *file_a, const char *path_a,
+                             const char *file_b, const char *path_b, bool *is_equal)
+{
+    const char *const file[2] = {file_a, file_b}, *const path[2] = {path_a, path_b};
+    cl_error err = {0};
+    if (!ctx)
+        return CLAST_EVALUE;
+    if (cl_turn_begin(ctx, &err) != CLAST_OK)
+        return err.status;
+    if (!file_a || !path_a || !file_b || !path_b || !is_equal)
+        cl_error_set(&err, CLAST_EVALUE, "same: NULL in place of an argument");
+    else
+        cl_hdf5_same(file, path, is_equal, &err);
+    cl_turn_end(ctx, &err);
+    return err.status;
+}
+
 clast_status clast_trace(clast_ctx *ctx, clast_text_fn *write, void *arg)
 {
     cl_error err = {0};

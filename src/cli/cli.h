@@ -63,6 +63,8 @@ typedef struct {
     chunk_rule rule[MAX_RULES];
     bool overwrite, raw, explain, stats, progress, quiet, no_sync, no_attrs, json,
         resume;
+    bool nan_differs, any_dtype, decoded;
+    double rtol, atol;
     const char *stats_file; /* JSON; NULL: text on stderr */
     const char *trace_file, *graph_file;
 } cli_options;
@@ -73,7 +75,7 @@ int exit_code_of(clast_status status, bool is_running);
 int finish_stdout(int code); /* the code, or EXIT_FAILED where stdout took no more */
 
 /* options.c: EXIT_DONE, or the message is written. argv is cut at '=' and ":/". */
-typedef enum { EVAL = 1, COPY = 2, INFO = 4 } command_set;
+typedef enum { EVAL = 1, COPY = 2, INFO = 4, DIFF = 8 } command_set;
 int parse_options(command_set command, int argc, char **argv, cli_options *o);
 /* FILE:/path, at the last ":/", or FILE::/path, at the first "::/", for paths that have
  * a ":/" themselves; path is NULL where there is none. */
@@ -91,9 +93,10 @@ int session_open(const cli_options *o, clast_ctx **ctx);
 int session_failed(clast_ctx *ctx, clast_status status);
 void session_close(clast_ctx **ctx);
 
-/* eval.c, copy.c, info.c */
+/* eval.c, copy.c, diff.c, info.c */
 int command_eval(int argc, char **argv);
 int command_copy(int argc, char **argv);
+int command_diff(int argc, char **argv);
 int command_info(int argc, char **argv);
 void write_stdout(void *arg, const char *text, size_t bytes);
 
@@ -118,6 +121,7 @@ bool is_graph_file(const char *file); /* by its name: .dot or .svg */
 int draw_graph(const char *file, clast_ctx *ctx, int n, const clast_sink *sink);
 
 /* stats.c */
+void write_json_string(FILE *to, const char *text); /* of UTF-8 */
 int write_stats(const cli_options *o, const clast_options *settled,
                 const clast_stats *stats);
 

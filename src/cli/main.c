@@ -65,6 +65,7 @@ static const char help[] =
     "\n"
     "  clast eval PROGRAM --in NAME=FILE:/path ... [--out [NAME=]FILE:/path] ...\n"
     "  clast copy IN[:/group] OUT [--chunks N,N] [--compress KIND]\n"
+    "  clast diff A[:/x] B[:/x]\n"
     "  clast info FILE[:/path]\n"
     "  clast --version\n"
     "\n"
@@ -76,6 +77,7 @@ static const struct {
 } commands[] = {
     {"eval", command_eval},
     {"copy", command_copy},
+    {"diff", command_diff},
     {"info", command_info},
 };
 
@@ -107,6 +109,6 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             leave(finish_stdout(commands[i].run(argc - 2, argv + 2)));
-    complain("there is no command '%s': eval, copy and info are", argv[1]);
+    complain("there is no command '%s': eval, copy, diff and info are", argv[1]);
     return EXIT_WRONG;
 }

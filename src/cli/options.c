@@ -226,6 +226,43 @@ static int set_no_attrs(cli_options *o, const char *option, char *value)
     return EXIT_DONE;
 }
 
+static int read_tolerance(const char *option, const char *value, double *v)
+{
+    char *end = NULL;
+    *v = strtod(value, &end);
+    return end != value && *end == '\0' && *v >= 0 && *v - *v == 0
+               ? EXIT_DONE
+               : wrong(option, value, "a number such as 1e-6");
+}
+
+static int read_rtol(cli_options *o, const char *option, char *value)
+{
+    return read_tolerance(option, value, &o->rtol);
+}
+
+static int read_atol(cli_options *o, const char *option, char *value)
+{
+    return read_tolerance(option, value, &o->atol);
+}
+
+static int set_nan_differs(cli_options *o, const char *option, char *value)
+{
+    o->nan_differs = true;
+    return EXIT_DONE;
+}
+
+static int set_any_dtype(cli_options *o, const char *option, char *value)
+{
+    o->any_dtype = true;
+    return EXIT_DONE;
+}
+
+static int set_decoded(cli_options *o, const char *option, char *value)
+{
+    o->decoded = true;
+    return EXIT_DONE;
+}
+
 static int set_json(cli_options *o, const char *option, char *value)
 {
     o->json = true;
@@ -343,7 +380,7 @@ static int read_out(cli_options *o, const char *option, char *value)
 
 typedef enum { FLAG, VALUE, OPTIONAL } value_kind; /* OPTIONAL: only with '=' */
 
-enum { RUNS = EVAL | COPY };
+enum { RUNS = EVAL | COPY, ALL_RUNS = RUNS | DIFF };
 
 static const struct {
     const char *name;
@@ -353,10 +390,10 @@ static const struct {
 } options[] = {
     {"--in", EVAL, VALUE, read_in},
     {"--out", EVAL, VALUE, read_out},
-    {"--memory", RUNS, VALUE, read_memory},
-    {"--workers", RUNS, VALUE, read_workers},
-    {"--scratch", RUNS, VALUE, read_scratch},
-    {"--block", RUNS, VALUE, read_block},
+    {"--memory", ALL_RUNS, VALUE, read_memory},
+    {"--workers", ALL_RUNS, VALUE, read_workers},
+    {"--scratch", ALL_RUNS, VALUE, read_scratch},
+    {"--block", ALL_RUNS, VALUE, read_block},
     {"--chunks", EVAL, VALUE, read_chunks},
     {"--chunks", COPY, VALUE, read_chunk_rule},
     {"--compress", RUNS, VALUE, read_compress},
@@ -364,15 +401,20 @@ static const struct {
     {"--stats", RUNS, OPTIONAL, read_stats},
     {"--trace", EVAL, VALUE, read_trace},
     {"--graph", EVAL, VALUE, read_graph},
-    {"--progress", RUNS, FLAG, set_progress},
+    {"--progress", ALL_RUNS, FLAG, set_progress},
     {"--overwrite", RUNS, FLAG, set_overwrite},
     {"--raw", EVAL, FLAG, set_raw},
     {"--explain", EVAL, FLAG, set_explain},
-    {"--quiet", RUNS, FLAG, set_quiet},
+    {"--quiet", ALL_RUNS, FLAG, set_quiet},
     {"--no-sync", RUNS, FLAG, set_no_sync},
     {"--no-attrs", EVAL, FLAG, set_no_attrs},
     {"--resume", EVAL, FLAG, set_resume},
-    {"--json", INFO, FLAG, set_json},
+    {"--json", INFO | DIFF, FLAG, set_json},
+    {"--rtol", DIFF, VALUE, read_rtol},
+    {"--atol", DIFF, VALUE, read_atol},
+    {"--nan-differs", DIFF, FLAG, set_nan_differs},
+    {"--any-dtype", DIFF, FLAG, set_any_dtype},
+    {"--decoded", DIFF, FLAG, set_decoded},
 };
 
 enum { NOPTIONS = sizeof options / sizeof *options };
@@ -416,7 +458,10 @@ static int read_option(cli_options *o, int option, int argc, char **argv, int *i
 
 static const char *name_of(command_set command)
 {
-    return command == EVAL ? "eval" : command == COPY ? "copy" : "info";
+    return command == EVAL   ? "eval"
+           : command == COPY ? "copy"
+           : command == DIFF ? "diff"
+                             : "info";
 }
 
 static int read_program(cli_options *o, char *word)

@@ -107,7 +107,7 @@ static void write_text(const cli_options *o, const clast_options *settled,
     }
 }
 
-static void write_json_string(FILE *to, const char *text)
+void write_json_string(FILE *to, const char *text)
 {
     fputc('"', to);
     for (; *text != '\0'; text++) {

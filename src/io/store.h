@@ -199,4 +199,11 @@ void cl_outputs_abort(cl_outputs *outputs); /* NULL is legal */
 clast_status cl_hdf5_info(const char *file, const char *path, bool is_json,
                           clast_text_fn *write, void *arg, cl_error *err);
 
+/* The path of each dataset, by a call after the lock was let go. */
+clast_status cl_hdf5_datasets(const char *file, clast_text_fn *fn, void *arg,
+                              cl_error *err);
+/* Whether two datasets of any type have the same type, shape and elements. */
+clast_status cl_hdf5_same(const char *const file[2], const char *const path[2],
+                          bool *is_equal, cl_error *err);
+
 #endif

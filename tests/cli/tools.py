@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The tools for whole files, against h5py: copy, info --json.
+"""The tools for whole files, against h5py and NumPy: copy, diff, info --json.
 
     tools.py CLAST
 """
@@ -446,5 +446,108 @@ class Copy(Tools):
         self.assertEqual(sorted(p.name for p in self.folder.iterdir()), ["a.h5", "damaged.h5", "text"])
 
 
+class Diff(Tools):
+    """clast diff, against NumPy."""
+
+    def pair(self, a, b):
+        for name, value in [("a.h5", a), ("b.h5", b)]:
+            with h5py.File(self.folder / name, "w") as f:
+                f.create_dataset("x", data=value, chunks=True if np.ndim(value) and np.size(value) else None)
+        return f"{self.folder}/a.h5:/x", f"{self.folder}/b.h5:/x"
+
+    def told(self, a, b, *args, code=1):
+        return json.loads(self.run_ok("diff", "--json", *args, *self.pair(a, b), code=code))["datasets"][0]
+
+    def test_numbers(self):
+        rng = np.random.default_rng(7)
+        for dtype in ["f4", "f8", ">f8", "f2", "i1", "u2", "i4", "u8", "?", "c8", "c16"]:
+            a = rng.random((30, 40)) > 0.5 if dtype == "?" else (rng.random((30, 40)) * 100).astype(dtype)
+            b = a.copy()
+            b[rng.integers(0, 30, 20), rng.integers(0, 40, 20)] = np.array(3).astype(dtype)
+            if dtype.startswith("c"):
+                b[5, 6] = 1j
+            t = self.told(a, b)
+            wide = "c16" if dtype.startswith("c") else "f8"
+            d = np.abs(a.astype(wide) - b.astype(wide))
+            with np.errstate(all="ignore"):
+                r = np.where(d == 0, 0, d / np.abs(b.astype(wide)))
+            self.assertEqual((t["different"], t["count"], t["equal"]), (int((a != b).sum()), 1200, False), dtype)
+            self.assertAlmostEqual(t["largest"], float(d.max()), 6)
+            self.assertAlmostEqual(d[tuple(t["where"])], float(d.max()), 6)
+            self.assertEqual(t["where"], list(np.unravel_index(d.argmax(), d.shape)))
+            self.assertAlmostEqual(r[tuple(t["where_relative"])], float(r.max()), 6)
+            self.run_ok("diff", *self.pair(a, a), code=0)
+
+    def test_integers_are_exact(self):
+        big = 2**63
+        rows = [("i8", [-big, 0, big - 1], "i8", [big - 1, 0, big - 1], 2**64 - 1, 1),
+                ("u8", [big, 2**64 - 1], "u8", [big + 1, 2**64 - 1], 1, 1),
+                ("i8", [big - 1, -1], "u8", [big, 2**64 - 1], 2**64 - 1, 2),
+                ("u8", [5, big], "i8", [-3, big - 1], 8, 2),
+                ("i8", [2**53, 2**62], "i8", [2**53 + 1, 2**62 + 1], 1, 2),
+                ("i4", [-1, 7], "u4", [2**32 - 1, 7], 2**32, 1),
+                ("?", [True, False], "i1", [1, -1], 1, 1)]
+        for x, a, y, b, largest, n in rows:
+            t = self.told(np.array(a, x), np.array(b, y))
+            self.assertEqual((t["largest"], t["different"], t["same_dtype"]), (largest, n, x == y), (x, a, y, b))
+        self.assertEqual(self.told(np.array([1, 2], "i4"), np.array([1, 2], "i8"))["different"], 0)
+        self.run_ok("diff", "--any-dtype", *self.pair(np.array([1, 2], "i4"), np.array([1, 2], "f8")), code=0)
+
+    def test_nan_infinity_tolerance(self):
+        nan, inf = np.nan, np.inf
+        a, b = np.array([nan, nan, inf, inf, 1.0, -inf]), np.array([nan, 1, inf, 5, 1.5, inf])
+        t = self.told(a, b)
+        self.assertEqual((t["different"], t["one_nan"], t["largest"], t["where"]), (4, 1, "Infinity", [3]))
+        self.assertEqual(self.told(a, b, "--nan-differs")["different"], 5)
+        a, b = np.array([1.0, 100.0]), np.array([1.01, 101.0])
+        self.run_ok("diff", "--rtol", "0.02", *self.pair(a, b), code=0)
+        self.run_ok("diff", "--atol", "1", *self.pair(a, b), code=0)
+        self.assertEqual(self.told(a, b, "--atol", "0.5")["different"], 1)
+        self.assertEqual(self.told(np.array([5, 9]), np.array([5, 10]), "--rtol", "0.01")["different"], 1)
+        self.run_ok("diff", "--rtol", "0.2", *self.pair(np.array([5, 9]), np.array([5, 10])), code=0)
+        self.assertEqual(self.run_ok("diff", *self.pair(np.arange(3), np.arange(4)), code=1), b"/x: shape (3,) and (4,)\n")
+        self.run_ok("diff", *self.pair(np.zeros((0, 3)), np.zeros((0, 3))), code=0)
+        self.assertIn(b"1 of 1 elements differ, by at most 0.5 at [], relative 0.2 at []", self.run_ok("diff", *self.pair(3.0, 2.5), code=1))
+
+    def test_files(self):
+        a, b = self.folder / "p.h5", self.folder / "q.h5"
+        Copy.make(self, a)
+        self.run_ok("copy", a, b, "--compress", "gzip:1", "--chunks", "auto")
+        self.assertEqual(self.run_ok("diff", a, b), b"")
+        with h5py.File(b, "r+") as f:
+            f["kinds/1"][2, 3] += 1
+            f["words"][3] = "other"
+            f["ragged"][2] = [5]
+            f["refs"][0, 0] = f["words"].ref
+            f["record"][1] = (9, 9, b"x")
+            f["new"] = 1
+            del f["scalar"]
+        lines = self.run_ok("diff", a, b, code=1).decode().splitlines()
+        self.assertEqual([line.split(":")[0] for line in lines], ["/kinds/1", "/new", "/ragged", "/record", "/refs", "/scalar", "/words"])
+        self.assertIn("1 of 775 elements differ", lines[0])
+        told = json.loads(self.run_ok("diff", "--json", a, b, code=1))
+        self.assertEqual(sorted((d["a"] or d["b"]) for d in told["datasets"] if not d["equal"]), [line.split(":")[0] for line in lines])
+        self.assertFalse(told["equal"])
+
+    def test_one_pass_and_refusals(self):
+        x = np.random.default_rng(1).random((700, 700))
+        a, b = self.pair(x, x + 1)
+        self.run_ok("diff", "--memory", "12M", a, b, code=1)
+        self.refused(2, "/y", "diff", f"{self.folder}/a.h5:/y", b)
+        self.refused(2, "two files", "diff", a, self.folder / "b.h5")
+        self.refused(2, "no.h5", "diff", self.folder / "no.h5", self.folder / "b.h5")
+        self.refused(2, "two arguments", "diff", a)
+        self.refused(2, "--rtol", "diff", "--rtol", "x", a, b)
+        with h5py.File(self.folder / "a.h5") as f:
+            at = f["x"].id.get_chunk_info(1).byte_offset
+        with h5py.File(self.folder / "c.h5", "w") as f:
+            f.create_dataset("x", data=x, chunks=(100, 100), compression="gzip")
+            at = f["x"].id.get_chunk_info(7).byte_offset
+        image = bytearray((self.folder / "c.h5").read_bytes())
+        image[at + 30] ^= 255
+        (self.folder / "c.h5").write_bytes(image)
+        self.refused(2, "/x: chunk (1, 0)", "diff", a, f"{self.folder}/c.h5:/x")
+
+
 if __name__ == "__main__":
-    unittest.main(argv=[sys.argv[0]])
+    unittest.main()
