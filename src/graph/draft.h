@@ -45,6 +45,7 @@ typedef struct {
     uint32_t view;     /* memo of cl_draft_view */
     uint32_t whole;    /* memo of lower_user.c: a view of it as one block, or CL_NONE */
     uint32_t parts;    /* SVD: bits of the outputs that are used */
+    uint32_t part[3];  /* ... and their items */
     uint32_t nested;   /* concatenations and reshapes, one below the other, that a read
                           goes through */
     cl_use *use;

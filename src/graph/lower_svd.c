@@ -201,13 +201,10 @@ static clast_status outputs(cl_draft *d, tree *t, uint32_t parts)
         CL_TRY(output(d, t->base.dtype, &t->recipe->grid, &t->u));
     if (parts & 4)
         CL_TRY(output(d, t->base.dtype, &all, &t->vt));
-    for (size_t i = 0; i < d->nitem; i++) {
-        cl_item *const part = &d->item[i];
-        if (part->node.op != CL_OP_PART || part->in[0] != t->recipe->item)
-            continue;
-        const uint32_t tensors[3] = {t->u, t->s, t->vt};
-        part->tensor = tensors[part->node.params.part];
-    }
+    const uint32_t tensors[3] = {t->u, t->s, t->vt};
+    for (int i = 0; i < 3; i++)
+        if (parts >> i & 1)
+            d->item[d->item[t->recipe->item].part[i]].tensor = tensors[i];
     return CLAST_OK;
 }
 

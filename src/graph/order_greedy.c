@@ -39,6 +39,7 @@ typedef struct {
     uint8_t *is_there; /* by block */
     uint32_t *done;    /* the new sequence */
     uint32_t ndone, first;
+    uint32_t goal, goal_at; /* the last one, its operands before this one are made */
     entry *heap;
     size_t nheap, heap_room;
     uint32_t *ready;
@@ -203,16 +204,24 @@ static uint32_t next_goal(greedy *g)
 }
 
 /* The first thing that has to run for it. */
-static uint32_t descend(const greedy *g, uint32_t task)
+static uint32_t descend(greedy *g, uint32_t goal)
 {
     const cl_draft *const d = g->d;
+    uint32_t task = goal, i = d->operand_start[goal];
+    if (goal == g->goal)
+        i = g->goal_at;
+    g->goal = goal;
+    g->goal_at = i;
     while (g->missing[task] > 0) {
-        uint32_t i = d->operand_start[task], producer;
+        uint32_t producer;
         do
             producer = g->o->producer[cl_operand_block(d->operand[i++])];
         while (!reads(d->operand[i - 1]) || producer == CL_NONE ||
                is_done(g, producer));
+        if (task == goal)
+            g->goal_at = i - 1;
         task = producer;
+        i = d->operand_start[task];
     }
     return task;
 }
@@ -270,7 +279,7 @@ static void weigh(greedy *g)
 
 clast_status cl_order_greedy(cl_order *o)
 {
-    greedy g = {.o = o, .d = o->d};
+    greedy g = {.o = o, .d = o->d, .goal = CL_NONE};
     clast_status status = prepare(&g);
     if (status == CLAST_OK)
         weigh(&g);

@@ -148,8 +148,11 @@ static clast_status add(cl_draft *d, cl_node_id id, const uint32_t *item_of)
     nest(d, it);
     if (cl_item_is_elementwise(it))
         weigh(d, it);
-    if (node->op == CL_OP_PART)
+    if (node->op == CL_OP_PART) {
         d->item[in[0]].parts |= 1u << node->params.part;
+        if (d->item[in[0]].node.op == CL_OP_SVD)
+            d->item[in[0]].part[node->params.part] = index;
+    }
     return CLAST_OK;
 }
 
