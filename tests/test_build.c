@@ -241,6 +241,28 @@ START_TEST(slices_read_what_they_show)
 }
 END_TEST
 
+/* Nothing is spent on what lies between the ends of a huge source. */
+START_TEST(sparse_uses_make_small_plans)
+{
+    static const int64_t chunk[] = {1000, 1000};
+    for (int is_filtered = 0; is_filtered < 2; is_filtered++) {
+        kit k;
+        kit_open(&k);
+        const int64_t n = (int64_t)1 << 50;
+        const cl_node_id x =
+            kit_source(&k, CLAST_FLOAT64, DIMS(n, 1000), chunk, is_filtered);
+        kit_store(&k, kit_slice(&k, x, 0, 5, 1), NULL);
+        kit_store(&k, kit_slice(&k, x, n / 2, 5, 1), NULL);
+        kit_store(&k, kit_slice(&k, x, n - 1, 5, -1), NULL);
+        kit_build(&k);
+        ck_assert_uint_le(k.plan.segment->nblock, 20);
+        ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_STORE), 3);
+        ck_assert_uint_le(kit_source_pages(&k), 3 * 1000000 * 8 / 4096 + 3);
+        kit_close(&k);
+    }
+}
+END_TEST
+
 START_TEST(filtered_sources_keep_whole_chunks)
 {
     static const int64_t chunk[] = {100, 1000};
@@ -699,6 +721,7 @@ static Suite *suite(void)
     tcase_add_test(t, plan_does_not_depend_on_the_store);
     tcase_add_loop_test(t, svd_tree, 0, sizeof svd_case / sizeof svd_case[0]);
     tcase_add_test(t, slices_read_what_they_show);
+    tcase_add_test(t, sparse_uses_make_small_plans);
     tcase_add_test(t, filtered_sources_keep_whole_chunks);
     tcase_add_test(t, what_nobody_reads_is_not_computed);
     tcase_add_test(t, concatenate_and_reshape);

@@ -18,6 +18,7 @@
 #define CL_GRAPH_DRAFT_H
 
 #include "graph/build.h"
+#include "graph/interval.h"
 
 enum { CL_MAX_INPUTS = 24, CL_MAX_INSNS = 200, CL_MAX_PIECES = 64, CL_MAX_NESTED = 8 };
 
@@ -120,6 +121,7 @@ typedef struct {
 
     /* By source index: the window that is read, and whether anything is. */
     cl_box *window;
+    cl_intervals **used; /* by axis, what of the window; NULL: nothing so far */
     bool *is_read;
     uint32_t *source_tensor;
     uint32_t *last_reader; /* siblings.c: stage, or CL_NONE */

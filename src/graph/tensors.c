@@ -4,7 +4,8 @@
  *
  * The window of a source is the bounding box of all that any recipe or sink asks of it,
  * found by pushing whole spaces down through maps, concatenations and reshapes. Only
- * the window becomes a tensor; filtered sources round it out to whole chunks. The view
+ * the window becomes a tensor; filtered sources round it out to whole chunks. What lies
+ * between far parts of it that are used becomes one tile (interval.c). The view
  * of a source is a map with the window's offset above the tensor, and maps compose, so
  * a chain of views is one map deep wherever neither concatenation nor reshape is on the
  * way.
@@ -18,8 +19,20 @@
 
 static void touch(cl_draft *d, uint32_t item, const cl_box *box);
 
+/* Without memory nothing is noted, and all of the window counts as used. */
+static void note_used(cl_draft *d, uint32_t source, const cl_box *box)
+{
+    cl_intervals **const used = &d->used[source];
+    if (!*used && !d->is_read[source])
+        *used = cl_arena_array(&d->scratch, (size_t)box->ndim + 1, sizeof **used);
+    for (int a = 0; *used && a < box->ndim; a++)
+        cl_intervals_add(&(*used)[a], box->lo[a], box->lo[a] + box->n[a]);
+}
+
 static void touch_source(cl_draft *d, uint32_t source, const cl_box *box)
 {
+    if (cl_box_count(box) > 0)
+        note_used(d, source, box);
     cl_box *const w = &d->window[source];
     const bool is_first = !d->is_read[source];
     d->is_read[source] = true;
@@ -138,10 +151,11 @@ clast_status cl_draft_windows(cl_draft *d)
 {
     d->window = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->window);
     d->is_read = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->is_read);
+    d->used = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->used);
     d->source_tensor =
         cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->source_tensor);
     d->last_reader = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->last_reader);
-    if (!d->window || !d->is_read || !d->source_tensor || !d->last_reader)
+    if (!d->window || !d->used || !d->is_read || !d->source_tensor || !d->last_reader)
         return cl_draft_nomem(d);
     memset(d->last_reader, 0xff, d->nfact * sizeof *d->last_reader);
     for (size_t i = 0; i < d->nrecipe; i++) {
@@ -244,16 +258,23 @@ static clast_status source_grid(cl_draft *d, uint32_t source, cl_grid *grid)
     cl_shape shape = {.ndim = w->ndim};
     memcpy(shape.dim, w->n, sizeof shape.dim);
     const size_t element = clast_dtype_size(f->dtype);
-    if (!f->has_chunks) {
-        *grid = cl_grid_default(&shape, element, cl_draft_target(d));
-        return CLAST_OK;
-    }
     cl_arena *const arena = &d->plan->arena;
-    CL_TRY(cl_grid_storage(arena, &f->shape, f->chunk, f->is_filtered, element,
-                           cl_draft_target(d), grid));
+    if (f->has_chunks)
+        CL_TRY(cl_grid_storage(arena, &f->shape, f->chunk, f->is_filtered, element,
+                               cl_draft_target(d), grid));
+    else
+        *grid = cl_grid_default(&shape, element, cl_draft_target(d));
     for (int a = 0; a < w->ndim; a++) {
         const cl_axis whole = grid->axis[a];
-        CL_TRY(cl_axis_window(arena, &whole, w->lo[a], w->n[a], &grid->axis[a]));
+        const int64_t lo = f->has_chunks ? w->lo[a] : 0; /* of the window in `whole` */
+        cl_intervals used = {.n = 1, .lo = {w->lo[a]}, .hi = {w->lo[a] + w->n[a]}};
+        if (d->used[source])
+            used = d->used[source][a];
+        for (int i = 0; i < used.n; i++) {
+            used.lo[i] += lo - w->lo[a];
+            used.hi[i] += lo - w->lo[a];
+        }
+        CL_TRY(cl_axis_used(arena, &whole, lo, w->n[a], &used, &grid->axis[a]));
     }
     return CLAST_OK;
 }
