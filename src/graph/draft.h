@@ -121,7 +121,7 @@ typedef struct {
 
     /* By source index: the window that is read, and whether anything is. */
     cl_box *window;
-    cl_intervals **used; /* by axis, what of the window; NULL: nothing so far */
+    cl_intervals **intervals; /* by axis, what of the window; NULL: nothing so far */
     bool *is_read;
     uint32_t *source_tensor;
     uint32_t *last_reader; /* siblings.c: stage, or CL_NONE */

@@ -22,7 +22,7 @@ static void touch(cl_draft *d, uint32_t item, const cl_box *box);
 /* Without memory nothing is noted, and all of the window counts as used. */
 static void note_used(cl_draft *d, uint32_t source, const cl_box *box)
 {
-    cl_intervals **const used = &d->used[source];
+    cl_intervals **const used = &d->intervals[source];
     if (!*used && !d->is_read[source])
         *used = cl_arena_array(&d->scratch, (size_t)box->ndim + 1, sizeof **used);
     for (int a = 0; *used && a < box->ndim; a++)
@@ -151,11 +151,12 @@ clast_status cl_draft_windows(cl_draft *d)
 {
     d->window = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->window);
     d->is_read = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->is_read);
-    d->used = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->used);
+    d->intervals = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->intervals);
     d->source_tensor =
         cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->source_tensor);
     d->last_reader = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->last_reader);
-    if (!d->window || !d->used || !d->is_read || !d->source_tensor || !d->last_reader)
+    if (!d->window || !d->intervals || !d->is_read || !d->source_tensor ||
+        !d->last_reader)
         return cl_draft_nomem(d);
     memset(d->last_reader, 0xff, d->nfact * sizeof *d->last_reader);
     for (size_t i = 0; i < d->nrecipe; i++) {
@@ -268,8 +269,8 @@ static clast_status source_grid(cl_draft *d, uint32_t source, cl_grid *grid)
         const cl_axis whole = grid->axis[a];
         const int64_t lo = f->has_chunks ? w->lo[a] : 0; /* of the window in `whole` */
         cl_intervals used = {.n = 1, .lo = {w->lo[a]}, .hi = {w->lo[a] + w->n[a]}};
-        if (d->used[source])
-            used = d->used[source][a];
+        if (d->intervals[source])
+            used = d->intervals[source][a];
         for (int i = 0; i < used.n; i++) {
             used.lo[i] += lo - w->lo[a];
             used.hi[i] += lo - w->lo[a];
