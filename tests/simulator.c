@@ -25,6 +25,7 @@ typedef struct {
     cl_core *core;
     model m;
     uint32_t batch, loses;
+    bool fits; /* as far as its first segments go */
     bool fails, cancels, lazy, has_adopted, must_succeed;
     bool canceled, block_failed;
     uint32_t first_failed; /* lowest rank of a failed task */
@@ -47,6 +48,45 @@ static uint64_t choose_budget(dice *d, const cl_plan *plan)
     }
 }
 
+/* Pages of everything in the first segments, and the largest workspace. */
+static uint64_t all_pages(const cl_plan *plan, uint32_t nsegment)
+{
+    uint64_t all = 0, extra = 0;
+    for (uint32_t i = 0; i < nsegment; i++)
+        for (uint32_t b = 0; b < plan->segment[i].nblock; b++)
+            if (!(plan->segment[i].block[b].flags & CL_BLOCK_RESIDENT))
+                all += plan->segment[i].block[b].pages;
+    for (uint32_t i = 0; i < plan->nstage; i++)
+        if (plan->stage[i].workspace_pages > extra)
+            extra = plan->stage[i].workspace_pages;
+    return all + extra;
+}
+
+/* Nothing is loaded in the first segments. */
+static void make_resident(run *r)
+{
+    const cl_plan *plan = &r->plans.plan;
+    const uint32_t n = dice_one_in(&r->d, 4) ? 1 : plan->nsegment;
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t b = 0; b < plan->segment[i].nblock; b++)
+            if (plan->segment[i].block[b].flags & CL_BLOCK_SOURCE)
+                plan->segment[i].block[b].flags ^= CL_BLOCK_SOURCE | CL_BLOCK_RESIDENT;
+}
+
+/* The first segments fit, all of them mostly; workspaces of several tasks may not. */
+static void choose_fitting(run *r, cl_core_limits *l)
+{
+    const cl_plan *plan = &r->plans.plan;
+    const uint64_t minimum = random_plan_minimum(plan);
+    const uint32_t n = dice_one_in(&r->d, 4) ? 1 : plan->nsegment;
+    l->budget_pages = all_pages(plan, n) + dice_below(&r->d, 6);
+    if (l->budget_pages < minimum)
+        l->budget_pages = minimum;
+    l->nplace = 1;
+    l->scratch_pages = AMPLE;
+    r->must_succeed = true;
+}
+
 static cl_core_limits choose_limits(run *r)
 {
     dice *d = &r->d;
@@ -65,6 +105,8 @@ static cl_core_limits choose_limits(run *r)
         l.budget_pages--;
         r->must_succeed = false;
     }
+    if (r->fits)
+        choose_fitting(r, &l);
     return l;
 }
 
@@ -393,6 +435,9 @@ static bool run_seed(uint64_t seed, bool verbose, cl_core_counts *sum)
     r->d = dice_of(seed);
     r->first_failed = r->before = CL_NONE;
     random_plan(&r->plans, &r->d);
+    r->fits = seed % 10 == 5;
+    if (r->fits)
+        make_resident(r);
     set_up(r);
     r->m.verbose = verbose;
     if (verbose)
