@@ -63,7 +63,7 @@ typedef struct {
     chunk_rule rule[MAX_RULES];
     bool overwrite, raw, explain, stats, progress, quiet, no_sync, no_attrs, json,
         resume;
-    bool nan_differs, any_dtype, decoded;
+    bool nan_differs, any_dtype, decoded, check;
     double rtol, atol;
     const char *stats_file; /* JSON; NULL: text on stderr */
     const char *trace_file, *graph_file;
@@ -99,6 +99,18 @@ int command_copy(int argc, char **argv);
 int command_diff(int argc, char **argv);
 int command_info(int argc, char **argv);
 void write_stdout(void *arg, const char *text, size_t bytes);
+
+/* paths.c: the datasets of a file, by name. A zeroed list is empty. */
+typedef struct {
+    char **path;
+    size_t n, room;
+    bool is_short; /* of memory */
+} path_list;
+int paths_read(clast_ctx *ctx, const char *file, path_list *list);
+void paths_free(path_list *list);
+
+/* check.c: reads these datasets; EXIT_FAILED where one is damaged. */
+int check_datasets(clast_ctx *ctx, const char *file, size_t n, char *const *path);
 
 /* interrupt.c */
 void interrupt_watch(clast_ctx *ctx); /* signals cancel runs of ctx */

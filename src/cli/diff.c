@@ -37,12 +37,6 @@ static const char help[] =
     "hung up on, interrupted, terminated.\n";
 
 typedef struct {
-    char **path;
-    size_t n, room;
-    bool is_short; /* of memory */
-} path_list;
-
-typedef struct {
     const cli_options *o;
     clast_ctx *ctx;
     const char *file[2];
@@ -231,44 +225,6 @@ static int compare_pair(diff *d, const char *a, const char *b)
 
 /* ---- files ---- */
 
-static void add_path(void *arg, const char *text, size_t bytes)
-{
-    path_list *list = arg;
-    if (list->n == list->room) {
-        const size_t room = list->room > 0 ? 2 * list->room : 64;
-        char **more = realloc(list->path, room * sizeof *more);
-        list->is_short = list->is_short || more == NULL;
-        if (more == NULL)
-            return;
-        list->path = more;
-        list->room = room;
-    }
-    char *path = strndup(text, bytes);
-    list->is_short = list->is_short || path == NULL;
-    if (path != NULL)
-        list->path[list->n++] = path;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int list_paths(diff *d, int side, path_list *list)
-{
-    const clast_status status =
-        clast_hdf5_datasets(d->ctx, d->file[side], add_path, list);
-    if (status != CLAST_OK)
-        return failed(d->ctx, status);
-    if (list->is_short) {
-        complain("diff: no memory for a list of datasets");
-        return EXIT_WRONG;
-    }
-    if (list->n > 0)
-        qsort(list->path, list->n, sizeof *list->path, by_name);
-    return EXIT_DONE;
-}
-
 static int compare_lists(diff *d, const path_list *x, const path_list *y)
 {
     int code = EXIT_DONE;
@@ -293,16 +249,13 @@ static int compare_lists(diff *d, const path_list *x, const path_list *y)
 static int compare_files(diff *d)
 {
     path_list list[2] = {{0}, {0}};
-    int code = list_paths(d, 0, &list[0]);
+    int code = paths_read(d->ctx, d->file[0], &list[0]);
     if (code == EXIT_DONE)
-        code = list_paths(d, 1, &list[1]);
+        code = paths_read(d->ctx, d->file[1], &list[1]);
     if (code == EXIT_DONE)
         code = compare_lists(d, &list[0], &list[1]);
-    for (int side = 0; side < 2; side++) {
-        for (size_t i = 0; i < list[side].n; i++)
-            free(list[side].path[i]);
-        free(list[side].path);
-    }
+    paths_free(&list[0]);
+    paths_free(&list[1]);
     return code;
 }
 

@@ -6,14 +6,26 @@
 
 #include "cli.h"
 
-static const char help[] = "clast info [--json] FILE[:/path]\n"
+static const char help[] = "clast info [--json|--check] FILE[:/path]\n"
                            "\n"
                            "Describes an HDF5 file, or one object in it: names, "
                            "shapes, dtypes, chunks, filters,\n"
-                           "sizes, attributes. Reads no data.\n"
+                           "sizes, attributes. Reads no data but with "
+                           "--check.\n"
                            "\n"
                            "  --json              as one JSON object, with the values "
-                           "of attributes\n";
+                           "of attributes\n"
+                           "  --check             reads all datasets of numbers: "
+                           "elements, missing ones (NaN and\n"
+                           "                      fill values), min, max, mean of the "
+                           "others; names damaged chunks;\n"
+                           "                      with --memory, --workers, --scratch, "
+                           "--block, --progress, --quiet\n"
+                           "\n"
+                           "Exit codes: 0 done, 1 --check found damage, 2 command line "
+                           "or metadata wrong, 3 does\n"
+                           "not fit, 129, 130 and 143 hung up on, interrupted, "
+                           "terminated.\n";
 
 static int describe(bool is_json, const char *file, const char *path)
 {
@@ -25,6 +37,25 @@ static int describe(bool is_json, const char *file, const char *path)
         complain("%s", clast_ctx_error(ctx));
     clast_close(&ctx);
     return exit_code_of(status, false);
+}
+
+static int check(const cli_options *o, const char *file, const char *path)
+{
+    clast_ctx *ctx = NULL;
+    path_list list = {0};
+    char one[4096];
+    char *const only[] = {one};
+    int code = session_open(o, &ctx);
+    if (path != NULL)
+        snprintf(one, sizeof one, "%s", path);
+    else if (code == EXIT_DONE)
+        code = paths_read(ctx, file, &list);
+    if (code == EXIT_DONE)
+        code = check_datasets(ctx, file, path != NULL ? 1 : list.n,
+                              path != NULL ? only : list.path);
+    paths_free(&list);
+    session_close(&ctx);
+    return code;
 }
 
 int command_info(int argc, char **argv)
@@ -42,6 +73,10 @@ int command_info(int argc, char **argv)
         complain("info: takes one argument, FILE or FILE:/path");
         return EXIT_WRONG;
     }
+    if (o.json && o.check) {
+        complain("info: --json and --check exclude each other");
+        return EXIT_WRONG;
+    }
     split_place(o.word[0], &file, &path);
-    return describe(o.json, file, path);
+    return o.check ? check(&o, file, path) : describe(o.json, file, path);
 }

@@ -263,6 +263,12 @@ static int set_decoded(cli_options *o, const char *option, char *value)
     return EXIT_DONE;
 }
 
+static int set_check(cli_options *o, const char *option, char *value)
+{
+    o->check = true;
+    return EXIT_DONE;
+}
+
 static int set_json(cli_options *o, const char *option, char *value)
 {
     o->json = true;
@@ -380,7 +386,7 @@ static int read_out(cli_options *o, const char *option, char *value)
 
 typedef enum { FLAG, VALUE, OPTIONAL } value_kind; /* OPTIONAL: only with '=' */
 
-enum { RUNS = EVAL | COPY, ALL_RUNS = RUNS | DIFF };
+enum { RUNS = EVAL | COPY, ALL_RUNS = RUNS | DIFF | INFO };
 
 static const struct {
     const char *name;
@@ -415,6 +421,7 @@ static const struct {
     {"--nan-differs", DIFF, FLAG, set_nan_differs},
     {"--any-dtype", DIFF, FLAG, set_any_dtype},
     {"--decoded", DIFF, FLAG, set_decoded},
+    {"--check", INFO, FLAG, set_check},
 };
 
 enum { NOPTIONS = sizeof options / sizeof *options };

@@ -130,6 +130,42 @@ class Info(Tools):
         self.refused(2, "takes one", "info", "--json")
 
 
+class Check(Tools):
+    """clast info --check."""
+
+    def test_values_and_damage(self):
+        file = self.folder / "a.h5"
+        x = np.random.default_rng(2).random((300, 200))
+        x[3, 4] = np.nan
+        with h5py.File(file, "w") as f:
+            f["i"] = np.array([-5, 7, -99, 1], "i2")
+            f["i"].attrs["_FillValue"] = np.int16(-99)
+            f.create_dataset("x", data=x, chunks=(50, 50), compression="gzip")
+            f.create_dataset("y", data=x, chunks=(100, 100), fletcher32=True)
+            f["b"], f["c"], f["none"], f["text"] = True, np.array([3 + 4j, 1]), np.zeros((0, 2)), "text"
+            places = f["x"].id.get_chunk_info(6).byte_offset, f["y"].id.get_chunk_info(3).byte_offset
+        mean = float(repr(np.nansum(x) / (x.size - 1)))
+        lines = self.run_ok("info", "--check", file).decode().splitlines()
+        told = {line.split()[0]: line for line in lines}
+        self.assertEqual(told["/i"], "/i  4 elements, 1 missing, min -5.0, max 7.0, mean 1.0")
+        self.assertEqual(told["/none"], "/none  0 elements, 0 missing")
+        self.assertEqual(told["/c"], "/c  2 elements, 0 missing, min 1.0, max 5.0, mean 3.0")
+        self.assertTrue(told["/x"].startswith(f"/x  60000 elements, 1 missing, min {np.nanmin(x)!r}, max {np.nanmax(x)!r}, mean"))
+        self.assertAlmostEqual(float(told["/x"].split()[-1]), mean, 12)
+        self.assertNotIn("/text", told)
+        self.assertEqual(self.run_ok("info", "--check", f"{file}:/i").decode(), told["/i"] + "\n")
+        image = bytearray(file.read_bytes())
+        for at in places:
+            image[at + 40] ^= 255
+        file.write_bytes(image)
+        done = clast("info", "--check", file)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"/x: chunk (1, 2)", done.stderr)
+        self.assertIn(b"/y: chunk (1, 1): its checksum", done.stderr)
+        self.assertIn(b"/i  4 elements", done.stdout)
+        self.refused(2, "no.h5", "info", "--check", self.folder / "no.h5")
+
+
 class Copy(Tools):
     """clast copy: everything of the source, other storage."""
 
