@@ -298,6 +298,59 @@ START_TEST(only_what_is_needed_is_read)
 }
 END_TEST
 
+/* Steps: what is wanted is there, and what lies between is left out where it is longer
+ * than a gap that is bridged. */
+START_TEST(steps)
+{
+    static const cl_lattice lattices[] = {
+        {{0, 0}, {7, 1}}, {{3, 0}, {100, 1}},   {{-5, 900}, {64, 700}},
+        {{0, 0}, {1, 3}}, {{40, 5}, {200, 40}}, {{7, 7}, {1024, 1024}}};
+    static const hsize_t chunks[][2] = {{0, 0}, {64, 64}, {128, 128}};
+    const cl_box boxes[] = {{2, {0, 0}, {SIDE, SIDE}}, {2, {10, 100}, {700, 650}}};
+    file_spec spec = {.file = "a.h5",
+                      .path = "/x",
+                      .ndim = 2,
+                      .shape = {SIDE, SIDE},
+                      .filters = _i == 2 ? FILTER_DEFLATE | FILTER_SHUFFLE : 0};
+    memcpy(spec.chunk, chunks[_i], sizeof spec.chunk);
+    files_make(&spec);
+    cl_source *source = files_open("a.h5", "/x", true);
+    for (size_t b = 0; b < 2; b++) {
+        const cl_box *box = &boxes[b];
+        const uint64_t bytes = (uint64_t)cl_box_count(box) * 8;
+        double *dst = cl_alloc(bytes), *all = files_read_box(source, box);
+        void *staging = cl_alloc(cl_source_staging(source, box) + 1);
+        for (size_t l = 0; l < sizeof lattices / sizeof *lattices; l++) {
+            const cl_lattice *wanted = &lattices[l];
+            cl_error err = {0};
+            uint64_t stored;
+            int64_t seen = 0;
+            memset(dst, 0xff, bytes);
+            ck_assert_int_eq(
+                cl_source_fetch_some(source, box, wanted, dst, staging, &stored, &err),
+                CLAST_OK);
+            ck_assert_int_eq(cl_source_decode(source, box, dst, staging, &err),
+                             CLAST_OK);
+            for (int64_t i = cl_lattice_next(wanted, 0, box->lo[0]);
+                 i < box->lo[0] + box->n[0]; i += wanted->step[0])
+                for (int64_t j = cl_lattice_next(wanted, 1, box->lo[1]);
+                     j < box->lo[1] + box->n[1]; j += wanted->step[1], seen++) {
+                    const int64_t at = (i - box->lo[0]) * box->n[1] + j - box->lo[1];
+                    ck_assert_msg(dst[at] == all[at], "(%d, %d)", (int)i, (int)j);
+                }
+            if (_i < 2)
+                ck_assert_int_le((int64_t)stored, seen * (8 + CL_RUNS_GAP));
+            if (_i == 0 && wanted->step[1] == 1)
+                ck_assert_int_eq((int64_t)stored, seen * 8);
+        }
+        cl_free(dst);
+        cl_free(all);
+        cl_free(staging);
+    }
+    cl_source_close(source);
+}
+END_TEST
+
 START_TEST(each_compressed_chunk_is_read_once)
 {
     file_spec spec = {.file = "a.h5",
@@ -444,6 +497,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, files_begin, files_end);
     tcase_add_loop_test(t, many_chunks_open_in_few_reads, 0, 3);
     tcase_add_loop_test(t, only_what_is_needed_is_read, 0, AMPLIFICATIONS);
+    tcase_add_loop_test(t, steps, 0, 3);
     tcase_add_test(t, each_compressed_chunk_is_read_once);
     suite_add_tcase(s, t);
     t = tcase_create("threads");

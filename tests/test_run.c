@@ -182,8 +182,9 @@ static uint64_t fake_staging(const cl_source *source, const cl_box *box)
     return CL_PAGE;
 }
 
-static clast_status fake_fetch(cl_source *source, const cl_box *box, void *dst,
-                               void *staging, uint64_t *stored, cl_error *err)
+static clast_status fake_fetch(cl_source *source, const cl_box *box,
+                               const cl_lattice *wanted, void *dst, void *staging,
+                               uint64_t *stored, cl_error *err)
 {
     fake *s = (fake *)source;
     const int call = ++s->calls;

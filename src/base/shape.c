@@ -126,3 +126,25 @@ bool cl_box_intersect(const cl_box *a, const cl_box *b, cl_box *out)
     *out = result;
     return is_full;
 }
+
+cl_lattice cl_lattice_all(void)
+{
+    cl_lattice l = {0};
+    for (int a = 0; a < CL_MAXDIM; a++)
+        l.step[a] = 1;
+    return l;
+}
+
+int64_t cl_lattice_next(const cl_lattice *l, int axis, int64_t at)
+{
+    const int64_t step = l->step[axis], left = (l->first[axis] - at) % step;
+    return at + (left < 0 ? left + step : left);
+}
+
+bool cl_lattice_meets(const cl_lattice *l, const cl_box *box)
+{
+    for (int a = 0; a < box->ndim; a++)
+        if (cl_lattice_next(l, a, box->lo[a]) >= box->lo[a] + box->n[a])
+            return false;
+    return true;
+}

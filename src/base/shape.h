@@ -61,6 +61,17 @@ int64_t cl_box_count(
     const cl_box *b); /* elements; a box never overflows, its shape was checked */
 bool cl_box_intersect(const cl_box *a, const cl_box *b, cl_box *out); /* false: empty */
 
+/* Every step[a]-th index along each axis: those that are first[a] + k * step[a] for any
+ * integer k. Steps are >= 1. */
+typedef struct {
+    int64_t first[CL_MAXDIM], step[CL_MAXDIM];
+} cl_lattice;
+
+cl_lattice cl_lattice_all(void);
+/* The lattice's first index on the axis that is not below `at`. */
+int64_t cl_lattice_next(const cl_lattice *l, int axis, int64_t at);
+bool cl_lattice_meets(const cl_lattice *l, const cl_box *box);
+
 cl_axis cl_axis_regular(int64_t n, int64_t size);
 int64_t cl_axis_lo(const cl_axis *a, int64_t part);
 int64_t cl_axis_hi(const cl_axis *a, int64_t part);

@@ -119,9 +119,11 @@ typedef struct {
     cl_recipe *recipe;
     size_t nrecipe, recipe_capacity;
 
-    /* By source index: the window that is read, and whether anything is. */
+    /* By source index: the window that is read, which of its elements (step 0: one), and
+     * whether anything is. */
     cl_box *window;
     cl_intervals **intervals; /* by axis, what of the window; NULL: nothing so far */
+    cl_lattice *wanted;
     bool *is_read;
     uint32_t *source_tensor;
     uint32_t *last_reader; /* siblings.c: stage, or CL_NONE */

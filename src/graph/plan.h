@@ -155,6 +155,8 @@ typedef struct {
     uint32_t tensor, source;   /* source: index into the context's source table */
     int64_t origin[CL_MAXDIM]; /* global index of the tensor's element (0, ..., 0): only
                                   a window is loaded */
+    cl_lattice wanted; /* global indices; no task looks at other elements of the tensor,
+                          so they need not be read */
 } cl_plan_source;
 
 /* A sink's array as the planner settled it. */

@@ -5,7 +5,9 @@
  * The window of a source is the bounding box of all that any recipe or sink asks of it,
  * found by pushing whole spaces down through maps, concatenations and reshapes. Only
  * the window becomes a tensor; filtered sources round it out to whole chunks. What lies
- * between far parts of it that are used becomes one tile (interval.c). The view
+ * between far parts of it that are used becomes one tile (interval.c). Steps go down
+ * too, and give the lattice of the elements that are wanted: a source leaves out of the
+ * window what lies between. The view
  * of a source is a map with the window's offset above the tensor, and maps compose, so
  * a chain of views is one map deep wherever neither concatenation nor reshape is on the
  * way.
@@ -17,7 +19,57 @@
 
 /* ---- windows -------------------------------------------------------------------- */
 
-static void touch(cl_draft *d, uint32_t item, const cl_box *box);
+/* What is asked for: every step-th element of a box, from its first one. */
+typedef struct {
+    cl_box box;
+    int64_t step[CL_MAXDIM];
+} region;
+
+static region dense(const cl_box *box)
+{
+    region r = {.box = *box};
+    for (int a = 0; a < box->ndim; a++)
+        r.step[a] = 1;
+    return r;
+}
+
+/* Which elements of the input a map takes a region to. */
+static region through(const cl_map *m, const region *out)
+{
+    region in = {.box = cl_map_box(m, &out->box)};
+    for (int a = 0; a < m->nin; a++) {
+        const int s = m->src[a];
+        const bool is_one = s < 0 || out->box.n[s] <= 1;
+        const int64_t step = is_one ? 1 : m->step[a] * out->step[s];
+        in.step[a] = step < 0 ? -step : step;
+    }
+    return in;
+}
+
+static void touch(cl_draft *d, uint32_t item, const region *asked);
+
+static int64_t common_step(int64_t a, int64_t b)
+{
+    while (b != 0) {
+        const int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* The coarsest lattice that holds both. One element has no step. */
+static void want(cl_lattice *l, const region *r, bool is_first)
+{
+    for (int a = 0; a < r->box.ndim; a++) {
+        const int64_t lo = r->box.lo[a], step = r->box.n[a] > 1 ? r->step[a] : 0;
+        const int64_t apart = is_first ? 0 : lo - l->first[a];
+        if (is_first)
+            l->first[a] = lo;
+        l->step[a] = common_step(is_first ? 0 : l->step[a], step);
+        l->step[a] = common_step(l->step[a], apart < 0 ? -apart : apart);
+    }
+}
 
 /* Without memory nothing is noted, and all of the window counts as used. */
 static void note_used(cl_draft *d, uint32_t source, const cl_box *box)
@@ -29,19 +81,21 @@ static void note_used(cl_draft *d, uint32_t source, const cl_box *box)
         cl_intervals_add(&(*used)[a], box->lo[a], box->lo[a] + box->n[a]);
 }
 
-static void touch_source(cl_draft *d, uint32_t source, const cl_box *box)
+static void touch_source(cl_draft *d, uint32_t source, const region *asked)
 {
+    cl_box *const w = &d->window[source];
+    const cl_box *const box = &asked->box;
     if (cl_box_count(box) > 0)
         note_used(d, source, box);
-    cl_box *const w = &d->window[source];
-    const bool is_first = !d->is_read[source];
+    const bool is_first = !d->is_read[source] || cl_box_count(w) == 0;
+    if (!is_first && cl_box_count(box) == 0)
+        return;
     d->is_read[source] = true;
-    if (is_first || cl_box_count(w) == 0) {
+    want(&d->wanted[source], asked, is_first);
+    if (is_first) {
         *w = *box;
         return;
     }
-    if (cl_box_count(box) == 0)
-        return;
     for (int a = 0; a < w->ndim; a++) {
         const int64_t lo = w->lo[a] < box->lo[a] ? w->lo[a] : box->lo[a];
         const int64_t hi = w->lo[a] + w->n[a], other = box->lo[a] + box->n[a];
@@ -50,8 +104,10 @@ static void touch_source(cl_draft *d, uint32_t source, const cl_box *box)
     }
 }
 
-static void touch_concat(cl_draft *d, const cl_item *it, const cl_box *box)
+/* Along the axis of the join the parts are taken whole. */
+static void touch_concat(cl_draft *d, const cl_item *it, const region *asked)
 {
+    const cl_box *const box = &asked->box;
     const int axis = it->node.params.axis;
     int64_t start = 0;
     for (uint32_t i = 0; i < it->node.nin; i++) {
@@ -62,12 +118,15 @@ static void touch_concat(cl_draft *d, const cl_item *it, const cl_box *box)
         mine.n[axis] = shape.dim[axis];
         start += shape.dim[axis];
         if (!cl_box_intersect(&mine, box, &part)) {
-            const cl_box nothing = {.ndim = shape.ndim};
+            const region nothing = {.box.ndim = shape.ndim};
             touch(d, it->in[i], &nothing);
             continue;
         }
         part.lo[axis] -= mine.lo[axis];
-        touch(d, it->in[i], &part);
+        region in = *asked;
+        in.box = part;
+        in.step[axis] = 1;
+        touch(d, it->in[i], &in);
     }
 }
 
@@ -96,40 +155,48 @@ static void touch_reshape(cl_draft *d, const cl_item *it, const cl_box *box)
             same &= lo == hi;
         }
     }
-    touch(d, it->in[0], &part);
+    const region all = dense(&part);
+    touch(d, it->in[0], &all);
 }
 
-static void touch(cl_draft *d, uint32_t item, const cl_box *box)
+static void touch_below(cl_draft *d, const cl_item *it, const region *asked)
+{
+    if (it->node.op == CL_OP_SOURCE)
+        touch_source(d, it->node.params.source, asked);
+    else if (it->node.op == CL_OP_CONCAT)
+        touch_concat(d, it, asked);
+    else if (it->node.op == CL_OP_RESHAPE)
+        touch_reshape(d, it, &asked->box);
+}
+
+static void touch(cl_draft *d, uint32_t item, const region *asked)
 {
     const cl_item *const top = &d->item[item];
     if (cl_item_is_made(d, top))
         return;
     const cl_item *const it = &d->item[top->base];
-    const cl_box mine = cl_map_box(&top->map, box);
-    if (it->node.op == CL_OP_SOURCE)
-        touch_source(d, it->node.params.source, &mine);
-    else if (cl_item_is_made(d, it))
-        return;
-    else if (it->node.op == CL_OP_CONCAT)
-        touch_concat(d, it, &mine);
-    else if (it->node.op == CL_OP_RESHAPE)
-        touch_reshape(d, it, &mine);
+    const region mine = through(&top->map, asked);
+    if (it->node.op == CL_OP_SOURCE || !cl_item_is_made(d, it))
+        touch_below(d, it, &mine);
+}
+
+/* All of an item. */
+static void touch_whole(cl_draft *d, uint32_t item)
+{
+    const cl_box box = cl_box_whole(&d->item[item].node.shape);
+    const region all = dense(&box);
+    touch(d, item, &all);
 }
 
 /* A leaf may be the very item that its recipe copies: look below it. */
 static void touch_leaf(cl_draft *d, const cl_recipe *r, const cl_leaf *leaf)
 {
     const cl_box space = cl_box_whole(&r->space);
-    const cl_box box = cl_map_box(&leaf->map, &space);
-    const cl_item *const it = &d->item[leaf->item];
+    const region all = dense(&space), asked = through(&leaf->map, &all);
     if (leaf->item != r->item)
-        touch(d, leaf->item, &box);
-    else if (it->node.op == CL_OP_SOURCE)
-        touch_source(d, it->node.params.source, &box);
-    else if (it->node.op == CL_OP_CONCAT)
-        touch_concat(d, it, &box);
-    else if (it->node.op == CL_OP_RESHAPE)
-        touch_reshape(d, it, &box);
+        touch(d, leaf->item, &asked);
+    else
+        touch_below(d, &d->item[leaf->item], &asked);
 }
 
 static void round_to_chunks(const cl_source_facts *f, cl_box *w)
@@ -150,12 +217,13 @@ static void round_to_chunks(const cl_source_facts *f, cl_box *w)
 clast_status cl_draft_windows(cl_draft *d)
 {
     d->window = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->window);
+    d->wanted = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->wanted);
     d->is_read = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->is_read);
     d->intervals = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->intervals);
     d->source_tensor =
         cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->source_tensor);
     d->last_reader = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->last_reader);
-    if (!d->window || !d->intervals || !d->is_read || !d->source_tensor ||
+    if (!d->window || !d->wanted || !d->intervals || !d->is_read || !d->source_tensor ||
         !d->last_reader)
         return cl_draft_nomem(d);
     memset(d->last_reader, 0xff, d->nfact * sizeof *d->last_reader);
@@ -168,15 +236,11 @@ clast_status cl_draft_windows(cl_draft *d)
         const cl_item *const it = &d->item[r->item];
         if (r->kind == CL_RECIPE_MAP || r->kind == CL_RECIPE_FOLD)
             continue;
-        for (uint32_t k = 0; k < it->node.nin; k++) {
-            const cl_box box = cl_box_whole(&d->item[it->in[k]].node.shape);
-            touch(d, it->in[k], &box);
-        }
+        for (uint32_t k = 0; k < it->node.nin; k++)
+            touch_whole(d, it->in[k]);
     }
-    for (uint32_t i = 0; i < d->nsink; i++) {
-        const cl_box box = cl_box_whole(&d->item[d->sink_item[i]].node.shape);
-        touch(d, d->sink_item[i], &box);
-    }
+    for (uint32_t i = 0; i < d->nsink; i++)
+        touch_whole(d, d->sink_item[i]);
     for (uint32_t s = 0; s < d->nfact; s++) {
         const cl_source_facts *const f = &d->fact[s];
         if (!d->is_read[s])
@@ -320,6 +384,9 @@ static clast_status source_tensor(cl_draft *d, uint32_t s)
     cl_plan_source *const p = &d->source[d->nsource++];
     *p = (cl_plan_source){.tensor = tensor, .source = s};
     memcpy(p->origin, d->window[s].lo, sizeof p->origin);
+    p->wanted = d->wanted[s];
+    for (int a = 0; a < CL_MAXDIM; a++) /* 0: one element, or no such axis */
+        p->wanted.step[a] = p->wanted.step[a] > 0 ? p->wanted.step[a] : 1;
     return CLAST_OK;
 }
 

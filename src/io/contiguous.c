@@ -43,10 +43,19 @@ int cl_runs_flush(cl_runs *runs)
                           : cl_sys_read_all(runs->fd, runs->iov, n, at);
 }
 
+/* A reader bridges what lies in pages that it reads anyway, and a quarter more: two
+ * halves of a row must not each read all of it. */
+static bool is_cheap(const cl_runs *runs, uint64_t gap, uint64_t bytes)
+{
+    return gap <= runs->gap_most &&
+           (runs->is_write || gap + bytes <= CL_RUNS_GAP || gap <= bytes / 4);
+}
+
 static bool is_bridged(const cl_runs *runs, uint64_t at, uint64_t bytes)
 {
     return runs->n > 0 && runs->n <= CL_SYS_IOV - 2 && at >= runs->end &&
-           at - runs->end <= runs->gap_most && at + bytes - runs->begin <= LARGEST_CALL;
+           is_cheap(runs, at - runs->end, bytes) &&
+           at + bytes - runs->begin <= LARGEST_CALL;
 }
 
 static void append(cl_runs *runs, void *memory, uint64_t bytes)
@@ -149,6 +158,46 @@ int cl_runs_box(cl_runs *runs, uint64_t at, const cl_box *file_box, void *memory
             return error;
     } while (next_row(part, r.outer, &row));
     return 0;
+}
+
+/* The first axis along which it pays to go step by step; the pieces may still be
+ * bridged. */
+static int stepping_axis(const cl_runs *runs, const cl_box *file_box,
+                         const cl_lattice *wanted, uint64_t item)
+{
+    uint64_t stride = item;
+    int axis = file_box->ndim;
+    for (int a = file_box->ndim - 1; a >= 0; a--) {
+        uint64_t left_out;
+        if (wanted->step[a] > 1 &&
+            (__builtin_mul_overflow((uint64_t)wanted->step[a] - 1, stride, &left_out) ||
+             left_out > runs->gap_most / 8))
+            axis = a;
+        stride *= (uint64_t)file_box->n[a];
+    }
+    return axis;
+}
+
+int cl_runs_lattice(cl_runs *runs, uint64_t at, const cl_box *file_box, void *memory,
+                    const cl_box *memory_box, const cl_box *part,
+                    const cl_lattice *wanted, uint64_t item)
+{
+    const int a = stepping_axis(runs, file_box, wanted, item);
+    if (a == file_box->ndim)
+        return cl_runs_box(runs, at, file_box, memory, memory_box, part, item);
+    cl_lattice inner = *wanted;
+    inner.step[a] = 1;
+    cl_box one = *part;
+    one.n[a] = 1;
+    int error = 0;
+    const int64_t end = part->lo[a] + part->n[a];
+    for (int64_t i = cl_lattice_next(wanted, a, part->lo[a]); i < end && error == 0;
+         i += wanted->step[a]) {
+        one.lo[a] = i;
+        error =
+            cl_runs_lattice(runs, at, file_box, memory, memory_box, &one, &inner, item);
+    }
+    return error;
 }
 
 void cl_rows_copy(void *dst, const cl_box *dst_box, uint64_t dst_item, const void *src,

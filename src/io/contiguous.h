@@ -3,7 +3,8 @@
  * Runs: pieces of a box that are contiguous in a file, batched into few system calls.
  *
  * A caller adds {file offset, memory, bytes} in ascending file order. Neighbours in the
- * file share one preadv or pwritev, also across small gaps: gaps are read into a junk
+ * file share one preadv or pwritev, also across small gaps (a reader's together with
+ * the piece behind them at most CL_RUNS_GAP bytes, or a quarter of it): gaps are read into a junk
  * buffer, or written as zeros (so only a writer that owns the gap may let it be
  * bridged). Not thread-safe: one batch belongs to one call.
  */
@@ -41,6 +42,12 @@ int cl_runs_flush(cl_runs *runs);
  */
 int cl_runs_box(cl_runs *runs, uint64_t at, const cl_box *file_box, void *memory,
                 const cl_box *memory_box, const cl_box *part, uint64_t item);
+
+/* The same of those elements of the part that are on the lattice, and of others where
+ * leaving them out saves no read. */
+int cl_runs_lattice(cl_runs *runs, uint64_t at, const cl_box *file_box, void *memory,
+                    const cl_box *memory_box, const cl_box *part,
+                    const cl_lattice *wanted, uint64_t item);
 
 /* The same between two pieces of memory, row by row through fn (memcpy or a
  * conversion). dst_item and src_item are the bytes of an element. */

@@ -23,7 +23,12 @@ bool cl_hdf5_capture_use(hid_t access_list);
  * writing. 0: it is libhdf5 that refused the contents. */
 int cl_hdf5_capture_error(void);
 
-typedef enum { CL_CHUNK_STORED, CL_CHUNK_ABSENT, CL_CHUNK_UNKNOWN } cl_chunk_state;
+typedef enum {
+    CL_CHUNK_STORED,
+    CL_CHUNK_ABSENT,
+    CL_CHUNK_UNKNOWN,
+    CL_CHUNK_UNWANTED /* not asked for */
+} cl_chunk_state;
 
 /* Where the chunk at these element coordinates is stored: absolute file offset. ABSENT:
  * it was never written. UNKNOWN: H5Dread_chunk may tell, or fail with the reason. */

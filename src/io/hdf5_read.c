@@ -227,18 +227,23 @@ static clast_status read_by_library(const cl_hdf5_source *s, const cl_box *box,
     return status;
 }
 
-static void look_up(const cl_hdf5_source *s, const cl_box *chunk, chunk_entry *e)
+/* Where a chunk is stored, if anything of its part in the box is wanted. */
+static void look_up(const cl_hdf5_source *s, const cl_box *chunk,
+                    const cl_lattice *wanted, const cl_box *part, chunk_entry *e)
 {
     hsize_t offset[CL_MAXDIM];
     for (int a = 0; a < chunk->ndim; a++)
         offset[a] = (hsize_t)chunk->lo[a];
-    *e = (chunk_entry){0};
+    *e = (chunk_entry){.state = CL_CHUNK_UNWANTED};
+    if (!cl_lattice_meets(wanted, part))
+        return;
     e->state = cl_hdf5_locate(s->client->dataset, offset, &e->at, &e->bytes, &e->mask);
 }
 
 /* --- unfiltered ---------------------------------------------------------------- */
 
-static clast_status locate_plain(cl_hdf5_source *s, const cl_box *box, void *raw,
+static clast_status locate_plain(cl_hdf5_source *s, const cl_box *box,
+                                 const cl_lattice *wanted, void *raw,
                                  chunk_entry *table, cl_error *err)
 {
     cl_hdf5_guard guard;
@@ -248,7 +253,7 @@ static clast_status locate_plain(cl_hdf5_source *s, const cl_box *box, void *raw
     for (int64_t i = 0; i < w.n && status == CLAST_OK; i++, walk_next(&w)) {
         cl_box part;
         const cl_box chunk = chunk_box(&w, &part);
-        look_up(s, &chunk, &table[i]);
+        look_up(s, &chunk, wanted, &part, &table[i]);
         if (table[i].state == CL_CHUNK_STORED && table[i].bytes != s->chunk_bytes)
             status = fail_chunk(s, &w, CLAST_EFORMAT,
                                 "its stored size is not that of a chunk", err);
@@ -259,21 +264,23 @@ static clast_status locate_plain(cl_hdf5_source *s, const cl_box *box, void *raw
     return status;
 }
 
-static clast_status fetch_chunked(cl_hdf5_source *s, const cl_box *box, void *raw,
-                                  void *staging, uint64_t *stored, cl_error *err)
+static clast_status fetch_chunked(cl_hdf5_source *s, const cl_box *box,
+                                  const cl_lattice *wanted, void *raw, void *staging,
+                                  uint64_t *stored, cl_error *err)
 {
     chunk_entry *table = staging;
     cl_runs runs;
     int error = 0;
     const uint64_t item = cl_convert_stored_size(&s->convert);
-    CL_TRY(locate_plain(s, box, raw, table, err));
+    CL_TRY(locate_plain(s, box, wanted, raw, table, err));
     cl_runs_init(&runs, s->file->fd, false, (uint64_t)s->file->at_open.st_size);
     chunk_walk w = walk_begin(s, box);
     for (int64_t i = 0; i < w.n && error == 0; i++, walk_next(&w)) {
         cl_box part;
         const cl_box chunk = chunk_box(&w, &part);
         if (table[i].state == CL_CHUNK_STORED)
-            error = cl_runs_box(&runs, table[i].at, &chunk, raw, box, &part, item);
+            error = cl_runs_lattice(&runs, table[i].at, &chunk, raw, box, &part, wanted,
+                                    item);
         else if (table[i].state == CL_CHUNK_ABSENT)
             fill_part(s, raw, box, &part);
     }
@@ -283,14 +290,15 @@ static clast_status fetch_chunked(cl_hdf5_source *s, const cl_box *box, void *ra
     return check_moved(s, error, err);
 }
 
-static clast_status fetch_contiguous(cl_hdf5_source *s, const cl_box *box, void *raw,
+static clast_status fetch_contiguous(cl_hdf5_source *s, const cl_box *box,
+                                     const cl_lattice *wanted, void *raw,
                                      uint64_t *stored, cl_error *err)
 {
     cl_runs runs;
     const cl_box whole = cl_box_whole(&s->base.info.shape);
     cl_runs_init(&runs, s->file->fd, false, (uint64_t)s->file->at_open.st_size);
-    int error = cl_runs_box(&runs, s->address, &whole, raw, box, box,
-                            cl_convert_stored_size(&s->convert));
+    int error = cl_runs_lattice(&runs, s->address, &whole, raw, box, box, wanted,
+                                cl_convert_stored_size(&s->convert));
     if (error == 0)
         error = cl_runs_flush(&runs);
     *stored = runs.moved;
@@ -347,7 +355,8 @@ static clast_status read_stored(const cl_hdf5_source *s, const chunk_walk *w,
 }
 
 static clast_status locate_filtered(cl_hdf5_source *s, const cl_box *box,
-                                    const staging_layout *l, cl_error *err)
+                                    const cl_lattice *wanted, const staging_layout *l,
+                                    cl_error *err)
 {
     const uint64_t most = cl_filters_bound(&s->filters, s->chunk_bytes);
     uint64_t used = 0;
@@ -359,7 +368,7 @@ static clast_status locate_filtered(cl_hdf5_source *s, const cl_box *box,
         cl_box part;
         const cl_box chunk = chunk_box(&w, &part);
         chunk_entry *e = &l->table[i];
-        look_up(s, &chunk, e);
+        look_up(s, &chunk, wanted, &part, e);
         if (e->state == CL_CHUNK_UNKNOWN)
             status = read_stored(s, &w, &chunk, e, l->slots + used, err);
         else if (e->state == CL_CHUNK_STORED && e->bytes > most)
@@ -375,14 +384,15 @@ static clast_status locate_filtered(cl_hdf5_source *s, const cl_box *box,
     return status;
 }
 
-static clast_status fetch_filtered(cl_hdf5_source *s, const cl_box *box, void *staging,
+static clast_status fetch_filtered(cl_hdf5_source *s, const cl_box *box,
+                                   const cl_lattice *wanted, void *staging,
                                    uint64_t *stored, cl_error *err)
 {
     const int64_t n = walk_begin(s, box).n;
     const staging_layout l = lay_out(s, n, staging);
     cl_runs runs;
     int error = 0;
-    CL_TRY(locate_filtered(s, box, &l, err));
+    CL_TRY(locate_filtered(s, box, wanted, &l, err));
     cl_runs_init(&runs, s->file->fd, false, (uint64_t)s->file->at_open.st_size);
     for (int64_t i = 0; i < n && error == 0; i++) {
         const chunk_entry *e = &l.table[i];
@@ -409,6 +419,8 @@ static const char *decode_chunk(cl_hdf5_source *s, const chunk_entry *e,
     const bool is_direct = from == to && is_whole && cl_box_is_run(part, box);
     char *place = (char *)dst + (uint64_t)cl_box_position(part, box) * to;
     void *out = is_direct ? (void *)place : l->work;
+    if (e->state == CL_CHUNK_UNWANTED)
+        return NULL;
     if (e->state == CL_CHUNK_ABSENT)
         fill_row(s, out, NULL, cl_box_count(chunk));
     else if (!cl_filters_undo(unpacker, e->mask, l->slots + e->slot, e->bytes, out,
@@ -459,8 +471,9 @@ static clast_status check_box(const cl_hdf5_source *s, const cl_box *box, cl_err
 }
 
 /* While the file is used. */
-static clast_status fetch(cl_hdf5_source *s, const cl_box *box, void *dst,
-                          void *staging, uint64_t *stored, cl_error *err)
+static clast_status fetch(cl_hdf5_source *s, const cl_box *box,
+                          const cl_lattice *wanted, void *dst, void *staging,
+                          uint64_t *stored, cl_error *err)
 {
     CL_TRY(cl_hdf5_file_check(s->file, err));
     void *raw = tail_of(s, box, dst);
@@ -469,23 +482,24 @@ static clast_status fetch(cl_hdf5_source *s, const cl_box *box, void *dst,
         fill_part(s, raw, box, box);
         return CLAST_OK;
     case CL_ACCESS_CONTIGUOUS:
-        return fetch_contiguous(s, box, raw, stored, err);
+        return fetch_contiguous(s, box, wanted, raw, stored, err);
     case CL_ACCESS_CHUNKED:
-        return fetch_chunked(s, box, raw, staging, stored, err);
+        return fetch_chunked(s, box, wanted, raw, staging, stored, err);
     case CL_ACCESS_FILTERED:
-        return fetch_filtered(s, box, staging, stored, err);
+        return fetch_filtered(s, box, wanted, staging, stored, err);
     default:
         return fetch_by_library(s, box, raw, stored, err);
     }
 }
 
-clast_status cl_hdf5_fetch(cl_source *source, const cl_box *box, void *dst,
-                           void *staging, uint64_t *stored, cl_error *err)
+clast_status cl_hdf5_fetch(cl_source *source, const cl_box *box,
+                           const cl_lattice *wanted, void *dst, void *staging,
+                           uint64_t *stored, cl_error *err)
 {
     cl_hdf5_source *s = (cl_hdf5_source *)source;
     CL_TRY(check_box(s, box, err));
     CL_TRY(cl_hdf5_file_use(s->file, err));
-    const clast_status status = fetch(s, box, dst, staging, stored, err);
+    const clast_status status = fetch(s, box, wanted, dst, staging, stored, err);
     cl_hdf5_file_unuse(s->file);
     return status;
 }

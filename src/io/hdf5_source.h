@@ -50,8 +50,9 @@ clast_status cl_hdf5_classify(cl_hdf5_source *s, cl_read_mode reading, cl_error 
 
 /* The class functions (hdf5_read.c); any thread, not under the lock. */
 uint64_t cl_hdf5_staging(const cl_source *source, const cl_box *box);
-clast_status cl_hdf5_fetch(cl_source *source, const cl_box *box, void *dst,
-                           void *staging, uint64_t *stored, cl_error *err);
+clast_status cl_hdf5_fetch(cl_source *source, const cl_box *box,
+                           const cl_lattice *wanted, void *dst, void *staging,
+                           uint64_t *stored, cl_error *err);
 clast_status cl_hdf5_decode(cl_source *source, const cl_box *box, void *dst,
                             void *staging, cl_error *err);
 /* Reads a chunk or two both ways; where they differ, falls back on the library. Not

@@ -116,6 +116,11 @@ uint64_t cl_source_staging(const cl_source *source, const cl_box *box);
  * gets the bytes that were read from the file. */
 clast_status cl_source_fetch(cl_source *source, const cl_box *box, void *dst,
                              void *staging, uint64_t *stored, cl_error *err);
+/* The same where only elements of the box on the lattice will be looked at: the others
+ * get any values, and are read only where that is no more work. */
+clast_status cl_source_fetch_some(cl_source *source, const cl_box *box,
+                                  const cl_lattice *wanted, void *dst, void *staging,
+                                  uint64_t *stored, cl_error *err);
 clast_status cl_source_decode(cl_source *source, const cl_box *box, void *dst,
                               void *staging, cl_error *err);
 

@@ -52,6 +52,7 @@ static clast_status scratch_of(cl_driver *d, cl_scratch **scratch, cl_error *err
 typedef struct {
     cl_source *source;
     cl_box box;
+    const cl_lattice *wanted;
 } place;
 
 /* The source of a block and its box there. */
@@ -62,7 +63,8 @@ static place place_of(const cl_driver *d, uint32_t block)
     const cl_plan_source *s = &d->plan->source[d->source_of[b->tensor]];
     const uint32_t step = tensor->block_step ? tensor->block_step : 1;
     place p = {d->run->sources[s->source].source,
-               cl_grid_box(&tensor->grid, (block - tensor->first_block) / step)};
+               cl_grid_box(&tensor->grid, (block - tensor->first_block) / step),
+               &s->wanted};
     for (int a = 0; a < p.box.ndim; a++)
         p.box.lo[a] += s->origin[a];
     return p;
@@ -78,7 +80,8 @@ static clast_status fetch(cl_driver *d, cl_transfer *t)
                             "has %u pages",
                             t->action.block, (unsigned long long)need,
                             t->staging_pages);
-    return cl_source_fetch(p.source, &p.box, t->data, t->staging, &t->stored, &t->err);
+    return cl_source_fetch_some(p.source, &p.box, p.wanted, t->data, t->staging,
+                                &t->stored, &t->err);
 }
 
 static clast_status decode(cl_driver *d, cl_transfer *t)
