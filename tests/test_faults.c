@@ -132,7 +132,22 @@ static const struct {
     {functions, CLAST_MIB(64), 0},
 };
 
-static clast_status run_once(int i)
+/* Two runs one after another, both in the background; the worse status. */
+static clast_status submit_both(clast_ctx *ctx, const clast_sink *sinks)
+{
+    clast_status worst = CLAST_OK;
+    clast_run *run[2] = {clast_submit(ctx, 1, &sinks[0]),
+                         clast_submit(ctx, 1, &sinks[1])};
+    for (int i = 0; i < 2; i++) {
+        const clast_status status = clast_wait(run[i], -1);
+        ck_assert_int_eq(status == CLAST_OK, clast_run_error(run[i])[0] == '\0');
+        worst = status != CLAST_OK ? status : worst;
+        clast_run_close(&run[i]);
+    }
+    return worst;
+}
+
+static clast_status run_once(int i, bool in_background)
 {
     static const clast_hdf5_options stored = {.gzip = 1, .no_sync = true};
     clast_ctx *ctx = open_with(runs[i].memory, runs[i].block);
@@ -140,28 +155,42 @@ static clast_status run_once(int i)
     const clast_sink sinks[] = {
         clast_sink_hdf5(runs[i].formula(ctx, x), out, "/g/y", &stored),
         clast_sink_hdf5(x, out, "/x", &stored)};
-    const clast_status status = clast_compute(ctx, 2, sinks);
-    ck_assert((access(out, F_OK) == 0) == (status == CLAST_OK));
+    const clast_status status =
+        in_background ? submit_both(ctx, sinks) : clast_compute(ctx, 2, sinks);
+    if (!in_background || status == CLAST_OK)
+        ck_assert((access(out, F_OK) == 0) == (status == CLAST_OK));
     unlink(out);
     clast_close(&ctx);
     return status;
 }
 
-START_TEST(every_allocation_fails_in_turn)
+static void fail_in_turn(int i, bool in_background)
 {
-    ck_assert_int_eq(run_once(_i), CLAST_OK);
+    ck_assert_int_eq(run_once(i, in_background), CLAST_OK);
     const uint64_t before = cl_alloc_live();
     clast_status status = CLAST_ENOMEM;
     int64_t n = 0;
     while (status != CLAST_OK) {
         cl_alloc_fail_after(++n);
-        status = run_once(_i);
+        status = run_once(i, in_background);
         cl_alloc_fail_after(-1);
         ck_assert_msg(status == CLAST_OK || status == CLAST_ENOMEM, "allocation %d: %s",
                       (int)n, clast_status_name(status));
         ck_assert_msg(cl_alloc_live() == before, "allocation %d leaks", (int)n);
     }
     ck_assert_int_gt(n, 50);
+}
+
+START_TEST(every_allocation_fails_in_turn)
+{
+    fail_in_turn(_i, false);
+}
+END_TEST
+
+/* The thread, the runs that wait, and what a run copies of its sinks, fail as well. */
+START_TEST(in_the_background)
+{
+    fail_in_turn(_i, true);
 }
 END_TEST
 
@@ -233,6 +262,7 @@ static Suite *faults(void)
     tcase_add_checked_fixture(t, begin, end);
     tcase_add_loop_test(t, every_allocation_fails_in_turn, 0,
                         (int)(sizeof runs / sizeof *runs));
+    tcase_add_loop_test(t, in_the_background, 0, 2);
     tcase_add_loop_test(t, full_disk, 0, 2);
     tcase_add_test(t, two_contexts_in_two_threads);
     suite_add_tcase(s, t);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -447,6 +448,78 @@ START_TEST(from_memory)
 }
 END_TEST
 
+/* ---- many of them */
+
+/* 100,000 chunks in one output, stopped half-way. */
+START_TEST(many_chunks)
+{
+    static const int64_t shape[2] = {3200, 2000}, small[2] = {8, 8};
+    const clast_hdf5_options stored = {
+        .chunks = small, .gzip = _i ? 1 : -1, .resume = true, .no_sync = true};
+    const clast_options options = {.memory = CLAST_MIB(256), .workers = 2};
+    clast_ctx *ctx = clast_open(&options);
+    clast_array *x = clast_arange(ctx, 0, 3200 * 2000, 1, CLAST_FLOAT32);
+    x = clast_reshape(x, 2, shape);
+    disk_fail(0, 0);
+    ck_assert_int_eq(clast_to_hdf5(x, "out.h5", "/y", &stored), CLAST_OK);
+    const int64_t calls = disk_calls();
+    unlink("out.h5");
+    disk_fail(calls / 2, EIO);
+    ck_assert_int_eq(clast_to_hdf5(x, "out.h5", "/y", &stored), CLAST_EIO);
+    disk_mend();
+    ck_assert_int_eq(clast_to_hdf5(x, "out.h5", "/y", &stored), CLAST_OK);
+    const uint64_t written = clast_ctx_stats(ctx).written;
+    ck_assert_uint_lt(written, 3200 * 2000 * sizeof(float));
+    clast_close(&ctx);
+    const cl_shape all = cl_shape_of(2, shape);
+    const cl_box box = cl_box_whole(&all);
+    float *y = files_h5dread("out.h5", "/y", CLAST_FLOAT32, &box);
+    int wrong = 0;
+    for (int i = 0; i < 3200 * 2000; i++)
+        wrong += y[i] != (float)i;
+    cl_free(y);
+    ck_assert_int_eq(wrong, 0);
+    ck_assert_int_eq(files_count(), 2);
+}
+END_TEST
+
+enum { FILES = 1000 };
+
+/* A thousand files of one run, where the process may have as many open; refused before
+ * anything is made where it may not. */
+START_TEST(many_files)
+{
+    static char name[FILES][16];
+    static clast_sink sink[FILES];
+    static const int64_t shape[1] = {100};
+    static const clast_hdf5_options stored = {.no_sync = true, .resume = true},
+                                    plain = {.no_sync = true};
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    const clast_options options = {.memory = CLAST_MIB(256), .workers = 1};
+    clast_ctx *ctx = clast_open(&options);
+    for (int i = 0; i < FILES; i++) {
+        snprintf(name[i], sizeof name[i], "f%d.h5", i);
+        clast_array *a = clast_random(ctx, 1, shape, (uint64_t)i, CLAST_FLOAT64);
+        sink[i] = clast_sink_hdf5(a, name[i], "/y", i % 2 ? &plain : &stored);
+    }
+    const struct rlimit low = {500, limit.rlim_max}, high = {5000, limit.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+    ck_assert_int_ne(clast_compute(ctx, FILES, sink), CLAST_OK);
+    ck_assert_ptr_nonnull(strstr(clast_ctx_error(ctx), "Too many open files"));
+    ck_assert_int_eq(files_count(), 1);
+    if (limit.rlim_max >= high.rlim_cur) {
+        setrlimit(RLIMIT_NOFILE, &high);
+        clast_ctx_clear(ctx);
+        clast_compute(ctx, FILES, sink);
+        ck_assert_str_eq(clast_ctx_error(ctx), "");
+        ck_assert_int_eq(files_count(), 1 + FILES);
+    }
+    setrlimit(RLIMIT_NOFILE, &limit);
+    clast_close(&ctx);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("resume");
@@ -461,6 +534,8 @@ static Suite *suite(void)
                         2 * (int)(sizeof others / sizeof *others));
     tcase_add_test(t, without_identity);
     tcase_add_test(t, from_memory);
+    tcase_add_loop_test(t, many_chunks, 0, 2);
+    tcase_add_test(t, many_files);
     suite_add_tcase(s, t);
     return s;
 }

@@ -12,6 +12,7 @@
 #include "io/hdf5_walk.h"
 
 #define NAMES_MOST 20
+#define PATH_USUAL 2048
 
 static cl_tree_kind kind_of(hid_t file, const char *path)
 {
@@ -40,7 +41,10 @@ cl_tree_kind cl_hdf5_tree_look(hid_t file, const char *path, bool *is_external)
 {
     *is_external = false;
     cl_tree_kind kind = CL_TREE_GROUP;
-    char *prefix = cl_strdup(path);
+    /* paths of usual length need no memory, of which there may be none */
+    char room[PATH_USUAL];
+    const bool is_usual = strlen(path) < sizeof room;
+    char *prefix = is_usual ? strcpy(room, path) : cl_strdup(path);
     if (!prefix)
         return CL_TREE_DANGLING;
     for (char *end = prefix; *end && kind == CL_TREE_GROUP;) {
@@ -55,7 +59,8 @@ cl_tree_kind cl_hdf5_tree_look(hid_t file, const char *path, bool *is_external)
         if (kept && kind != CL_TREE_GROUP && kind != CL_TREE_DANGLING)
             kind = kind == CL_TREE_NOTHING ? kind : CL_TREE_BLOCKED;
     }
-    cl_free(prefix);
+    if (!is_usual)
+        cl_free(prefix);
     return kind;
 }
 
