@@ -2,7 +2,7 @@
 /*
  * METG of Clast, below the arrays: tasks and blocks are written as lowering does,
  * ordered by the planner's ordering pass, and run by an engine with all that a run has
- * (admission, dry run, blocks from the budget, workers). Each output is a block of its
+ * (admission, blocks from the budget, workers). Each output is a block of its
  * own, freed after its last reader. All of that is timed.
  *
  * Instead of the engine's table of stages, which nothing pulls out of its library then,
