@@ -89,6 +89,8 @@ void file_list_free(file_list *many);
 
 /* session.c: a context as the options say, watched by signals, the log and progress. */
 int session_open(const cli_options *o, clast_ctx **ctx);
+/* Of many runs: what is said of one beside another means nothing. */
+void session_without_hints(const cli_options *o, clast_ctx *ctx);
 /* The exit code of a run that failed, with its message. */
 int session_failed(clast_ctx *ctx, clast_status status);
 void session_close(clast_ctx **ctx);

@@ -292,8 +292,10 @@ int command_diff(int argc, char **argv)
     }
     if (code == EXIT_DONE)
         code = session_open(&o, &d.ctx);
-    if (code == EXIT_DONE)
+    if (code == EXIT_DONE) {
+        session_without_hints(&o, d.ctx);
         code = run(&d);
+    }
     session_close(&d.ctx);
     return code;
 }

@@ -46,6 +46,7 @@ static int check(const cli_options *o, const char *file, const char *path)
     char one[4096];
     char *const only[] = {one};
     int code = session_open(o, &ctx);
+    session_without_hints(o, ctx);
     if (path != NULL)
         snprintf(one, sizeof one, "%s", path);
     else if (code == EXIT_DONE)

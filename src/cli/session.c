@@ -51,6 +51,18 @@ int session_open(const cli_options *o, clast_ctx **ctx)
     return exit_code_of(status, false);
 }
 
+static void log_warning(void *arg, clast_log_level level, const char *message)
+{
+    if (level == CLAST_LOG_WARNING)
+        log_message(arg, level, message);
+}
+
+void session_without_hints(const cli_options *o, clast_ctx *ctx)
+{
+    if (!o->quiet)
+        clast_set_log(ctx, log_warning, NULL);
+}
+
 int session_failed(clast_ctx *ctx, clast_status status)
 {
     if (status == CLAST_ECANCELED && interrupt_code() != 0)
