@@ -29,7 +29,7 @@
 #define PATH_ROOM 4096
 
 #define BUCKETS   4096
-#define OPEN_MOST 128 /* files: about 60 KiB each */
+#define OPEN_MOST 32 /* files: libhdf5 takes about 540 KiB for each */
 
 static cl_hdf5_file *files[BUCKETS];
 static cl_hdf5_file *oldest, *newest; /* open ones of ours, in the order of opening */
