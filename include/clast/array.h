@@ -209,7 +209,7 @@ CLAST_API clast_ctx *clast_array_ctx(clast_array *a);
 
 /**
  * The axis of this name. Datasets of netCDF-4 files, and others with dimension scales,
- * bring the names and coordinates of their axes; docs/netcdf.md says how operations pass
+ * bring the names and coordinates of their axes; docs/hdf5.md says how operations pass
  * them on.
  *
  * @return  0 <= axis < n; CLAST_NO_AXIS where no axis or several have the name, and then
