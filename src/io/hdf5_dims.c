@@ -252,3 +252,27 @@ clast_status cl_hdf5_dims_read(hid_t dataset, const char *path, const cl_shape *
                     has_variable(dataset) && has_numbers(dataset, shape->dim[0]), err));
     return read_labels(dataset, shape->ndim, dim, err);
 }
+
+int cl_hdf5_dims_describe(hid_t dataset, cl_dim dim[CL_MAXDIM])
+{
+    char path[NAME_MOST];
+    hsize_t extent[H5S_MAX_RANK];
+    cl_shape shape = {0};
+    const ssize_t n = H5Iget_name(dataset, path, sizeof path);
+    const hid_t space = H5Dget_space(dataset);
+    const int ndim = space < 0 ? 0 : H5Sget_simple_extent_dims(space, extent, NULL);
+    if (space >= 0)
+        H5Sclose(space);
+    if (n <= 0 || n >= NAME_MOST || ndim < 1 || ndim > CL_MAXDIM)
+        return 0;
+    shape.ndim = ndim;
+    for (int a = 0; a < ndim; a++)
+        shape.dim[a] = (int64_t)extent[a];
+    memset(dim, 0, (size_t)ndim * sizeof *dim);
+    cl_hdf5_dims_read(dataset, path, &shape, dim, NULL);
+    for (int a = 0; a < ndim; a++)
+        if (dim[a].name)
+            return ndim;
+    cl_dims_free(ndim, dim);
+    return 0;
+}

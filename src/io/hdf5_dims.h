@@ -11,5 +11,8 @@
  * lock of hdf5_lib.h. */
 clast_status cl_hdf5_dims_read(hid_t dataset, const char *path, const cl_shape *shape,
                                cl_dim *dim, cl_error *err);
+/* Of any dataset, for descriptions: how many axes it has; 0 where none has a name, and
+ * then there is nothing to free. Under the lock. */
+int cl_hdf5_dims_describe(hid_t dataset, cl_dim dim[CL_MAXDIM]);
 
 #endif

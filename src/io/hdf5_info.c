@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "io/hdf5_cf.h"
+#include "io/hdf5_dims.h"
 #include "io/hdf5_file.h"
 #include "io/hdf5_json.h"
 #include "io/hdf5_lib.h"
@@ -84,6 +85,23 @@ static void say_layout(cl_text *b, hid_t dataset)
     }
 }
 
+static void say_text(cl_text *b, const char *text, size_t n);
+
+/* ", axes "time", "lat", ?" where they have names. */
+static void say_dims(cl_text *b, hid_t dataset)
+{
+    cl_dim dim[CL_MAXDIM];
+    const int ndim = cl_hdf5_dims_describe(dataset, dim);
+    for (int a = 0; a < ndim; a++) {
+        cl_text_say(b, a == 0 ? ", axes " : ", ");
+        if (dim[a].name)
+            say_text(b, dim[a].name, strlen(dim[a].name));
+        else
+            cl_text_say(b, "?");
+    }
+    cl_dims_free(ndim, dim);
+}
+
 static void say_dataset(cl_text *b, hid_t dataset)
 {
     char text[120], size[CL_BYTES_TEXT];
@@ -98,6 +116,7 @@ static void say_dataset(cl_text *b, hid_t dataset)
         cl_text_say(b, ", %s", cl_bytes_text(bytes, size));
         cl_text_say(b, ", %s stored",
                     cl_bytes_text(H5Dget_storage_size(dataset), size));
+        say_dims(b, dataset);
     }
     if (space >= 0)
         H5Sclose(space);

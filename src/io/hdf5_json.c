@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "io/hdf5_dims.h"
 #include "io/hdf5_type.h"
 
 #define VALUES_MOST 65536
@@ -229,6 +230,23 @@ static void add_layout(cl_text *t, hid_t list)
     add_filters(t, list);
 }
 
+/* "axes": their names, null for one without, where there are any. */
+static void add_dims(cl_text *t, hid_t dataset)
+{
+    cl_dim dim[CL_MAXDIM];
+    const int ndim = cl_hdf5_dims_describe(dataset, dim);
+    for (int a = 0; a < ndim; a++) {
+        cl_text_say(t, a == 0 ? ", \"axes\": [" : ", ");
+        if (dim[a].name)
+            cl_text_json_string(t, dim[a].name, strlen(dim[a].name));
+        else
+            cl_text_say(t, "null");
+    }
+    if (ndim > 0)
+        cl_text_say(t, "]");
+    cl_dims_free(ndim, dim);
+}
+
 static void add_dataset(cl_text *t, hid_t dataset)
 {
     const hid_t type = H5Dget_type(dataset), space = H5Dget_space(dataset);
@@ -247,6 +265,7 @@ static void add_dataset(cl_text *t, hid_t dataset)
         cl_text_say(t, ", \"stored_bytes\": %" PRIu64,
                     (uint64_t)H5Dget_storage_size(dataset));
     }
+    add_dims(t, dataset);
     if (list >= 0)
         H5Pclose(list);
     if (space >= 0)

@@ -165,6 +165,12 @@ class Names(Case):
         self.equal(np.array([2.0, 5.0]), "max(x, 'height')", f"x={other}:/deep/er/x")
         self.equal(np.array([2.0, 5.0]), "max(x, 'level')", f"x={other}:/labels")
 
+    def test_info(self):
+        text, described = (subprocess.run([CLAST, "info", *more, f"{self.file}:/t2m"], capture_output=True, text=True, check=True).stdout
+                           for more in ([], ["--json"]))
+        self.assertIn(', axes "time", "lat", "lon"\n', text)
+        self.assertIn('"axes": ["time", "lat", "lon"]', described)
+
     @unittest.skipIf(netCDF4 is None, "python3-netcdf4 is not installed")
     def test_netcdf_library(self):
         with netCDF4.Dataset(self.folder / "n.nc", "w") as f:
