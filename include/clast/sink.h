@@ -15,15 +15,20 @@ typedef struct clast_hdf5_options {
     const int64_t *chunks; /**< one number an axis, -1: the whole axis; NULL: as the
                               first input of the same shape, else near 1 MiB */
     int gzip; /**< 0: as the first input; -1: no compression; 1 to 9: deflate level */
-    int shuffle;          /**< 0: with gzip; -1: no; 1: yes */
-    bool overwrite;       /**< an existing dataset of that name is replaced; otherwise
+    int shuffle;         /**< 0: with gzip; -1: no; 1: yes */
+    bool overwrite;      /**< an existing dataset of that name is replaced; otherwise
                              CLAST_EEXIST */
-    bool no_sync;         /**< leave out the fsyncs before the file appears */
-    bool no_attributes;   /**< none of the inputs' attributes are carried */
-    bool resume;          /**< what is done is kept if the run fails, is canceled or
+    bool no_sync;        /**< leave out the fsyncs before the file appears */
+    bool no_attributes;  /**< none at all: neither the inputs' nor clast_version,
+                             clast_inputs, axes and the two texts below */
+    bool resume;         /**< what is done is kept if the run fails, is canceled or
                              killed, and the same run goes on from there; see
                              docs/hdf5.md */
-    uint64_t reserved[4]; /**< zero */
+    const char *program; /**< what the dataset says it was computed by, as its attribute
+                             clast_program; NULL: nothing */
+    const char *history; /**< a line that is put in front of the file's attribute
+                             history; NULL: none */
+    uint64_t reserved[2]; /**< zero */
 } clast_hdf5_options;
 
 /** One result and where it goes. Made by clast_sink_*; strings, buffers and options

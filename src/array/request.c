@@ -34,6 +34,18 @@ static clast_status check_array(const clast_ctx *ctx, const clast_sink *sink,
     return CLAST_OK;
 }
 
+/* Of the last specification. */
+static clast_status prepare_axes(cl_request *request, const clast_sink *sink,
+                                 cl_error *err)
+{
+    const size_t i = request->nspec - 1;
+    if (sink->options && sink->options->no_attributes)
+        return CLAST_OK;
+    CL_TRY(cl_axes_out_new(sink->array, &request->axes[i], err));
+    request->spec[i].dim = cl_axes_out_dims(request->axes[i]);
+    return CLAST_OK;
+}
+
 static clast_status prepare_sink(cl_request *request, const clast_sink *sink,
                                  cl_persisted **persist, cl_error *err)
 {
@@ -51,9 +63,11 @@ static clast_status prepare_sink(cl_request *request, const clast_sink *sink,
     } else {
         cl_output_spec *spec = &request->spec[request->nspec];
         CL_TRY(cl_sink_settle(request->ctx, sink, spec, err));
+        request->nspec++; /* it owns something now */
+        CL_TRY(prepare_axes(request, sink, err));
         memcpy(facts->chunk, spec->chunk, sizeof facts->chunk);
         facts->staging_per_chunk = cl_output_staging_per_chunk(spec);
-        run->output = request->nspec++;
+        run->output = request->nspec - 1;
         run->spec = spec;
     }
     facts->node = sink->array->id;
@@ -152,9 +166,10 @@ static clast_status begin(cl_request *request, clast_ctx *ctx, size_t n, cl_erro
 {
     *request = (cl_request){.ctx = ctx};
     request->spec = cl_calloc(n + 1, sizeof *request->spec);
+    request->axes = cl_calloc(n + 1, sizeof *request->axes);
     request->facts = cl_calloc(n + 1, sizeof *request->facts);
     request->run_sink = cl_calloc(n + 1, sizeof *request->run_sink);
-    if (!request->spec || !request->facts || !request->run_sink)
+    if (!request->spec || !request->axes || !request->facts || !request->run_sink)
         return no_memory(err);
     return CLAST_OK;
 }
@@ -295,6 +310,11 @@ void cl_request_fini(cl_request *request)
         cl_node_drop(request->ctx, request->facts[i].node);
     cl_outputs_abort(request->outputs);
     cl_free(request->identity);
+    for (size_t i = 0; i < request->nspec; i++) {
+        cl_free((void *)(uintptr_t)request->spec[i].inputs);
+        cl_axes_out_free(request->axes[i]);
+    }
+    cl_free(request->axes);
     cl_free(request->spec);
     cl_free(request->facts);
     cl_free(request->run_sink);

@@ -9,6 +9,7 @@
 #ifndef CL_ARRAY_REQUEST_H
 #define CL_ARRAY_REQUEST_H
 
+#include "array/axes_out.h"
 #include "array/handle.h"
 #include "array/plan_cache.h"
 
@@ -17,6 +18,7 @@ typedef struct {
     uint32_t nsink;
     size_t nspec;
     cl_output_spec *spec;  /* one for each HDF5 sink */
+    cl_axes_out **axes;    /* likewise */
     cl_sink_facts *facts;  /* nsink */
     cl_run_sink *run_sink; /* nsink */
     uint32_t nheld;        /* facts[0 .. nheld).node are held */

@@ -14,8 +14,9 @@
 #include "array/carry.h"
 #include "array/overlap.h"
 #include "array/walk.h"
+#include "base/text.h"
 
-enum { CHUNK_BYTES = 1 << 20 };
+enum { CHUNK_BYTES = 1 << 20, MOST_INPUTS = 32 << 10 /* bytes of text */ };
 
 clast_sink clast_sink_hdf5(clast_array *a, const char *file, const char *path,
                            const clast_hdf5_options *options)
@@ -130,6 +131,53 @@ static clast_status settle_attributes(const clast_ctx *ctx, const clast_sink *si
     return CLAST_OK;
 }
 
+typedef struct {
+    const cl_sources *sources;
+    cl_text text;
+} input_list;
+
+static void add_input(void *arg, uint32_t source, const cl_node *node)
+{
+    input_list *list = arg;
+    const cl_source *s = list->sources->entry[source].source;
+    const cl_source_info *info = s ? cl_source_get_info(s) : NULL;
+    if (!info || !info->file || list->text.used > MOST_INPUTS)
+        return;
+    cl_text_say(&list->text, "%s%s:%s", list->text.used > 0 ? "\n" : "", info->file,
+                info->path);
+}
+
+static bool settle_inputs(const clast_ctx *ctx, const clast_sink *sink,
+                          cl_output_spec *spec)
+{
+    input_list list = {.sources = &ctx->sources};
+    const clast_status status =
+        cl_walk_sources(ctx->nodes, sink->array->id, add_input, &list);
+    if (list.text.used > 0)
+        cl_text_add(&list.text, "", 1);
+    if (status == CLAST_OK && !list.text.has_failed) {
+        spec->inputs = list.text.data;
+        return true;
+    }
+    cl_text_fini(&list.text);
+    return false;
+}
+
+/* Where the output says it comes from. spec->inputs is the specification's own. */
+static clast_status settle_provenance(const clast_ctx *ctx, const clast_sink *sink,
+                                      const clast_hdf5_options *o, cl_output_spec *spec,
+                                      cl_error *err)
+{
+    if (o->no_attributes)
+        return CLAST_OK;
+    spec->version = CLAST_VERSION;
+    spec->program = o->program;
+    spec->history = o->history;
+    return settle_inputs(ctx, sink, spec)
+               ? CLAST_OK
+               : cl_error_set(err, CLAST_ENOMEM, "the process is out of memory");
+}
+
 static clast_status settle(clast_ctx *ctx, const clast_sink *sink, cl_output_spec *spec,
                            cl_error *err)
 {
@@ -155,7 +203,8 @@ static clast_status settle(clast_ctx *ctx, const clast_sink *sink, cl_output_spe
                              .is_canceled = &ctx->is_canceled};
     CL_TRY(settle_filters(o, &h, spec, err));
     CL_TRY(settle_attributes(ctx, sink, o, spec, err));
-    return settle_chunks(spec, o->chunks, &h, spec->chunk, err);
+    CL_TRY(settle_chunks(spec, o->chunks, &h, spec->chunk, err));
+    return settle_provenance(ctx, sink, o, spec, err);
 }
 
 clast_status cl_sink_settle(clast_ctx *ctx, const clast_sink *sink,

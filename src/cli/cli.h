@@ -95,6 +95,9 @@ void session_without_hints(const cli_options *o, clast_ctx *ctx);
 int session_failed(clast_ctx *ctx, clast_status status);
 void session_close(clast_ctx **ctx);
 
+/* history.c: what files say of the run, to be freed; NULL: no memory. */
+char *history_line(const cli_options *o);
+
 /* eval.c, copy.c, diff.c, info.c */
 int command_eval(int argc, char **argv);
 int command_copy(int argc, char **argv);

@@ -45,7 +45,8 @@ static const char help[] =
     "  --chunks N,N,...    of the outputs' storage; -1: the whole axis\n"
     "  --compress KIND     same (as the first input), none, gzip:1 to gzip:9\n"
     "  --overwrite         replace a dataset that exists\n"
-    "  --no-attrs          carry no attributes of the inputs to the outputs\n"
+    "  --no-attrs          write no attributes: not the inputs', no names of axes, no\n"
+    "                      program, no history\n"
     "  --raw               leave _FillValue, scale_factor and add_offset alone\n"
     "  --explain           print the plan and stop\n"
     "  --stats[=json:FILE] what was planned and what it took, on stderr or in FILE\n"
@@ -61,7 +62,8 @@ static const char help[] =
     "                      the same command goes on from there\n"
     "\n"
     "CLAST_MEMORY, CLAST_WORKERS and CLAST_SCRATCH stand for options that are not "
-    "given.\n"
+    "given;\n"
+    "SOURCE_DATE_EPOCH dates the line that the output file's history gets.\n"
     "Exit codes: 0 done, 1 the run failed, 2 command line, program or metadata wrong, "
     "3\n"
     "does not fit, 129, 130 and 143 hung up on, interrupted, terminated.\n";
@@ -72,6 +74,7 @@ enum { MAX_PROGRAM = 1 << 20 };
 typedef struct {
     cli_options o;
     char *text; /* of a program that was read */
+    char *history;
     clast_ctx *ctx;
     clast_array *result[MAX_NAMES];
     clast_sink sink[MAX_NAMES];
@@ -216,12 +219,15 @@ static clast_status compute(job *j, int n)
 
 static int store(job *j)
 {
+    j->history = history_line(&j->o);
     j->stored = (clast_hdf5_options){.chunks = j->o.nchunk > 0 ? j->o.chunk : NULL,
                                      .gzip = j->o.gzip,
                                      .overwrite = j->o.overwrite,
                                      .no_sync = j->o.no_sync,
                                      .no_attributes = j->o.no_attrs,
-                                     .resume = j->o.resume};
+                                     .resume = j->o.resume,
+                                     .program = j->o.program,
+                                     .history = j->history};
     for (int i = 0; i < j->o.nout; i++) {
         const place *out = &j->o.out[i];
         if (j->o.nchunk > 0 && clast_ndim(j->result[i]) != j->o.nchunk) {
@@ -343,5 +349,6 @@ int command_eval(int argc, char **argv)
     free(j.text);
     for (int i = 0; i < j.o.nin; i++)
         file_list_free(&j.o.in[i].many);
+    free(j.history);
     return code;
 }

@@ -214,3 +214,28 @@ clast_status cl_hdf5_carry(const cl_source *source, cl_carry_level level,
     *left = c.left;
     return CLAST_OK;
 }
+
+static herr_t compare_one(hid_t scale, const char *name, const H5A_info_t *info,
+                          void *arg)
+{
+    static const char *const own[] = {"CLASS", "NAME", "REFERENCE_LIST"};
+    const cl_hdf5_source *s = arg;
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (strcmp(name, own[i]) == 0)
+            return 0;
+    return !s || H5Aexists(s->client->dataset, name) <= 0 ||
+           cl_hdf5_attribute_hash(scale, name, 0) !=
+               cl_hdf5_attribute_hash(s->client->dataset, name, 0);
+}
+
+bool cl_hdf5_carry_is_all(const cl_source *source, hid_t scale)
+{
+    union { /* looking does not change it */
+        const cl_source *in;
+        void *arg;
+    } s = {.in = source};
+    if (source && cl_hdf5_source_wake((const cl_hdf5_source *)source, NULL) != CLAST_OK)
+        return false;
+    return H5Aiterate2(scale, H5_INDEX_NAME, H5_ITER_INC, NULL, compare_one, s.arg) ==
+           0;
+}

@@ -37,9 +37,10 @@ typedef struct {
 
 typedef struct {
     cl_atomic_file atomic;
-    hid_t id;  /* open while any of its datasets is not direct */
-    int fd;    /* for positioned writes; -1: none */
-    int error; /* what libhdf5's writes met first; under its lock */
+    hid_t id;      /* open while any of its datasets is not direct */
+    int fd;        /* for positioned writes; -1: none */
+    int error;     /* what libhdf5's writes met first; under its lock */
+    char *history; /* of the file that is replaced; NULL: none */
     uint64_t bytes;
     bool is_synced;
     _Atomic uint64_t unsynced;

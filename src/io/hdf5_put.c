@@ -480,8 +480,10 @@ static void free_outputs(cl_outputs *outputs)
         cl_free(o->taken);
         cl_free((void *)(uintptr_t)o->written);
     }
-    for (size_t f = 0; outputs->file && f < outputs->nfile && !outputs->is_part; f++)
+    for (size_t f = 0; outputs->file && f < outputs->nfile && !outputs->is_part; f++) {
         cl_free(outputs->file[f].journal_name);
+        cl_free(outputs->file[f].history);
+    }
     cl_free(outputs->output);
     if (!outputs->is_part)
         cl_free(outputs->file);

@@ -2,8 +2,8 @@
 /*
  * The file is walked from its root, down into groups that lie above a replaced dataset
  * only. Everything that a new file would lose ends the walk: an attribute of a group,
- * a link that is not a hard one, an object that is not replaced or has a second name, a
- * user block. Cost: one look at each link, at most one more than there are paths.
+ * a link that is not a hard one, an object that is neither replaced nor made again as
+ * it is (dimension scales are) or has a second name, a user block. Cost: one look at each link, at most one more than there are paths.
  */
 #include "io/hdf5_rest.h"
 
@@ -11,12 +11,7 @@
 
 #include "io/hdf5_walk.h"
 
-typedef struct {
-    size_t n;
-    const char *const *paths;
-} replaced;
-
-static bool is_replaced(const replaced *r, const char *path)
+static bool is_replaced(const cl_hdf5_replaced *r, const char *path)
 {
     for (size_t i = 0; i < r->n; i++)
         if (strcmp(r->paths[i], path) == 0)
@@ -24,7 +19,7 @@ static bool is_replaced(const replaced *r, const char *path)
     return false;
 }
 
-static bool is_above_replaced(const replaced *r, const cl_walk_item *item)
+static bool is_above_replaced(const cl_hdf5_replaced *r, const cl_walk_item *item)
 {
     const size_t n = strlen(item->path);
     for (size_t i = 0; i < r->n; i++)
@@ -33,12 +28,31 @@ static bool is_above_replaced(const replaced *r, const cl_walk_item *item)
     return item->depth == 0 && item->path[1] == '\0';
 }
 
+/* Without attributes that would be lost. */
+static bool is_bare(const cl_hdf5_replaced *r, const cl_walk_item *item)
+{
+    return item->nattribute == 0 ||
+           (r->keeps_history && item->depth == 0 && item->path[1] == '\0' &&
+            item->nattribute == 1 &&
+            H5Aexists_by_name(item->group, item->name, "history", H5P_DEFAULT) > 0);
+}
+
+static bool is_remade(const cl_hdf5_replaced *r, const cl_walk_item *item)
+{
+    const hid_t dataset = H5Dopen2(item->group, item->name, H5P_DEFAULT);
+    const bool result = dataset >= 0 && r->is_remade(r->arg, dataset, item->path);
+    if (dataset >= 0)
+        H5Dclose(dataset);
+    return result;
+}
+
 static cl_walk_step look_at(void *arg, const cl_walk_item *item)
 {
-    const replaced *r = arg;
-    const bool is_lost = item->kind == H5O_TYPE_DATASET ? is_replaced(r, item->path)
+    const cl_hdf5_replaced *r = arg;
+    const bool is_lost = item->kind == H5O_TYPE_DATASET
+                             ? is_replaced(r, item->path) || is_remade(r, item)
                          : item->kind == H5O_TYPE_GROUP
-                             ? item->nattribute == 0 && is_above_replaced(r, item)
+                             ? is_bare(r, item) && is_above_replaced(r, item)
                              : false;
     return item->link == H5L_TYPE_HARD && item->links == 1 && is_lost ? CL_WALK_ON
                                                                       : CL_WALK_STOP;
@@ -55,9 +69,12 @@ static bool has_user_block(hid_t file)
     return is_there;
 }
 
-bool cl_hdf5_rest_is_empty(hid_t file, size_t n, const char *const *paths)
+bool cl_hdf5_rest_is_empty(hid_t file, const cl_hdf5_replaced *replaced)
 {
-    replaced r = {n, paths};
+    union { /* looking does not change it; the walk's argument serves others too */
+        const cl_hdf5_replaced *in;
+        void *arg;
+    } r = {.in = replaced};
     return !has_user_block(file) &&
-           cl_hdf5_walk(file, false, NULL, look_at, &r) == CL_WALK_DONE;
+           cl_hdf5_walk(file, false, NULL, look_at, r.arg) == CL_WALK_DONE;
 }

@@ -9,9 +9,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether the file holds nothing but these datasets (normal paths, "/a/b") and the
- * plain groups above them, so that a new file can take its place. In doubt: false.
- * Under the lock of hdf5_lib.h. */
-bool cl_hdf5_rest_is_empty(hid_t file, size_t n, const char *const *paths);
+typedef struct {
+    size_t n;
+    const char *const *paths; /* of the replaced datasets, normal: "/a/b" */
+    bool keeps_history;       /* the root's history goes into the new file */
+    /* Whether a dataset will be the same in the new file, in all that it says. */
+    bool (*is_remade)(void *arg, hid_t dataset, const char *path);
+    void *arg;
+} cl_hdf5_replaced;
+
+/* Whether the file holds nothing but these datasets and the plain groups above them, so
+ * that a new file can take its place. In doubt: false. Under the lock of hdf5_lib.h. */
+bool cl_hdf5_rest_is_empty(hid_t file, const cl_hdf5_replaced *replaced);
 
 #endif

@@ -255,6 +255,20 @@ clast_status cl_hdf5_scales_attach(hid_t file, cl_output *o, cl_error *err)
                                       : CLAST_OK;
 }
 
+bool cl_hdf5_scales_include(const cl_output *o, hid_t dataset, const char *path)
+{
+    const size_t folder = (size_t)(last_part(o) - o->path);
+    for (int a = 0; o->spec.dim && a < o->spec.shape.ndim; a++) {
+        const cl_output_dim *dim = &o->spec.dim[a];
+        if (dim->name && strncmp(path, o->path, folder) == 0 &&
+            strcmp(path + folder, dim->name) == 0 &&
+            fits(dataset, dim, o->spec.shape.dim[a]) &&
+            cl_hdf5_carry_is_all(dim->like, dataset))
+            return true;
+    }
+    return false;
+}
+
 /* ---- replaced datasets */
 
 struct cl_scale_user {

@@ -19,6 +19,10 @@ bool cl_hdf5_scales_release(hid_t dataset, cl_scale_users *users);
 void cl_hdf5_scales_restore(hid_t dataset, const char *name, cl_scale_users *users);
 void cl_hdf5_scale_users_fini(cl_scale_users *users);
 
+/* Whether an output that is made anew will have a scale at this path that is equal to
+ * this dataset, attributes included. */
+bool cl_hdf5_scales_include(const cl_output *o, hid_t dataset, const char *path);
+
 /* Names the axes of an output when all datasets of the run are there: attaches scales,
  * which are made beside it unless equal ones exist. Counts the axes that get none in
  * o->lost_scales. CLAST_ENOMEM. */

@@ -25,6 +25,7 @@
 #include "io/hdf5_file.h"
 #include "io/hdf5_lib.h"
 #include "io/hdf5_output.h"
+#include "io/hdf5_provenance.h"
 #include "io/hdf5_rest.h"
 #include "io/hdf5_scales.h"
 #include "io/hdf5_tree.h"
@@ -323,9 +324,35 @@ static hid_t create(hid_t file, const cl_output *o)
 /* --- files --------------------------------------------------------------------------
  */
 
-/* Whether anything but this run's datasets is in the target. */
-static bool has_rest(const cl_outputs *outputs, size_t index, const char **path)
+/* The first output of a file that has a line of history; NULL: none. */
+static const cl_output_spec *historian(const cl_outputs *outputs, size_t file)
 {
+    for (size_t i = 0; i < outputs->n; i++)
+        if (outputs->output[i].file == file && outputs->output[i].spec.history)
+            return &outputs->output[i].spec;
+    return NULL;
+}
+
+typedef struct {
+    const cl_outputs *outputs;
+    size_t file;
+} remaking;
+
+/* Whether it is a scale that one of the file's outputs will have again. */
+static bool is_remade(void *arg, hid_t dataset, const char *path)
+{
+    const remaking *r = arg;
+    for (size_t i = 0; i < r->outputs->n; i++)
+        if (r->outputs->output[i].file == r->file &&
+            cl_hdf5_scales_include(&r->outputs->output[i], dataset, path))
+            return true;
+    return false;
+}
+
+/* Whether anything but this run's datasets is in the target; notes its history. */
+static bool has_rest(cl_outputs *outputs, size_t index, const char **path)
+{
+    const bool keeps_history = historian(outputs, index) != NULL;
     cl_hdf5_file *file;
     cl_hdf5_guard guard;
     size_t n = 0;
@@ -336,7 +363,11 @@ static bool has_rest(const cl_outputs *outputs, size_t index, const char **path)
     cl_hdf5_enter(&guard);
     if (cl_hdf5_file_open(&file, outputs->file[index].atomic.target, NULL) ==
         CLAST_OK) {
-        is_empty = cl_hdf5_rest_is_empty(file->id, n, path);
+        remaking r = {outputs, index};
+        is_empty = cl_hdf5_rest_is_empty(
+            file->id, &(cl_hdf5_replaced){n, path, keeps_history, is_remade, &r});
+        if (keeps_history)
+            outputs->file[index].history = cl_hdf5_history(file->id);
         cl_hdf5_file_close(file);
     }
     cl_hdf5_leave(&guard);
@@ -461,6 +492,8 @@ static clast_status make_dataset(const cl_output_file *f, hid_t file, cl_output 
     const hid_t dataset = create(file, o);
     clast_status status = dataset >= 0 ? describe(file, dataset, o, err) : CLAST_OK;
     if (dataset >= 0)
+        cl_hdf5_provenance_put(dataset, &o->spec);
+    if (dataset >= 0)
         cl_hdf5_scales_restore(dataset, strrchr(o->path, '/') + 1, &users);
     cl_hdf5_scale_users_fini(&users);
     if (dataset < 0 || H5Dclose(dataset) < 0)
@@ -483,6 +516,9 @@ static clast_status make_datasets(cl_outputs *outputs, size_t index, cl_error *e
     for (size_t i = 0; i < outputs->n && status == CLAST_OK; i++)
         if (outputs->output[i].file == index)
             status = cl_hdf5_scales_attach(file, &outputs->output[i], err);
+    const cl_output_spec *line = historian(outputs, index);
+    if (line && status == CLAST_OK)
+        status = cl_hdf5_history_put(file, line, f->history, err);
     if ((H5Fclose(file) < 0 || f->error) && status == CLAST_OK)
         status = cl_output_fail(f, err, "%s: writing failed", f->atomic.file);
     return status;

@@ -166,6 +166,9 @@ typedef struct {
     const cl_output_dim *dim; /* of each axis; NULL: nothing is known */
     const char *identity; /* what run this is, a line for each thing that has to be the
                              same for another to go on with it; NULL: none may */
+    /* What the dataset says of where it comes from, NULL: nothing; history: a line for
+     * the file. */
+    const char *version, *program, *inputs, *history;
     const atomic_bool *is_canceled; /* NULL: never; looked at while a file is copied
                                         and before anything is published */
     struct cl_copy *into; /* duplicate.h: the dataset is there, in a copy under way; all

@@ -76,7 +76,7 @@ class Attributes(unittest.TestCase):
             return dict(f["y"].attrs)
 
     def carried(self, program, *args, name="t", **more):
-        return {k for k in self.eval(program, *args, name=name, **more) if not k.startswith("clast_")}
+        return {k for k in self.eval(program, *args, name=name, **more) if not k.startswith("clast_")} - {"DIMENSION_LIST"}
 
     def test_values_survive_as_they_are(self):
         with h5py.File(self.file, "r+") as f:
@@ -115,7 +115,7 @@ class Attributes(unittest.TestCase):
         """Decoded values are floats with NaN; raw ones keep what says how to decode them as long as they are the same."""
         packing = {"_FillValue", "scale_factor", "add_offset", "valid_max"}
         got = self.eval("x", name="packed")
-        self.assertEqual({k for k in got if not k.startswith("clast_")}, PLAIN | QUANTITY | {"_FillValue"})
+        self.assertEqual({k for k in got if not k.startswith("clast_")}, PLAIN | QUANTITY | {"_FillValue", "DIMENSION_LIST"})
         self.assertTrue(np.isnan(got["_FillValue"]) and got["_FillValue"].dtype == np.float32)
         self.assertNotIn("_FillValue", self.eval("x > 0", name="packed"))
         self.assertEqual(self.carried("x[0]", "--raw", name="packed"), PLAIN | QUANTITY | packing)
@@ -141,16 +141,100 @@ class Attributes(unittest.TestCase):
             self.assertNotIn("grid_mapping", f["g/y"].attrs)
 
     def test_none(self):
-        self.assertEqual(self.carried("x", "--no-attrs"), set())
+        self.assertEqual(set(self.eval("x", "--no-attrs")), set())
         self.assertEqual(self.carried("x", "--no-attrs", name="packed"), set())
+
+    def history(self):
+        with h5py.File(self.out) as f:
+            return f.attrs["history"].decode().split("\n") if "history" in f.attrs else None
+
+    def test_provenance(self):
+        program = "y = x  # it's\ny - o"
+        got = self.eval(program, "--in", f"o={self.file}:/other", "--raw", "--chunks", "2,-1,4", "--compress=gzip:1", "--workers", "1")
+        self.assertEqual(got["clast_program"].decode(), program)
+        self.assertEqual(got["clast_inputs"].decode(), f"{self.file}:/t\n{self.file}:/other")
+        version = subprocess.run([CLAST, "--version"], capture_output=True, text=True, check=True).stdout
+        self.assertEqual("clast " + got["clast_version"].decode(), version.strip())
+        line = self.history()[0]
+        words = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
+        self.assertEqual(words, ["clast", "eval", program, "--in", f"x={self.file}:/t", "--in", f"o={self.file}:/other", "--chunks", "2,-1,4",
+                                 "--compress", "gzip:1", "--raw"])
+        self.eval("x", "--no-attrs")
+        self.assertIsNone(self.history())
+
+    def test_history(self):
+        """Newest first, on top of what the file said, or the input's; no line twice; dated if a date is given."""
+        with h5py.File(self.file, "r+") as f:
+            f.attrs["history"] = "it began"
+        self.eval("x")
+        first = f"clast eval x --in x={self.file}:/t"
+        self.assertEqual(self.history(), [first, "it began"])
+        before = self.out.read_bytes()
+        for program, more, wanted in [("x", {}, [first]), ("x+1", {}, [first.replace(" x ", " x+1 "), first])]:
+            done = clast(program, "--in", f"x={self.file}:/t", "--out", f"{self.out}:/y", "--overwrite", **more)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(self.history(), wanted + ["it began"])
+            self.assertEqual(self.out.read_bytes() == before, program == "x")
+        self.eval("x", SOURCE_DATE_EPOCH="1000000000")
+        self.assertEqual(self.history()[0], "Sun Sep 09 01:46:40 2001: " + first)
+        self.eval("x", SOURCE_DATE_EPOCH="soon")
+        self.assertEqual(self.history()[0], first)
 
     def test_losses_are_told(self):
         done = clast("x", "--in", f"x={self.file}:/t", "--out", f"{self.out}:/y")
         self.assertIn("3 of its input's attributes could not be copied", done.stderr)  # where, vlen, pair
 
     def test_chains_are_no_recursion(self):
-        got = self.eval("\n".join(["y = x"] + ["y=y-x"] * 10000))
+        got = self.eval("\n".join(["y = x"] + ["y=y-x"] * 4000))
         self.assertEqual(got["units"], "K")
+
+    def make_grid(self):
+        with h5py.File(self.file, "r+") as f:
+            g = f.create_group("grid")
+            for name, values, units in [("lat", [-60, -30, 0, 30, 60.0], "degrees_north"), ("lon", np.arange(4) * 90, "degrees_east")]:
+                g[name] = values
+                g[name].attrs["units"] = units
+                g[name].make_scale(name)
+            g["x"] = np.arange(60.0).reshape(3, 5, 4)
+            g["x"].dims[1].attach_scale(g["lat"])
+            g["x"].dims[2].attach_scale(g["lon"])
+
+    def axes(self, path="y"):
+        with h5py.File(self.out) as f:
+            return [[(scale.name, scale[()].tolist(), scale.attrs["units"]) for scale in dim.values()] for dim in f[path].dims]
+
+    def test_axes(self):
+        """Coordinates go with their axes, sliced as these are; what is there already is shared."""
+        self.make_grid()
+        lat, lon = ("/lat", [-60, -30, 0, 30, 60], "degrees_north"), ("/lon", [0, 90, 180, 270], "degrees_east")
+        for program, wanted in [
+                ("x * 2", [[], [lat], [lon]]), ("mean(x, axis=(0, 1))", [[lon]]), ("x[1].T", [[lon], [lat]]), ("sum(x, axis='lat')", [[], [lon]]),
+                ("x[0, 3:0:-2, 1:]", [[("/lat", [30, -30], "degrees_north")], [("/lon", [90, 180, 270], "degrees_east")]]), ("sum(x)", [])]:
+            self.eval(program, name="grid/x")
+            self.assertEqual(self.axes(), wanted, program)
+        self.eval("x", "--no-attrs", name="grid/x")
+        self.assertEqual(self.axes(), [[], [], []])
+        self.out.unlink()
+        place = ["--in", f"x={self.file}:/grid/x"]
+        for program, path in [("x[0]", "a"), ("x[1]", "b"), ("x[1, 1:]", "c")]:
+            self.assertEqual(clast(program, *place, "--out", f"{self.out}:/{path}").returncode, 0)
+        self.assertEqual(self.axes("b"), [[lat], [lon]])
+        self.assertEqual(self.axes("c"), [[("/lat_2", [-30, 0, 30, 60], "degrees_north")], [lon]])
+        with h5py.File(self.out) as f:
+            self.assertEqual(set(f), {"a", "b", "c", "lat", "lat_2", "lon"})
+
+    def test_axes_in_the_input_s_own_file(self):
+        self.make_grid()
+        done = clast("z = x[0]; x - mean(x, axis=0)", "--in", f"x={self.file}:/grid/x", "--out", f"{self.file}:/grid/y", "--out", f"z={self.file}:/grid/x",
+                     "--overwrite")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        with h5py.File(self.file) as f:
+            g = f["grid"]
+            self.assertEqual(set(g), {"lat", "lon", "x", "y"})
+            self.assertEqual([g["y"].dims[1][0], g["y"].dims[2][0]], [g["lat"], g["lon"]])
+            self.assertEqual([g["x"].dims[0][0], g["x"].dims[1][0]], [g["lat"], g["lon"]])
+            users = sorted((f[r].name, int(i)) for r, i in g["lat"].attrs["REFERENCE_LIST"])
+            self.assertEqual(users, [("/grid/x", 0), ("/grid/y", 1)])
 
     @unittest.skipUnless(shutil.which("ncdump"), "ncdump is not installed")
     def test_ncdump(self):
@@ -177,7 +261,23 @@ class Attributes(unittest.TestCase):
             with xarray.open_dataset(self.out) as got, xarray.open_dataset(file) as was:
                 np.testing.assert_allclose(got["y"], was["p"], rtol=1e-7)
                 self.assertEqual(np.isnan(got["y"]).sum(), 1)
-                self.assertEqual(got["y"].attrs, was["p"].attrs)
+                self.assertEqual(got["y"].dims, ("a", "b"))
+                self.assertEqual({k: v for k, v in got["y"].attrs.items() if not k.startswith("clast_")}, was["p"].attrs)
+
+
+    @unittest.skipUnless(xarray, "xarray or netCDF4 is not installed")
+    def test_coordinates_in_xarray(self):
+        """Labels, times among them, as xarray gives them to its own result."""
+        file = self.folder / "in.nc"
+        time = ("time", np.arange(24), {"units": "hours since 2001-02-03", "calendar": "noleap"})
+        lat = ("lat", np.linspace(-75, 75, 7).astype("f4"), {"units": "degrees_north"})
+        x = xarray.DataArray(np.random.default_rng(0).random((24, 7, 3)), dims=("time", "lat", "member"), coords={"time": time, "lat": lat})
+        x.to_dataset(name="x").to_netcdf(file)
+        for program, select in [("x - mean(x, axis=0)", lambda x: x - x.mean("time")), ("mean(x[6:, ::2], axis=2)", lambda x: x[6:, ::2].mean("member")),
+                                ("x[::-1, 3].T", lambda x: x[::-1, 3].drop_vars("lat").T)]:
+            self.eval(program, name="x", file=file)
+            with xarray.open_dataset(self.out) as got, xarray.open_dataset(file) as was:
+                xarray.testing.assert_allclose(got["y"], select(was["x"]))
 
 
 if __name__ == "__main__":
