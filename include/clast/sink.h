@@ -24,6 +24,9 @@ typedef struct clast_hdf5_options {
     bool resume;         /**< what is done is kept if the run fails, is canceled or
                              killed, and the same run goes on from there; see
                              docs/hdf5.md */
+    bool in_place;       /**< a file that exists is changed as it is, without a copy, if
+                             all its outputs say so: a run that is killed leaves it
+                             damaged (docs/hdf5.md); it must not be an input */
     const char *program; /**< what the dataset says it was computed by, as its attribute
                              clast_program; NULL: nothing */
     const char *history; /**< a line that is put in front of the file's attribute

@@ -13,6 +13,8 @@
 
 #include "array/candidate.h"
 #include "array/turn.h"
+#include "base/bytes.h"
+#include "base/text.h"
 
 typedef struct {
     const clast_ctx *ctx;
@@ -51,6 +53,32 @@ static clast_status tell(clast_ctx *ctx, int n, const clast_sink *sinks,
     return err.status;
 }
 
+static void tell_target(void *arg, const char *file, cl_target_fate fate,
+                        uint64_t bytes)
+{
+    static const char *const fates[] = {
+        [CL_TARGET_NEW] = "is made",
+        [CL_TARGET_REPLACED] = "is replaced, as nothing else is in it",
+        [CL_TARGET_COPIED] = "is copied first: ",
+        [CL_TARGET_CLONED] = "is copied first, by sharing its blocks: ",
+        [CL_TARGET_IN_PLACE] = "is changed in place, without a copy: a run that is "
+                               "killed leaves it damaged"};
+    char size[CL_BYTES_TEXT] = "";
+    if (fate == CL_TARGET_COPIED || fate == CL_TARGET_CLONED)
+        cl_bytes_text(bytes, size);
+    cl_text_say(arg, "file:    %.900s %s%s\n", file, fates[fate], size);
+}
+
+/* What becomes of the output files. */
+static void describe_files(const cl_request *request, voice *v, cl_error *err)
+{
+    cl_text text = {0};
+    if (request->nspec > 0 && cl_outputs_foresee(request->nspec, request->spec,
+                                                 tell_target, &text, err) == CLAST_OK)
+        speak(v, text.data, text.used);
+    cl_text_fini(&text);
+}
+
 static void describe(cl_request *request, voice *v, cl_error *err)
 {
     if (cl_plan_describe(&request->planned.plan, speak, v) != CLAST_OK) {
@@ -73,6 +101,7 @@ static void describe(cl_request *request, voice *v, cl_error *err)
                            s->predicted_read, s->predicted_written,
                            s->predicted_spilled, s->workers, request->scratch_folder);
     speak(v, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1);
+    describe_files(request, v, err);
 }
 
 clast_status clast_explain(clast_ctx *ctx, int n, const clast_sink *sinks,

@@ -188,6 +188,9 @@ static clast_status settle(clast_ctx *ctx, const clast_sink *sink, cl_output_spe
     if (!sink->file || !sink->path)
         return cl_error_set(err, CLAST_EVALUE, "the %s is NULL",
                             sink->file ? "path" : "file");
+    if (o->resume && o->in_place)
+        return cl_error_set(err, CLAST_EVALUE,
+                            "a run that changes a file in place cannot be resumed");
     for (size_t i = 0; i < sizeof o->reserved / sizeof *o->reserved; i++)
         if (o->reserved[i] != 0)
             return cl_error_set(err, CLAST_ENOTSUP, "reserved[%zu] must be zero", i);
@@ -200,6 +203,7 @@ static clast_status settle(clast_ctx *ctx, const clast_sink *sink, cl_output_spe
                              .overwrite = o->overwrite,
                              .no_sync = o->no_sync,
                              .identity = o->resume ? "" : NULL, /* known later */
+                             .in_place = o->in_place,
                              .is_canceled = &ctx->is_canceled};
     CL_TRY(settle_filters(o, &h, spec, err));
     CL_TRY(settle_attributes(ctx, sink, o, spec, err));

@@ -61,8 +61,8 @@ typedef struct {
     int gzip; /* as in clast_hdf5_options */
     int nrule;
     chunk_rule rule[MAX_RULES];
-    bool overwrite, raw, explain, stats, progress, quiet, no_sync, no_attrs, json,
-        resume;
+    bool overwrite, raw, explain, stats, progress, quiet, no_sync, no_attrs, in_place,
+        json, resume;
     bool nan_differs, any_dtype, decoded, check;
     double rtol, atol;
     const char *stats_file; /* JSON; NULL: text on stderr */

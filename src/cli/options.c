@@ -220,6 +220,12 @@ static int set_progress(cli_options *o, const char *option, char *value)
     return EXIT_DONE;
 }
 
+static int set_in_place(cli_options *o, const char *option, char *value)
+{
+    o->in_place = true;
+    return EXIT_DONE;
+}
+
 static int set_no_attrs(cli_options *o, const char *option, char *value)
 {
     o->no_attrs = true;
@@ -415,6 +421,7 @@ static const struct {
     {"--no-sync", RUNS, FLAG, set_no_sync},
     {"--no-attrs", EVAL, FLAG, set_no_attrs},
     {"--resume", EVAL, FLAG, set_resume},
+    {"--in-place", EVAL, FLAG, set_in_place},
     {"--json", INFO | DIFF, FLAG, set_json},
     {"--rtol", DIFF, VALUE, read_rtol},
     {"--atol", DIFF, VALUE, read_atol},

@@ -359,6 +359,17 @@ clast_status cl_atomic_file_empty(cl_atomic_file *file, cl_error *err)
     return make_temp(file, false, err);
 }
 
+clast_status cl_atomic_file_in_place(cl_atomic_file *file, cl_error *err)
+{
+    char *temp = cl_strdup(file->target);
+    if (!temp)
+        return no_memory(err);
+    cl_free(file->temp);
+    file->temp = temp;
+    file->in_place = file->is_copy = true;
+    return CLAST_OK;
+}
+
 static clast_status begin(cl_atomic_file *f, const char *path, bool is_locked,
                           cl_error *err)
 {
@@ -419,7 +430,7 @@ static void release(cl_atomic_file *f)
 
 void cl_atomic_file_abort(cl_atomic_file *file)
 {
-    if (file->temp)
+    if (file->temp && !file->in_place)
         unlink(file->temp);
     release(file);
 }
@@ -469,6 +480,10 @@ clast_status cl_atomic_file_sync_folder(const cl_atomic_file *f, const char *wha
 
 clast_status cl_atomic_file_publish(cl_atomic_file *f, bool is_synced, cl_error *err)
 {
+    if (f->in_place) {
+        release(f);
+        return CLAST_OK;
+    }
     if (!cl_atomic_file_is_as_before(f))
         return cl_error_set(
             err, CLAST_EIO,

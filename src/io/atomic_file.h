@@ -27,9 +27,10 @@ typedef struct {
     char *file;   /* as the user wrote it, for messages */
     char *target; /* symbolic links resolved */
     char *temp, *lock;
-    int lock_fd;  /* valid where lock is not NULL */
-    bool existed; /* the target was there at begin */
-    bool is_copy; /* the temporary file began as a copy of it */
+    int lock_fd;   /* valid where lock is not NULL */
+    bool existed;  /* the target was there at begin */
+    bool is_copy;  /* the temporary file began as a copy of it */
+    bool in_place; /* there is none: `temp` is the target itself */
     struct stat before;
     const atomic_bool *is_canceled; /* ends the copying; NULL: never */
 } cl_atomic_file;
@@ -63,6 +64,9 @@ bool cl_atomic_file_is_as_before(const cl_atomic_file *file);
 /* fsync of its folder; `what` is said where that fails. */
 clast_status cl_atomic_file_sync_folder(const cl_atomic_file *file, const char *what,
                                         cl_error *err);
+/* Or no temporary file: the target is changed as it is, which is not atomic. Publish and
+ * abort leave it where it is. */
+clast_status cl_atomic_file_in_place(cl_atomic_file *file, cl_error *err);
 
 /* fsync of the temporary file, unless is_synced is false. */
 clast_status cl_atomic_file_sync(cl_atomic_file *file, bool is_synced, cl_error *err);

@@ -68,10 +68,15 @@ static int copy_by_hand(int from, int to, const atomic_bool *is_canceled, off_t 
     return error;
 }
 
+bool cl_file_clone(int from, int to)
+{
+    return ioctl(to, FICLONE, from) == 0;
+}
+
 int cl_file_copy(int from, int to, const atomic_bool *is_canceled)
 {
     off_t at = 0;
-    if (ioctl(to, FICLONE, from) == 0)
+    if (cl_file_clone(from, to))
         return 0;
     const int error = copy_in_kernel(from, to, is_canceled, &at);
     return error < 0 ? copy_by_hand(from, to, is_canceled, at) : error;

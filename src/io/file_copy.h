@@ -4,6 +4,10 @@
 #define CL_IO_FILE_COPY_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
+
+/* Whether `to` now shares all blocks of `from`, which costs no copying. */
+bool cl_file_clone(int from, int to);
 
 /* All bytes of `from` to the empty file `to`: a reflink, else copied by the kernel,
  * else read and written. 0 or an errno; ECANCELED where *is_canceled (which may be

@@ -262,7 +262,7 @@ static clast_status make_file(cl_copy *copy, cl_error *err)
 {
     cl_output_file *f = &copy->file;
     const hid_t access = cl_hdf5_access_list(), list = file_list(copy);
-    if (access >= 0 && list >= 0 && cl_hdf5_writer_use(access, &f->error) &&
+    if (access >= 0 && list >= 0 && cl_hdf5_writer_use(access, &f->error, false) &&
         set_format(copy, access))
         f->id =
             H5Fcreate(f->atomic.temp, f->atomic.existed ? H5F_ACC_TRUNC : H5F_ACC_EXCL,

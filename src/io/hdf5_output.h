@@ -42,7 +42,7 @@ typedef struct {
     int error;     /* what libhdf5's writes met first; under its lock */
     char *history; /* of the file that is replaced; NULL: none */
     uint64_t bytes;
-    bool is_synced;
+    bool is_synced, is_begun; /* begun: datasets may have been made */
     _Atomic uint64_t unsynced;
     cl_journal *journal; /* of one that can be resumed; NULL otherwise */
     bool is_logged;      /* its chunks are in the journal, not only their places */
@@ -62,8 +62,10 @@ struct cl_outputs {
 /* Settles path, chunks and filters of an output from its spec; all that can be checked
  * without a file is checked. */
 clast_status cl_output_settle(cl_output *o, const cl_output_spec *spec, cl_error *err);
+/* The first output of a file that has a line of history; NULL: none. */
+const cl_output_spec *cl_output_file_historian(const cl_outputs *outputs, size_t file);
 /* Begins the temporary file of one that exists: as a copy of it, or empty where nothing
- * but what is replaced is in it. */
+ * but what is replaced is in it; or settles that the file itself is changed. */
 clast_status cl_output_file_prepare(cl_outputs *outputs, size_t file, cl_error *err);
 /* Readies a file whose datasets are made for positioned writes. */
 clast_status cl_output_file_continue(cl_outputs *outputs, size_t file, cl_error *err);
@@ -72,6 +74,9 @@ clast_status cl_output_fail(const cl_output_file *f, cl_error *err, const char *
                             ...) __attribute__((format(printf, 3, 4)));
 /* Makes the datasets of a file under its temporary name; they are ready for put. */
 clast_status cl_output_file_begin(cl_outputs *outputs, size_t file, cl_error *err);
+/* After a failure, with the file closed: takes the datasets of the run out of a file that
+ * was changed as it is, as far as that can be done. */
+void cl_output_file_undo(cl_outputs *outputs, size_t file);
 
 /* Outputs that fill datasets of a copy (hdf5_copy_output.c); put takes the lock. */
 clast_status cl_copy_settle(cl_output *o, const cl_output_spec *spec, cl_error *err);

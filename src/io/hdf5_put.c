@@ -500,6 +500,7 @@ void cl_outputs_abort(cl_outputs *outputs)
     for (size_t f = 0; f < outputs->nfile && !outputs->is_part; f++) {
         close_file(outputs, f, NULL);
         cl_resume_leave(outputs, f);
+        cl_output_file_undo(outputs, f);
         cl_atomic_file_abort(&outputs->file[f].atomic);
     }
     free_outputs(outputs);

@@ -26,7 +26,6 @@
 #include "io/hdf5_lib.h"
 #include "io/hdf5_output.h"
 #include "io/hdf5_provenance.h"
-#include "io/hdf5_rest.h"
 #include "io/hdf5_scales.h"
 #include "io/hdf5_tree.h"
 #include "io/hdf5_type.h"
@@ -189,6 +188,10 @@ static clast_status check_in_file(const cl_output *o, cl_error *err)
         status = cl_error_set(err, status, "%s", why.text);
     else {
         status = check_place(file->id, o, err);
+        if (status == CLAST_OK && o->spec.in_place && file->references > 1)
+            status = cl_error_set(
+                err, CLAST_EVALUE,
+                "%s is an input as well and cannot be changed in place", o->spec.file);
         cl_hdf5_file_close(file);
     }
     cl_hdf5_leave(&guard);
@@ -324,69 +327,6 @@ static hid_t create(hid_t file, const cl_output *o)
 /* --- files --------------------------------------------------------------------------
  */
 
-/* The first output of a file that has a line of history; NULL: none. */
-static const cl_output_spec *historian(const cl_outputs *outputs, size_t file)
-{
-    for (size_t i = 0; i < outputs->n; i++)
-        if (outputs->output[i].file == file && outputs->output[i].spec.history)
-            return &outputs->output[i].spec;
-    return NULL;
-}
-
-typedef struct {
-    const cl_outputs *outputs;
-    size_t file;
-} remaking;
-
-/* Whether it is a scale that one of the file's outputs will have again. */
-static bool is_remade(void *arg, hid_t dataset, const char *path)
-{
-    const remaking *r = arg;
-    for (size_t i = 0; i < r->outputs->n; i++)
-        if (r->outputs->output[i].file == r->file &&
-            cl_hdf5_scales_include(&r->outputs->output[i], dataset, path))
-            return true;
-    return false;
-}
-
-/* Whether anything but this run's datasets is in the target; notes its history. */
-static bool has_rest(cl_outputs *outputs, size_t index, const char **path)
-{
-    const bool keeps_history = historian(outputs, index) != NULL;
-    cl_hdf5_file *file;
-    cl_hdf5_guard guard;
-    size_t n = 0;
-    bool is_empty = false;
-    for (size_t i = 0; i < outputs->n; i++)
-        if (outputs->output[i].file == index)
-            path[n++] = outputs->output[i].path;
-    cl_hdf5_enter(&guard);
-    if (cl_hdf5_file_open(&file, outputs->file[index].atomic.target, NULL) ==
-        CLAST_OK) {
-        remaking r = {outputs, index};
-        is_empty = cl_hdf5_rest_is_empty(
-            file->id, &(cl_hdf5_replaced){n, path, keeps_history, is_remade, &r});
-        if (keeps_history)
-            outputs->file[index].history = cl_hdf5_history(file->id);
-        cl_hdf5_file_close(file);
-    }
-    cl_hdf5_leave(&guard);
-    return !is_empty;
-}
-
-clast_status cl_output_file_prepare(cl_outputs *outputs, size_t index, cl_error *err)
-{
-    cl_atomic_file *atomic = &outputs->file[index].atomic;
-    if (!atomic->existed)
-        return CLAST_OK;
-    atomic->is_canceled = outputs->output[0].spec.is_canceled;
-    const char **path = cl_alloc_array(outputs->n, sizeof *path);
-    const bool copies = !path || has_rest(outputs, index, path);
-    cl_free(path);
-    return copies ? cl_atomic_file_copy(atomic, err)
-                  : cl_atomic_file_empty(atomic, err);
-}
-
 static bool needs_new_format(const cl_outputs *outputs, size_t file)
 {
     for (size_t i = 0; i < outputs->n; i++) {
@@ -430,7 +370,7 @@ static hid_t open_atomic(cl_output_file *f, bool is_new_format, bool is_there)
     const cl_atomic_file *atomic = &f->atomic;
     const hid_t access = cl_hdf5_access_list();
     hid_t file = H5I_INVALID_HID;
-    if (access >= 0 && cl_hdf5_writer_use(access, &f->error) &&
+    if (access >= 0 && cl_hdf5_writer_use(access, &f->error, atomic->in_place) &&
         H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0 &&
         (!is_new_format ||
          H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0))
@@ -507,16 +447,18 @@ static clast_status make_datasets(cl_outputs *outputs, size_t index, cl_error *e
     const hid_t file =
         open_atomic(f, needs_new_format(outputs, index), f->atomic.is_copy);
     if (file < 0)
-        return cl_output_fail(f, err, "%s: a file beside it cannot be made",
-                              f->atomic.file);
+        return cl_output_fail(f, err, "%s%s", f->atomic.file,
+                              f->atomic.in_place ? " cannot be opened for writing"
+                                                 : ": a file beside it cannot be made");
     clast_status status = CLAST_OK;
+    f->is_begun = true;
     for (size_t i = 0; i < outputs->n && status == CLAST_OK; i++)
         if (outputs->output[i].file == index)
             status = make_dataset(f, file, &outputs->output[i], err);
     for (size_t i = 0; i < outputs->n && status == CLAST_OK; i++)
         if (outputs->output[i].file == index)
             status = cl_hdf5_scales_attach(file, &outputs->output[i], err);
-    const cl_output_spec *line = historian(outputs, index);
+    const cl_output_spec *line = cl_output_file_historian(outputs, index);
     if (line && status == CLAST_OK)
         status = cl_hdf5_history_put(file, line, f->history, err);
     if ((H5Fclose(file) < 0 || f->error) && status == CLAST_OK)
@@ -643,4 +585,23 @@ clast_status cl_output_file_continue(cl_outputs *outputs, size_t file, cl_error 
         status = reserve(outputs, file, err);
     cl_hdf5_leave(&guard);
     return status;
+}
+
+void cl_output_file_undo(cl_outputs *outputs, size_t index)
+{
+    cl_output_file *f = &outputs->file[index];
+    cl_hdf5_guard guard;
+    if (!f->atomic.in_place || !f->is_begun)
+        return;
+    cl_hdf5_enter(&guard);
+    const hid_t file = open_atomic(f, false, true);
+    for (size_t i = 0; i < outputs->n && file >= 0; i++) {
+        cl_scale_users users = {0};
+        if (outputs->output[i].file == index)
+            remove_old(f, file, &outputs->output[i], &users, NULL);
+        cl_hdf5_scale_users_fini(&users);
+    }
+    if (file >= 0)
+        H5Fclose(file);
+    cl_hdf5_leave(&guard);
 }

@@ -20,9 +20,11 @@
 typedef struct {
     cl_hdf5_driver_file common;
     int *error;
+    bool goes_on;
 } written_file;
 
 static int *next_error; /* of the file that is opened next */
+static bool next_goes_on;
 
 static int open_flags(unsigned flags)
 {
@@ -40,6 +42,7 @@ static H5FD_t *open_file(const char *name, unsigned flags, hid_t list, haddr_t m
     if (!f)
         return NULL;
     f->error = next_error;
+    f->goes_on = next_goes_on;
     return &f->common.base;
 }
 
@@ -91,9 +94,12 @@ static herr_t write_file(H5FD_t *file, H5FD_mem_t type, hid_t list, haddr_t at,
         void *out;
     } from = {.in = buffer};
     struct iovec piece = {from.out, bytes};
+    int error = 0;
+    if (*f->error == 0 || f->goes_on)
+        error = cl_sys_write_all(f->common.fd, &piece, 1, (off_t)at);
     if (*f->error == 0)
-        *f->error = cl_sys_write_all(f->common.fd, &piece, 1, (off_t)at);
-    if (at + bytes > f->common.eof)
+        *f->error = error;
+    if (at + bytes > f->common.eof && (error == 0 || !f->goes_on))
         f->common.eof = at + bytes;
     return 0;
 }
@@ -105,21 +111,27 @@ static herr_t truncate_file(H5FD_t *file, hid_t list, hbool_t is_closing)
     (void)is_closing;
     if (f->common.eoa == f->common.eof)
         return 0;
-    if (*f->error == 0)
-        *f->error = cl_sys_truncate(f->common.fd, (off_t)f->common.eoa);
+    if (*f->error == 0 || f->goes_on) {
+        const int error = cl_sys_truncate(f->common.fd, (off_t)f->common.eoa);
+        *f->error = *f->error ? *f->error : error;
+    }
     f->common.eof = f->common.eoa;
     return 0;
 }
 
-/* Nobody else knows the file's temporary name, but HDF5 tools may look for the lock. */
+/* Nobody else knows a temporary name, but HDF5 tools may look for the lock; a file that
+ * is changed in place may be open elsewhere. */
 static herr_t lock_file(H5FD_t *file, hbool_t is_write)
 {
-    flock(((const cl_hdf5_driver_file *)file)->fd,
-          (is_write ? LOCK_EX : LOCK_SH) | LOCK_NB);
-    return 0;
+    written_file *f = (written_file *)file;
+    if (flock(f->common.fd, (is_write ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0 ||
+        errno != EWOULDBLOCK)
+        return 0;
+    *f->error = EBUSY;
+    return -1;
 }
 
-bool cl_hdf5_writer_use(hid_t access_list, int *error)
+bool cl_hdf5_writer_use(hid_t access_list, int *error, bool goes_on)
 {
     static hid_t driver = H5I_INVALID_HID;
     H5FD_class_t own = cl_hdf5_driver_class(CL_HDF5_DRIVER_WRITER, "clast_writer");
@@ -132,5 +144,6 @@ bool cl_hdf5_writer_use(hid_t access_list, int *error)
     own.lock = lock_file;
     *error = 0;
     next_error = error;
+    next_goes_on = goes_on;
     return cl_hdf5_driver_use(access_list, &driver, &own);
 }

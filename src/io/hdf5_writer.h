@@ -18,7 +18,8 @@
 
 /* Makes the driver that of the file access list, for the next file that is opened or
  * made. *error gets the errno of the first thing that fails and is 0 until then; it
- * must live as long as the file is open. false: no memory. */
-bool cl_hdf5_writer_use(hid_t access_list, int *error);
+ * must live as long as the file is open. goes_on: writes are tried after an error too,
+ * for a file that is not lost by it. false: no memory. */
+bool cl_hdf5_writer_use(hid_t access_list, int *error, bool goes_on);
 
 #endif

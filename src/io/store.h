@@ -161,6 +161,7 @@ typedef struct {
     int gzip;                 /* settled: 0 none */
     bool shuffle;
     bool overwrite, no_sync;
+    bool in_place; /* an existing file is changed as it is, if all its outputs say so */
     const cl_source *like; /* HDF5: its attributes are carried; NULL: none are */
     cl_carry_level level;
     const cl_output_dim *dim; /* of each axis; NULL: nothing is known */
@@ -180,6 +181,18 @@ typedef struct {
  * missing, no permission, dataset exists, path through a non-group, same dataset twice.
  */
 clast_status cl_outputs_check(size_t n, const cl_output_spec *specs, cl_error *err);
+/* What cl_outputs_begin() will do with each file, and the bytes that it has now. */
+typedef enum {
+    CL_TARGET_NEW,
+    CL_TARGET_REPLACED, /* nothing else is in it */
+    CL_TARGET_COPIED,
+    CL_TARGET_CLONED, /* a copy that shares the blocks */
+    CL_TARGET_IN_PLACE
+} cl_target_fate;
+typedef void cl_target_fn(void *arg, const char *file, cl_target_fate fate,
+                          uint64_t bytes);
+clast_status cl_outputs_foresee(size_t n, const cl_output_spec *specs,
+                                cl_target_fn *tell, void *arg, cl_error *err);
 clast_status cl_outputs_begin(cl_outputs **outputs, size_t n,
                               const cl_output_spec *specs, const cl_log *log,
                               cl_error *err);

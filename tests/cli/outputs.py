@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""What becomes of output files: copies, replacement, changes in place, and equal bytes for equal commands.
+
+    outputs.py CLAST
+"""
+import ctypes
+import errno
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import h5py
+import numpy as np
+
+import signals  # pylint: disable=unused-import
+
+CLAST = os.path.abspath(sys.argv.pop(1))
+ENV = {k: v for k, v in os.environ.items() if not k.startswith("CLAST_")}
+
+
+def clast(*args, **more):
+    return subprocess.run([CLAST, "eval", *map(str, args)], capture_output=True, text=True, timeout=120, check=False, env=ENV, **more)
+
+
+class Outputs(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        self.file, self.out = self.folder / "in.h5", self.folder / "out.h5"
+        self.x = np.random.default_rng(1).random((300, 200))
+        with h5py.File(self.file, "w") as f:
+            f.create_dataset("x", data=self.x, chunks=(64, 64))
+        with h5py.File(self.out, "w") as f:
+            f["rest"] = np.arange(1000)
+
+    def eval(self, program, *args, **more):
+        return clast(program, "--in", f"x={self.file}:/x", "--out", f"{self.out}:/y", *args, **more)
+
+    def refused(self, done, code, text):
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn(text, done.stderr)
+        self.assertEqual({p.name for p in self.folder.iterdir()}, {"in.h5", "out.h5"})
+
+    def check(self, y=None):
+        with h5py.File(self.out) as f:
+            np.testing.assert_array_equal(f["rest"], np.arange(1000))
+            self.assertEqual(set(f), {"rest"} if y is None else {"rest", "y"})
+            if y is not None:
+                np.testing.assert_array_equal(f["y"], y)
+
+    # ---- in place
+
+    def test_in_place(self):
+        inode = self.out.stat().st_ino
+        for i, args in enumerate([[], ["--compress", "gzip:1"], ["--chunks", "-1,-1"]]):
+            done = self.eval(f"x + {i}", "--in-place", "--overwrite", *args)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.check(self.x + i)
+            self.assertEqual(self.out.stat().st_ino, inode)
+        done = self.eval("x - 1", "--overwrite")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotEqual(self.out.stat().st_ino, inode)
+        self.check(self.x - 1)
+
+    def test_a_new_file_in_place_is_a_new_file(self):
+        self.out.unlink()
+        self.assertEqual(self.eval("x", "--in-place").returncode, 0)
+        with h5py.File(self.out) as f:
+            np.testing.assert_array_equal(f["y"], self.x)
+
+    def test_in_place_is_refused_for_inputs(self):
+        before = self.file.read_bytes()
+        done = clast("x + 1", "--in", f"x={self.file}:/x", "--out", f"{self.file}:/y", "--in-place")
+        self.refused(done, 2, "is an input as well")
+        self.assertEqual(self.file.read_bytes(), before)
+        self.refused(self.eval("x", "--in-place", "--resume"), 2, "cannot be resumed")
+
+    def test_in_place_is_refused_where_others_read(self):
+        with h5py.File(self.out) as f:
+            before = self.out.read_bytes()
+            self.refused(self.eval("x", "--in-place"), 1, "out.h5")
+            self.assertEqual(self.out.read_bytes(), before)
+            np.testing.assert_array_equal(f["rest"], np.arange(1000))
+
+    def test_failing_in_place_takes_back_what_it_made(self):
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+        before = self.out.read_bytes()
+        self.refused(self.eval("x", "--in-place", preexec_fn=limit), 1, os.strerror(errno.EFBIG))
+        self.assertEqual(self.out.read_bytes(), before)
+        done = self.eval("x + nan", "--in-place", "--memory", "1K")
+        self.refused(done, 3, "")
+        self.check()
+
+    def test_in_place_on_a_full_disk(self):
+        disk = self.folder / "disk"
+        disk.mkdir()
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.mount(b"tmpfs", str(disk).encode(), b"tmpfs", 0, b"size=300k") != 0:
+            self.skipTest("cannot mount a tmpfs")
+        self.addCleanup(libc.umount, str(disk).encode())
+        self.out = pathlib.Path(shutil.copy(self.out, disk))
+        for args in [["--compress", "none"], ["--compress", "gzip:1", "--chunks", "20,20"]]:
+            done = self.eval("x", "--in-place", *args)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn("No space left on device", done.stderr)
+            self.check()
+        self.assertEqual([p.name for p in disk.iterdir()], ["out.h5"])
+
+    # ---- what a run will do
+
+    def test_explain_says_what_becomes_of_files(self):
+        size = f"{self.out.stat().st_size / 1024:.1f} KiB"
+        for args, text in [([], f"out.h5 is copied first: {size}"), (["--in-place"], "out.h5 is changed in place, without a copy")]:
+            done = self.eval("x", "--explain", *args)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertTrue(text in done.stdout or "sharing its blocks" in done.stdout, done.stdout)
+        self.out.unlink()
+        self.assertIn("out.h5 is made\n", self.eval("x", "--explain").stdout)
+        self.assertEqual(self.eval("x").returncode, 0)
+        self.assertIn("out.h5 is replaced", self.eval("x", "--explain", "--overwrite").stdout)
+        self.assertEqual({p.name for p in self.folder.iterdir()}, {"in.h5", "out.h5"})
+
+    # ---- equal bytes
+
+    def test_equal_commands_give_equal_bytes(self):
+        """Whatever workers and budget: unfiltered outputs are placed when they are made."""
+        seen = set()
+        for args in [["--workers", "1"], ["--workers", "4"], ["--workers", "3", "--memory", "8M"], ["--no-sync"]]:
+            self.out.unlink(missing_ok=True)
+            done = self.eval("x.T - mean(x, axis=1)", "--chunks", "50,70", "--block", "64K", *args)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            seen.add(self.out.read_bytes())
+        self.assertEqual(len(seen), 1)
+
+    def test_chunks_of_4_gib_are_refused(self):
+        done = clast("zeros((70000, 70000)).astype(int8)", "--out", f"{self.out}:/y", "--chunks", "69999,-1", "--overwrite", "--memory", "1G")
+        self.refused(done, 2, "HDF5 allows 4294967295")
+        self.check()
+
+
+if __name__ == "__main__":
+    unittest.main()
