@@ -30,6 +30,8 @@ extern "C" {
 
 typedef struct clast_read_options {
     bool raw; /**< leave _FillValue, missing_value, scale_factor and add_offset alone */
+    bool untrusted;       /**< nobody vouches for the file: libhdf5 opens it in another
+                             process only; docs/untrusted.md */
     uint64_t reserved[4]; /**< zero */
 } clast_read_options;
 
@@ -38,7 +40,7 @@ typedef struct clast_read_options {
  *
  * netCDF/CF attributes are applied as xarray does: _FillValue and missing_value become
  * NaN, scale_factor and add_offset are applied; the result is then float32 or float64.
- * clast_from_hdf5_with() can leave them alone.
+ * clast_from_hdf5_with() can leave them alone, and read files that nobody vouches for.
  *
  * @return  array of the dataset's shape and, without such attributes, its dtype
  * @errors  CLAST_ENOENT no such file or dataset (the message lists those that are

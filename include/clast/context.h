@@ -22,7 +22,9 @@ typedef struct clast_options {
                        the bits. */
     uint64_t trace; /**< bytes of the budget for recording what runs do when
                              (clast_trace()), at least 64 KiB; 0: nothing is recorded */
-    uint64_t reserved[6]; /**< zero */
+    const char *helper;   /**< the program clast-describe, which opens untrusted files;
+                           NULL: the one that is installed with the library */
+    uint64_t reserved[5]; /**< zero */
 } clast_options;
 
 typedef enum clast_log_level { CLAST_LOG_INFO, CLAST_LOG_WARNING } clast_log_level;

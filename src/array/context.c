@@ -143,6 +143,12 @@ static clast_status settle(clast_ctx *ctx, const clast_options *asked, cl_error 
             return cl_error_set(err, CLAST_ENOMEM, NO_MEMORY);
         o->scratch = ctx->scratch;
     }
+    if (o->helper) {
+        ctx->helper = cl_strdup(o->helper);
+        if (!ctx->helper)
+            return cl_error_set(err, CLAST_ENOMEM, NO_MEMORY);
+        o->helper = ctx->helper;
+    }
     return CLAST_OK;
 }
 
@@ -218,6 +224,7 @@ void clast_close(clast_ctx **address)
     cl_mutex_fini(&ctx->mutex);
     cl_mutex_fini(&ctx->canceling);
     cl_free(ctx->scratch);
+    cl_free(ctx->helper);
     cl_free(ctx);
 }
 

@@ -68,7 +68,7 @@ struct clast_ctx {
     bool is_static; /* the one context that stands for "no memory": never written */
     bool is_dead;   /* poisoned from birth */
     clast_options options;
-    char *scratch;
+    char *scratch, *helper;
     cl_mutex *lock; /* points at `mutex`, so that a const context can be locked */
     cl_mutex mutex;
     cl_cond idle; /* a turn has ended */

@@ -95,12 +95,27 @@ static cl_node_id dataset(cl_make *m, cl_source *source, clast_status status, bo
     for (uint32_t i = 0; i < table->count; i++)
         if (is_same(&table->entry[i], source, raw)) {
             const cl_source_info *info = cl_source_get_info(table->entry[i].source);
+            const uint64_t charged = cl_source_get_info(source)->table_bytes;
             cl_source_close(source);
+            if (charged)
+                cl_engine_uncharge(m->ctx->engine, charged);
             return labeled(m, table->entry[i].source,
                            cl_node_source(m, i, info->dtype, &info->shape));
         }
-    return labeled(m, source,
-                   enter(m, &(cl_source_entry){.source = source, .is_raw = raw}));
+    const cl_source_entry entry = {.source = source,
+                                   .is_raw = raw,
+                                   .charged = cl_source_get_info(source)->table_bytes};
+    return labeled(m, source, enter(m, &entry));
+}
+
+static clast_status charge(void *engine, uint64_t bytes, cl_error *err)
+{
+    return cl_engine_charge(engine, bytes, err);
+}
+
+static void uncharge(void *engine, uint64_t bytes)
+{
+    cl_engine_uncharge(engine, bytes);
 }
 
 cl_node_id cl_node_bits(cl_make *m, const char *file, const char *path)
@@ -124,8 +139,12 @@ clast_array *clast_from_hdf5_with(clast_ctx *ctx, const char *file, const char *
     if (!file || !path)
         return cl_make_end(&m, cl_make_fail(&m, CLAST_EVALUE, "the %s is NULL",
                                             file ? "path" : "file"));
-    const clast_status status = cl_source_open_hdf5(
-        &source, file, path, raw ? CL_READ_STORED : CL_READ_DECODED, &ctx->log, &m.err);
+    const cl_untrusted how = {ctx->options.helper, charge, uncharge, ctx->engine};
+    const cl_read_mode reading = raw ? CL_READ_STORED : CL_READ_DECODED;
+    const clast_status status =
+        options && options->untrusted
+            ? cl_source_open_untrusted(&source, file, path, raw, &how, &m.err)
+            : cl_source_open_hdf5(&source, file, path, reading, &ctx->log, &m.err);
     return cl_make_end(&m, dataset(&m, source, status, raw));
 }
 
@@ -142,6 +161,9 @@ clast_array *clast_from_hdf5_id_with(clast_ctx *ctx, int64_t id,
     const bool raw = options && options->raw;
     if (!cl_make_begin_ctx(&m, "from_hdf5_id", ctx) || !is_read_options_ok(&m, options))
         return cl_make_end(&m, CL_NO_NODE);
+    if (options && options->untrusted)
+        return cl_make_end(&m, cl_make_fail(&m, CLAST_ENOTSUP,
+                                            "what is open in this process is trusted"));
     const clast_status status = cl_source_open_hdf5_id(
         &source, id, raw ? CL_READ_STORED : CL_READ_DECODED, &ctx->log, &m.err);
     return cl_make_end(&m, dataset(&m, source, status, raw));

@@ -67,6 +67,7 @@ typedef struct {
     double rtol, atol;
     const char *stats_file; /* JSON; NULL: text on stderr */
     const char *trace_file, *graph_file;
+    bool untrusted; /* nobody vouches for the inputs */
 } cli_options;
 
 /* main.c */

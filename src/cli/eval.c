@@ -51,6 +51,7 @@ static const char help[] =
     "                      DANGER: killed or crashed half-way, the whole file is "
     "lost:\n"
     "                      of 60 files 49 were damaged, 41 of them without any error\n"
+    "  --untrusted         open no input with libhdf5 in this process\n"
     "  --raw               leave _FillValue, scale_factor and add_offset alone\n"
     "  --explain           print the plan and stop\n"
     "  --stats[=json:FILE] what was planned and what it took, on stderr or in FILE\n"
@@ -159,7 +160,7 @@ static clast_array *open_many(const job *j, const place *in)
 
 static int open_inputs(job *j, clast_name *names)
 {
-    const clast_read_options options = {.raw = j->o.raw};
+    const clast_read_options options = {.raw = j->o.raw, .untrusted = j->o.untrusted};
     for (int i = 0; i < j->o.nin; i++) {
         const place *in = &j->o.in[i];
         names[i].name = in->name;

@@ -194,6 +194,12 @@ static int set_overwrite(cli_options *o, const char *option, char *value)
     return EXIT_DONE;
 }
 
+static int set_untrusted(cli_options *o, const char *option, char *value)
+{
+    o->untrusted = true;
+    return EXIT_DONE;
+}
+
 static int set_raw(cli_options *o, const char *option, char *value)
 {
     o->raw = true;
@@ -415,6 +421,7 @@ static const struct {
     {"--graph", EVAL, VALUE, read_graph},
     {"--progress", ALL_RUNS, FLAG, set_progress},
     {"--overwrite", RUNS, FLAG, set_overwrite},
+    {"--untrusted", EVAL, FLAG, set_untrusted},
     {"--raw", EVAL, FLAG, set_raw},
     {"--explain", EVAL, FLAG, set_explain},
     {"--quiet", ALL_RUNS, FLAG, set_quiet},

@@ -199,7 +199,7 @@ clast_status cl_hdf5_carry(const cl_source *source, cl_carry_level level,
     const cl_hdf5_source *s = (const cl_hdf5_source *)source;
     carrier c = {.source = s, .level = level, .group = group, .to = dataset};
     *left = 0;
-    if (level == CL_CARRY_NOTHING)
+    if (level == CL_CARRY_NOTHING || source->info.is_untrusted)
         return CLAST_OK;
     CL_TRY(cl_hdf5_source_wake(s, err));
     if (s->is_raw && level < CL_CARRY_VALUES && is_packed(s))

@@ -227,17 +227,56 @@ static clast_status read_by_library(const cl_hdf5_source *s, const cl_box *box,
     return status;
 }
 
+/* Where a chunk is: the one question to libhdf5, unless there is a description. */
+static void locate(const cl_hdf5_source *s, const cl_box *chunk, chunk_entry *e)
+{
+    hsize_t offset[CL_MAXDIM];
+    uint64_t index = 0;
+    for (int a = 0; a < chunk->ndim; a++) {
+        const int64_t extent = s->base.info.chunk[a], dim = s->base.info.shape.dim[a];
+        offset[a] = (hsize_t)chunk->lo[a];
+        index = index * (uint64_t)((dim - 1) / extent + 1) +
+                (uint64_t)(chunk->lo[a] / extent);
+    }
+    if (!s->is_described) {
+        e->state =
+            cl_hdf5_locate(s->client->dataset, offset, &e->at, &e->bytes, &e->mask);
+        return;
+    }
+    const cl_described_chunk *c =
+        cl_described_chunk_find(s->described, s->ndescribed, index);
+    e->state = c ? CL_CHUNK_STORED : CL_CHUNK_ABSENT;
+    if (c) {
+        e->at = c->at;
+        e->bytes = c->bytes;
+        e->mask = c->mask;
+    }
+}
+
 /* Where a chunk is stored, if anything of its part in the box is wanted. */
 static void look_up(const cl_hdf5_source *s, const cl_box *chunk,
                     const cl_lattice *wanted, const cl_box *part, chunk_entry *e)
 {
-    hsize_t offset[CL_MAXDIM];
-    for (int a = 0; a < chunk->ndim; a++)
-        offset[a] = (hsize_t)chunk->lo[a];
     *e = (chunk_entry){.state = CL_CHUNK_UNWANTED};
-    if (!cl_lattice_meets(wanted, part))
-        return;
-    e->state = cl_hdf5_locate(s->client->dataset, offset, &e->at, &e->bytes, &e->mask);
+    if (cl_lattice_meets(wanted, part))
+        locate(s, chunk, e);
+}
+
+static void enter(const cl_hdf5_source *s, cl_hdf5_guard *guard)
+{
+    if (!s->is_described)
+        cl_hdf5_enter(guard);
+}
+
+static clast_status wake(const cl_hdf5_source *s, cl_error *err)
+{
+    return s->is_described ? CLAST_OK : cl_hdf5_source_wake(s, err);
+}
+
+static void leave(const cl_hdf5_source *s, const cl_hdf5_guard *guard)
+{
+    if (!s->is_described)
+        cl_hdf5_leave(guard);
 }
 
 /* --- unfiltered ---------------------------------------------------------------- */
@@ -247,8 +286,8 @@ static clast_status locate_plain(cl_hdf5_source *s, const cl_box *box,
                                  chunk_entry *table, cl_error *err)
 {
     cl_hdf5_guard guard;
-    cl_hdf5_enter(&guard);
-    clast_status status = cl_hdf5_source_wake(s, err);
+    enter(s, &guard);
+    clast_status status = wake(s, err);
     chunk_walk w = walk_begin(s, box);
     for (int64_t i = 0; i < w.n && status == CLAST_OK; i++, walk_next(&w)) {
         cl_box part;
@@ -260,7 +299,7 @@ static clast_status locate_plain(cl_hdf5_source *s, const cl_box *box,
         if (table[i].state == CL_CHUNK_UNKNOWN)
             status = read_by_library(s, box, &part, raw, err);
     }
-    cl_hdf5_leave(&guard);
+    leave(s, &guard);
     return status;
 }
 
@@ -361,8 +400,8 @@ static clast_status locate_filtered(cl_hdf5_source *s, const cl_box *box,
     const uint64_t most = cl_filters_bound(&s->filters, s->chunk_bytes);
     uint64_t used = 0;
     cl_hdf5_guard guard;
-    cl_hdf5_enter(&guard);
-    clast_status status = cl_hdf5_source_wake(s, err);
+    enter(s, &guard);
+    clast_status status = wake(s, err);
     chunk_walk w = walk_begin(s, box);
     for (int64_t i = 0; i < w.n && status == CLAST_OK; i++, walk_next(&w)) {
         cl_box part;
@@ -380,7 +419,7 @@ static clast_status locate_filtered(cl_hdf5_source *s, const cl_box *box,
         e->slot = used;
         used += e->bytes;
     }
-    cl_hdf5_leave(&guard);
+    leave(s, &guard);
     return status;
 }
 

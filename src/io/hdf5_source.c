@@ -43,6 +43,9 @@ static void close_hdf5(cl_source *source)
 
 clast_status cl_hdf5_source_wake(const cl_hdf5_source *s, cl_error *err)
 {
+    if (s->is_described)
+        return cl_error_set(err, CLAST_EINTERNAL, "%s: libhdf5 must not open it",
+                            s->where);
     return cl_hdf5_file_wake(s->file, s->client, err);
 }
 
@@ -181,8 +184,7 @@ static cl_hdf5_source *new_source(void)
     return s;
 }
 
-/* Without memory for them the names stay NULL. */
-static void name_source(cl_hdf5_source *s, const char *file, const char *path)
+void cl_hdf5_name_source(cl_hdf5_source *s, const char *file, const char *path)
 {
     const size_t bytes = strlen(file) + strlen(path) + 3;
     s->name = cl_strdup(path);
@@ -242,7 +244,7 @@ static clast_status name_host(cl_hdf5_source *s, cl_error *err)
     char path[NAME_ROOM] = "";
     CL_TRY(cl_hdf5_file_of_host(&s->file, s->client->dataset, err));
     const ssize_t n = H5Iget_name(s->client->dataset, path, sizeof path);
-    name_source(s, s->file->name, n > 0 ? path : "/(a dataset without a name)");
+    cl_hdf5_name_source(s, s->file->name, n > 0 ? path : "/(a dataset without a name)");
     if (s->name && s->where)
         return CLAST_OK;
     return cl_error_set(err, CLAST_ENOMEM, "no memory for a source");
@@ -317,7 +319,7 @@ clast_status cl_hdf5_open(cl_hdf5_source **source, const char *file, const char 
         return cl_error_set(err, CLAST_EVALUE, "a file and a path in it are needed");
     cl_hdf5_source *s = new_source();
     if (s)
-        name_source(s, file, path);
+        cl_hdf5_name_source(s, file, path);
     if (!s || !s->name || !s->where) {
         cl_source_close(s ? &s->base : NULL);
         return cl_error_set(err, CLAST_ENOMEM, "no memory for a source");

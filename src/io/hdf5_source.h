@@ -9,6 +9,7 @@
 #define CL_IO_HDF5_SOURCE_H
 
 #include "io/convert.h"
+#include "io/description.h"
 #include "io/filters.h"
 #include "io/hdf5_file.h"
 #include "io/source_class.h"
@@ -38,6 +39,10 @@ typedef struct {
     bool has_raw_edges;     /* chunks that the array's end cuts are stored unfiltered */
     unsigned char fill[16]; /* one stored element */
     char note[300];         /* for the log: which other files are read; or "" */
+    bool is_described; /* untrusted: chunks are looked up here, not by libhdf5, which
+                          has neither file nor dataset open */
+    cl_described_chunk *described; /* by their index in the grid */
+    uint64_t ndescribed;
 } cl_hdf5_source;
 
 /* A dataset of a file, by path; no canary. */
@@ -47,6 +52,9 @@ clast_status cl_hdf5_open(cl_hdf5_source **source, const char *file, const char 
 clast_status cl_hdf5_source_wake(const cl_hdf5_source *s, cl_error *err);
 /* Fills everything that depends on the dataset, which is open. Under the lock. */
 clast_status cl_hdf5_classify(cl_hdf5_source *s, cl_read_mode reading, cl_error *err);
+
+/* Sets `name` and `where`; without memory for them they stay NULL. */
+void cl_hdf5_name_source(cl_hdf5_source *s, const char *file, const char *path);
 
 /* The class functions (hdf5_read.c); any thread, not under the lock. */
 uint64_t cl_hdf5_staging(const cl_source *source, const cl_box *box);

@@ -38,6 +38,8 @@ typedef struct {
     int gzip; /* deflate level of the storage, 0: none; what outputs inherit */
     bool shuffle;
     const char *file, *path; /* NULL for memory */
+    bool is_untrusted;       /* nobody may open the file with libhdf5 */
+    uint64_t table_bytes;    /* charged while the source is open */
     /* Hashes of what a dataset's attributes say; 0: nothing. */
     uint64_t units;    /* the units, and the calendar of times */
     uint64_t encoding; /* fill values, packing, limits, flags */
@@ -56,6 +58,18 @@ typedef enum {
 clast_status cl_source_open_hdf5(cl_source **source, const char *file, const char *path,
                                  cl_read_mode reading, const cl_log *log,
                                  cl_error *err);
+/* A dataset of a file that nobody vouches for. libhdf5 never opens it in this process:
+ * a helper program does, and what it says is checked. charge is asked before memory is
+ * taken for the dataset's chunks; info.table_bytes is what it granted. */
+typedef struct {
+    const char *helper; /* NULL: the one that is installed with the library */
+    clast_status (*charge)(void *arg, uint64_t bytes, cl_error *err);
+    void (*uncharge)(void *arg, uint64_t bytes);
+    void *arg;
+} cl_untrusted;
+clast_status cl_source_open_untrusted(cl_source **source, const char *file,
+                                      const char *path, bool raw,
+                                      const cl_untrusted *how, cl_error *err);
 /* The host's own open dataset; reading and log as above. The id stays the host's. */
 clast_status cl_source_open_hdf5_id(cl_source **source, int64_t dataset,
                                     cl_read_mode reading, const cl_log *log,

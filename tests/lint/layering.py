@@ -13,6 +13,7 @@ ALLOWED = {
     "graph": {"base"},
     "kernel": {"base"},
     "io": {"base"},
+    "helper": {"io", "base"},
     "sched": {"graph", "kernel", "io", "base"},
     "array": {"graph", "sched/run.h", "io/store.h", "io/duplicate.h", "base"},
     "cli": set(),
