@@ -80,6 +80,20 @@ class Installed(unittest.TestCase):
         clast = next((STAGE / "dest").rglob("bin/clast"))
         self.assertEqual(output(str(clast), "eval", "sum(arange(5))", env=self.env), "10")
 
+    def test_untrusted_files(self):
+        """The helper is found from where the library is now, not from where it was configured to be."""
+        clast = next((STAGE / "dest").rglob("bin/clast"))
+        helper = next((STAGE / "dest").rglob("clast-describe"))
+        file = STAGE / "in.h5"
+        output(str(clast), "eval", "arange(5.)", "--out", f"{file}:/x", env=self.env)
+        command = [str(clast), "eval", "sum(x)", "--untrusted", "--in", f"x={file}:/x"]
+        self.assertEqual(output(*command, env=self.env), "10.0")
+        helper.rename(helper.with_name("hidden"))
+        done = subprocess.run(command, env=self.env, text=True, capture_output=True, check=False)
+        helper.with_name("hidden").rename(helper)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("helper program for untrusted files is missing", done.stderr)
+
     def test_headers_are_all_there(self):
         installed = {p.name for p in (STAGE / "dest").rglob("include/clast/*.h")}
         self.assertEqual(installed, {p.name for p in (pathlib.Path(ROOT) / "include/clast").glob("*.h")})
