@@ -31,7 +31,7 @@ trap 'rm -f "$totals"' EXIT
 PATH=/usr/bin:$PATH
 
 setup build
-run build --no-suite soak --no-suite foreign
+run build --no-suite soak --no-suite foreign --no-suite peers
 setup build-asan -Db_sanitize=address,undefined -Db_lundef=false -Ddefault_library=static --buildtype=debug -Doptimization=1
 # In one process a program: looking for leaks at the end of each test case's own process took most of the time.
 CK_FORK=no ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 run build-asan --suite unit
