@@ -5,6 +5,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -358,6 +359,20 @@ static void another_input(attempt *a)
     make_input(2);
 }
 
+/* In place, with the time of change set to what it was. */
+static void forged_input(attempt *a)
+{
+    struct stat st;
+    ck_assert_int_eq(stat("in.h5", &st), 0);
+    FILE *f = fopen("in.h5", "r+b");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(fseek(f, -5000, SEEK_END), 0);
+    fputs("another", f);
+    fclose(f);
+    const struct timespec times[2] = {st.st_atim, st.st_mtim};
+    ck_assert_int_eq(utimensat(AT_FDCWD, "in.h5", times, 0), 0);
+}
+
 static void another_target(attempt *a)
 {
     const file_spec spec = {
@@ -373,10 +388,11 @@ static void no_resume(attempt *a)
 static const struct {
     void (*change)(attempt *a);
     const char *said;
-} others[] = {{another_factor, "program"},     {another_chunk, "output /y"},
-              {another_gzip, "output /y"},     {another_output, "output /m"},
+} others[] = {{another_factor, "program"},     {another_chunk, "output \"/y\""},
+              {another_gzip, "output \"/y\""}, {another_output, "output \"/m\""},
               {another_block, "program"},      {another_input, "input"},
-              {another_target, "target that"}, {no_resume, "earlier run"}};
+              {forged_input, "input"},         {another_target, "target that"},
+              {no_resume, "earlier run"}};
 
 /* Refused, with what differs; and once the journal is removed it starts over. */
 START_TEST(another_run_is_refused)

@@ -3,7 +3,7 @@
  * What a run is, for a later one that goes on with it: a line for each thing that the
  * bits of its results depend on.
  *
- *   input     file, dataset, size, inode, time of change; of memory a checksum
+ *   input     file, dataset, size, inode, times of change; of memory a checksum
  *   function  of the caller, by name and version
  *   program   the number of the expressions (graph/identify.c)
  *   by        versions of Clast and of the BLAS
@@ -14,6 +14,7 @@
 #include "array/request.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/text.h"
 
@@ -36,7 +37,9 @@ static clast_status say_source(const cl_request *request, uint32_t index, cl_tex
                             "to_hdf5: a run that calls '%s' cannot be resumed: the "
                             "function is not named and declared pure",
                             user->name);
-    cl_text_say(text, "function %.900s, version %u\n", user->name, user->version);
+    cl_text_say(text, "function ");
+    cl_text_json_string(text, user->name, strlen(user->name));
+    cl_text_say(text, ", version %u\n", user->version);
     return CLAST_OK;
 }
 

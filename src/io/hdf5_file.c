@@ -179,9 +179,21 @@ static void make_room(void)
         H5garbage_collect();
 }
 
-static clast_status open_with(cl_hdf5_file *f, const char *name, cl_error *err)
+static clast_status is_another(const cl_hdf5_file *f, cl_error *err)
+{
+    return cl_error_set(err, CLAST_EIO,
+                        "%s is another file than the one that was opened: it was "
+                        "changed or replaced since",
+                        f->name);
+}
+
+/* Readers that see a file open do not ask what it is: it is never seen open before it is
+ * known to be the `wanted` one. NULL: any. */
+static clast_status open_with(cl_hdf5_file *f, const char *name,
+                              const struct stat *wanted, cl_error *err)
 {
     make_room();
+    struct stat found;
     const hid_t list = cl_hdf5_access_list();
     if (list < 0)
         return cl_hdf5_fail(err, CLAST_ENOMEM, "no memory for HDF5 properties");
@@ -195,16 +207,18 @@ static clast_status open_with(cl_hdf5_file *f, const char *name, cl_error *err)
         return status;
     cl_hdf5_close_on_exec(f->id);
     f->fd = cl_hdf5_descriptor(f->id);
+    if (f->fd >= 0 && fstat(f->fd, &found) != 0)
+        f->fd = -1;
+    if (wanted && (f->fd < 0 || !is_same(&found, wanted))) {
+        H5Fclose(f->id);
+        f->id = H5I_INVALID_HID;
+        f->fd = -1;
+        return is_another(f, err);
+    }
+    if (!wanted && f->fd >= 0)
+        f->at_open = found;
     link_open(f);
     return CLAST_OK;
-}
-
-static clast_status is_another(const cl_hdf5_file *f, cl_error *err)
-{
-    return cl_error_set(err, CLAST_EIO,
-                        "%s is another file than the one that was opened: it was "
-                        "changed or replaced since",
-                        f->name);
 }
 
 /* Opens a file that rests. */
@@ -214,11 +228,7 @@ static clast_status open_again(cl_hdf5_file *f, cl_error *err)
     CL_TRY(look_at(f->place, &st, err));
     if (!is_same(&st, &f->at_open))
         return is_another(f, err);
-    CL_TRY(open_with(f, f->place, err));
-    if (f->fd >= 0 && fstat(f->fd, &st) == 0 && is_same(&st, &f->at_open))
-        return CLAST_OK;
-    rest(f);
-    return is_another(f, err);
+    return open_with(f, f->place, &st, err);
 }
 
 clast_status cl_hdf5_file_use(cl_hdf5_file *f, cl_error *err)
@@ -362,13 +372,11 @@ clast_status cl_hdf5_file_open(cl_hdf5_file **file, const char *name, cl_error *
         return cl_error_set(err, CLAST_ENOMEM, "no memory for an open file");
     f->at_open = st;
     f->place = place_of(name);
-    const clast_status status = open_with(f, name, err);
+    const clast_status status = open_with(f, name, NULL, err);
     if (status != CLAST_OK) {
         forget(f);
         return status;
     }
-    if (f->fd >= 0 && fstat(f->fd, &f->at_open) != 0)
-        f->fd = -1;
     enlist(f);
     *file = f;
     return CLAST_OK;

@@ -538,7 +538,9 @@ clast_status cl_hdf5_fetch(cl_source *source, const cl_box *box,
     cl_hdf5_source *s = (cl_hdf5_source *)source;
     CL_TRY(check_box(s, box, err));
     CL_TRY(cl_hdf5_file_use(s->file, err));
-    const clast_status status = fetch(s, box, wanted, dst, staging, stored, err);
+    clast_status status = fetch(s, box, wanted, dst, staging, stored, err);
+    if (status == CLAST_OK) /* nor was it changed while it was read */
+        status = cl_hdf5_file_check(s->file, err);
     cl_hdf5_file_unuse(s->file);
     return status;
 }

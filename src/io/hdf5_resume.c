@@ -58,7 +58,9 @@ static void say_numbers(cl_text *text, int n, const int64_t *number)
 static void say_output(cl_text *text, const cl_output *o)
 {
     const cl_output_spec *s = &o->spec;
-    cl_text_say(text, "output %.900s: %s (", o->path, clast_dtype_name(s->dtype));
+    cl_text_say(text, "output ");
+    cl_text_json_string(text, o->path, strlen(o->path)); /* no line breaks */
+    cl_text_say(text, ": %s (", clast_dtype_name(s->dtype));
     say_numbers(text, s->shape.ndim, s->shape.dim);
     cl_text_say(text, ") in chunks (");
     say_numbers(text, o->chunks > 0 ? s->shape.ndim : 0, o->chunk);
@@ -101,7 +103,7 @@ static clast_status compare(const cl_atomic_file *a, const char *name, const cha
                 err, CLAST_EEXIST,
                 "%s: %s keeps the progress of another run: it had '%.*s', this one has "
                 "'%.*s'; remove that file to start over",
-                a->file, name, n < 120 ? (int)n : 120, had, k < 120 ? (int)k : 120,
+                a->file, name, n < 130 ? (int)n : 130, had, k < 130 ? (int)k : 130,
                 has);
         if (is_last || had[n] == '\0' || has[k] == '\0')
             return CLAST_OK;

@@ -84,10 +84,15 @@ static clast_status describe_hdf5(cl_source *source, cl_text *text, cl_error *er
             err, CLAST_ENOTSUP, "%s: a run that reads it cannot be resumed: %s",
             s->where, s->note[0] ? s->note : "nothing says whether it was changed");
     const char *name = realpath(s->file->place, real) ? real : s->file->place;
-    cl_text_say(text,
-                "input %.500s:%.300s of %lld bytes, inode %llu, changed %lld.%09ld",
-                name, s->name, (long long)st->st_size, (unsigned long long)st->st_ino,
-                (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
+    cl_text_say(text, "input ");
+    cl_text_json_string(text, name, strlen(name));
+    cl_text_say(text, ":");
+    cl_text_json_string(text, s->name, strlen(s->name));
+    /* The inode's time too: that of the contents can be set to what it was. */
+    cl_text_say(text, " changed %lld.%09ld (%lld.%09ld), %lld bytes, inode %llu",
+                (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec,
+                (long long)st->st_ctim.tv_sec, st->st_ctim.tv_nsec,
+                (long long)st->st_size, (unsigned long long)st->st_ino);
     return CLAST_OK;
 }
 

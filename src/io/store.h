@@ -116,7 +116,7 @@ clast_status cl_source_open_memory(cl_source **source, const clast_buffer *buffe
 void cl_source_close(cl_source *source); /* NULL is legal */
 const cl_source_info *cl_source_get_info(const cl_source *source);
 /* Adds what has to be the same for another run to read the same values: file, dataset,
- * size, inode, time of change; of memory a checksum. CLAST_ENOTSUP where nothing says
+ * size, inode, times of change; of memory a checksum. CLAST_ENOTSUP where nothing says
  * so. */
 clast_status cl_source_describe(cl_source *source, cl_text *text, cl_error *err);
 /* A number that is the same only for the same dataset of the same unchanged file
