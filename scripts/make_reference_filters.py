@@ -4,7 +4,7 @@
 
     HDF5_PLUGIN_PATH=FOLDER make_reference_filters.py FILE
 
-The plugins are Debian's hdf5-filter-plugin (lz4, bitshuffle) and hdf5-filter-plugin-blosc-serial; lzf is h5py's own.
+The plugins are Debian's hdf5-filter-plugin (lz4), bitshuffle and hdf5-filter-plugin-blosc-serial; lzf is h5py's own.
 Element i of each dataset, in C order, is (i * i) % 251 + i / 8. There is no plugin for Zstandard by itself in Debian 12.
 """
 import sys
