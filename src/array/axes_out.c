@@ -57,8 +57,8 @@ static clast_status settle(cl_axes_out *axes, int a)
     if (node->shape.dim[0] <= MOST_BYTES / (int64_t)clast_dtype_size(out->dtype))
         out->values = values_of(axes->ctx, node, &out->stride);
     if (out->values && dim->file &&
-        cl_source_open_hdf5(&axes->like[a], dim->file, dim->path, false, NULL, NULL) ==
-            CLAST_OK)
+        cl_source_open_hdf5(&axes->like[a], dim->file, dim->path, CL_READ_DECODED, NULL,
+                            NULL) == CLAST_OK)
         out->like = axes->like[a];
     return CLAST_OK;
 }

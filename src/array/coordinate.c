@@ -116,13 +116,20 @@ cl_coordinate *cl_coordinate_of_both(const cl_coordinate_part *a,
     return c;
 }
 
+static bool is_of_one_file(const cl_coordinate *c)
+{
+    return c->file && !c->is_of_many;
+}
+
 bool cl_coordinate_is_same(const cl_coordinate_part *a, const cl_coordinate_part *b)
 {
     if (!a->of || !b->of || a->start != b->start || a->step != b->step)
         return false;
-    return a->of == b->of || (a->of->file && b->of->file && a->of->n == b->of->n &&
-                              strcmp(a->of->file, b->of->file) == 0 &&
-                              strcmp(a->of->path, b->of->path) == 0);
+    if (a->of == b->of)
+        return true;
+    return is_of_one_file(a->of) && is_of_one_file(b->of) && a->of->n == b->of->n &&
+           strcmp(a->of->file, b->of->file) == 0 &&
+           strcmp(a->of->path, b->of->path) == 0;
 }
 
 void cl_coordinate_place(const cl_coordinate *c, const char **file, const char **path)

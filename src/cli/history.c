@@ -68,11 +68,12 @@ static void put_inputs(FILE *to, const cli_options *o)
 {
     for (int i = 0; i < o->nin; i++) {
         const place *in = &o->in[i];
-        const size_t n = strlen(in->name) + strlen(in->file) + strlen(in->path) + 3;
+        const size_t n = strlen(in->name) + strlen(in->file) + strlen(in->path) + 4;
         char *word = malloc(n);
         if (word == NULL)
             return;
-        snprintf(word, n, "%s=%s:%s", in->name, in->file, in->path);
+        snprintf(word, n, "%s=%s:%s%s", in->name, in->file, in->path,
+                 in->many.n > 0 ? ")" : "");
         fputs(" --in ", to);
         put_word(to, word);
         free(word);

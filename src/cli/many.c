@@ -13,6 +13,8 @@
 
 #include "cli.h"
 
+enum { MOST_AXIS = CLAST_NO_AXIS - 1 }; /* numbers beyond it mean it */
+
 static bool begins(const char *text, const char *with)
 {
     return strncmp(text, with, strlen(with)) == 0;
@@ -137,11 +139,13 @@ static int read_files(file_list *l, const char *option)
 {
     char *end = NULL, *rest = strchr(l->text, '(') + 1;
     l->axis_name = cut(&rest);
-    l->axis = (int)strtol(l->axis_name, &end, 10);
-    if (end != l->axis_name && *end == '\0')
+    const long axis = strtol(l->axis_name, &end, 10);
+    if (end != l->axis_name && *end == '\0') {
         l->axis_name = NULL;
-    else
-        l->axis = 0;
+        l->axis = axis < -MOST_AXIS  ? -MOST_AXIS
+                  : axis > MOST_AXIS ? MOST_AXIS
+                                     : (int)axis;
+    }
     int code = EXIT_DONE;
     while (code == EXIT_DONE && rest != NULL) {
         const char *item = cut(&rest);

@@ -314,6 +314,23 @@ class ManyFiles(Case):
         self.assertEqual(done.returncode, 2)
         self.assertIn("its own scale_factor, add_offset or _FillValue", done.stderr)
 
+    def test_other_files_have_other_coordinates(self):
+        """The first file alone does not tell whether coordinates are the same."""
+        x = np.concatenate(self.make(3))
+        m = [self.folder / f"m00{i}.nc" for i in range(3)]
+        first, other, out = f"x=cat(time, {m[0]}, {m[1]}:/t2m)", f"y=cat(time, {m[0]}, {m[2]}:/t2m)", self.folder / "out.nc"
+        self.equal(x[:6], "(x + x) / 2", first)
+        self.refused("different coordinates", "sel(x - y, time=1)", first, other)
+        done = clast("x", "--in", first, "--out", f"{out}:/x")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        done = clast("x - y", "--in", first, "--in", other, "--out", f"{out}:/d")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with h5py.File(out) as f:
+            np.testing.assert_array_equal(f["x"].dims[0][0], np.arange(6.0))
+            name = f["d"].dims[0][0].attrs["NAME"]
+            self.assertIn(b"not a netCDF variable", name)
+            self.assertIn(f"--in '{first}' --in '{other}'".encode(), f.attrs["history"])
+
     def test_refused(self):
         self.make(3)
         first, last = self.folder / "m000.nc", self.folder / "m002.nc"
@@ -336,6 +353,8 @@ class ManyFiles(Case):
         last.write_bytes(b"no HDF5")
         self.refused(str(last), "x", self.cat())
         self.refused("has no axis 'level' (the axes are time, lat, lon)", "x", self.cat(axis="level"))
+        self.refused("axis -2147483646", "x", self.cat(axis=-2**80))
+        self.refused("axis 2147483646", "x", self.cat(axis=2**32))
         self.refused("no file matches", "x", self.cat("n*.nc"))
         self.refused("names no files", "x", "x=cat(time:/t2m)")
         self.refused("No such file", "x", f"x=cat(time, @{self.folder}/none:/t2m)")
