@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -142,9 +143,9 @@ clast_status cl_output_file_prepare(cl_outputs *outputs, size_t index, cl_error 
 
 static bool can_clone(const char *target)
 {
-    const char *slash = strrchr(target, '/');
-    char folder[4096];
-    snprintf(folder, sizeof folder, "%.*s/", slash ? (int)(slash - target) : 0, target);
+    const int n = (int)(strrchr(target, '/') - target); /* it is absolute */
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%.*s/", n, target);
     const int from = open(target, O_RDONLY | O_CLOEXEC);
     const int to = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     const bool result = from >= 0 && to >= 0 && cl_file_clone(from, to);
