@@ -380,7 +380,7 @@ START_TEST(refused_ids)
     const hid_t space = H5Screate(H5S_NULL);
     const hid_t null = H5Dcreate2(file, "null", H5T_NATIVE_INT, space, H5P_DEFAULT,
                                   H5P_DEFAULT, H5P_DEFAULT);
-    refuses(null, CLAST_EFORMAT, "a.h5:/null has a null dataspace");
+    refuses(null, CLAST_ESHAPE, "a.h5:/null has a null dataspace");
     ck_assert_int_eq(H5Iget_ref(null), 1);
     H5Dclose(null);
     H5Sclose(space);

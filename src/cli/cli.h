@@ -138,8 +138,10 @@ void progress_done(const clast_stats *stats);
 bool is_graph_file(const char *file); /* by its name: .dot or .svg */
 int draw_graph(const char *file, clast_ctx *ctx, int n, const clast_sink *sink);
 
+/* json.c: bytes that are not UTF-8 become \udc80 to \udcff. */
+void write_json_string(FILE *to, const char *text);
+
 /* stats.c */
-void write_json_string(FILE *to, const char *text); /* of UTF-8 */
 int write_stats(const cli_options *o, const clast_options *settled,
                 const clast_stats *stats);
 

@@ -201,6 +201,13 @@ static int compare_arrays(diff *d, const char *a, const char *b, clast_array *x,
     return EXIT_DONE;
 }
 
+/* Of an array of it: whether there is one, or something that no array is made of. */
+static bool is_dataset(clast_status status)
+{
+    return status == CLAST_OK || status == CLAST_EDTYPE || status == CLAST_ESHAPE ||
+           status == CLAST_EFORMAT;
+}
+
 static int compare_pair(diff *d, const char *a, const char *b)
 {
     const clast_read_options options = {.raw = !d->o->decoded};
@@ -211,9 +218,7 @@ static int compare_pair(diff *d, const char *a, const char *b)
     int code = EXIT_DONE;
     if (first == CLAST_OK && second == CLAST_OK) {
         code = compare_arrays(d, a, b, x, y);
-    } else if ((first == CLAST_OK || first == CLAST_EDTYPE || first == CLAST_EFORMAT) &&
-               (second == CLAST_OK || second == CLAST_EDTYPE ||
-                second == CLAST_EFORMAT)) {
+    } else if (is_dataset(first) && is_dataset(second)) {
         code = compare_others(d, a, b);
     } else {
         complain("%s", clast_error(first != CLAST_OK ? x : y));

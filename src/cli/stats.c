@@ -107,21 +107,6 @@ static void write_text(const cli_options *o, const clast_options *settled,
     }
 }
 
-void write_json_string(FILE *to, const char *text)
-{
-    fputc('"', to);
-    for (; *text != '\0'; text++) {
-        const unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\')
-            fprintf(to, "\\%c", c);
-        else if (c < 0x20)
-            fprintf(to, "\\u%04x", c);
-        else
-            fputc(c, to);
-    }
-    fputc('"', to);
-}
-
 static void write_json(FILE *to, const cli_options *o, const clast_options *settled,
                        const clast_stats *stats)
 {

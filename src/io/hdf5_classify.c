@@ -37,7 +37,7 @@ static clast_status read_shape(cl_hdf5_source *s, cl_error *err)
     if (space >= 0)
         H5Sclose(space);
     if (class == H5S_NULL)
-        return cl_error_set(err, CLAST_EFORMAT,
+        return cl_error_set(err, CLAST_ESHAPE,
                             "%s has a null dataspace: there are no elements", s->where);
     if (!is_read)
         return cl_hdf5_fail(err, CLAST_EFORMAT, "%s: its shape cannot be read",

@@ -142,17 +142,24 @@ class Check(Tools):
             f["i"].attrs["_FillValue"] = np.int16(-99)
             f.create_dataset("x", data=x, chunks=(50, 50), compression="gzip")
             f.create_dataset("y", data=x, chunks=(100, 100), fletcher32=True)
+            f["big"], f["low"] = np.array([2**53 + 1, 2**64 - 1], "u8"), np.array([-2**62 - 1, 3], "i8")
+            f["both"], f["null"] = np.array([np.nan, -1, 2, -1], "f4"), h5py.Empty("f4")
+            f["both"].attrs["_FillValue"] = np.float32(-1)
             f["b"], f["c"], f["none"], f["text"] = True, np.array([3 + 4j, 1]), np.zeros((0, 2)), "text"
             places = f["x"].id.get_chunk_info(6).byte_offset, f["y"].id.get_chunk_info(3).byte_offset
         mean = float(repr(np.nansum(x) / (x.size - 1)))
         lines = self.run_ok("info", "--check", file).decode().splitlines()
         told = {line.split()[0]: line for line in lines}
-        self.assertEqual(told["/i"], "/i  4 elements, 1 missing, min -5.0, max 7.0, mean 1.0")
-        self.assertEqual(told["/none"], "/none  0 elements, 0 missing")
-        self.assertEqual(told["/c"], "/c  2 elements, 0 missing, min 1.0, max 5.0, mean 3.0")
-        self.assertTrue(told["/x"].startswith(f"/x  60000 elements, 1 missing, min {np.nanmin(x)!r}, max {np.nanmax(x)!r}, mean"))
+        self.assertEqual(told["/i"], "/i  4 elements, 0 NaN, 1 fill, min -5.0, max 7.0, mean 1.0")
+        self.assertEqual(told["/none"], "/none  0 elements, 0 NaN, 0 fill")
+        self.assertEqual(told["/c"], "/c  2 elements, 0 NaN, 0 fill, min 1.0, max 5.0, mean 3.0")
+        self.assertTrue(told["/x"].startswith(f"/x  60000 elements, 1 NaN, 0 fill, min {np.nanmin(x)!r}, max {np.nanmax(x)!r}, mean"))
         self.assertAlmostEqual(float(told["/x"].split()[-1]), mean, 12)
         self.assertNotIn("/text", told)
+        self.assertNotIn("/null", told)
+        self.assertEqual(told["/big"], f"/big  2 elements, 0 NaN, 0 fill, min {2**53 + 1}, max {2**64 - 1}, mean {(2.0**53 + 2.0**64) / 2!r}")
+        self.assertEqual(told["/low"], f"/low  2 elements, 0 NaN, 0 fill, min {-2**62 - 1}, max 3, mean {float(-2**61)!r}")
+        self.assertEqual(told["/both"], "/both  4 elements, 1 NaN, 2 fill, min 2.0, max 2.0, mean 2.0")
         self.assertEqual(self.run_ok("info", "--check", f"{file}:/i").decode(), told["/i"] + "\n")
         image = bytearray(file.read_bytes())
         for at in places:
@@ -164,6 +171,7 @@ class Check(Tools):
         self.assertIn(b"/y: chunk (1, 1): its checksum", done.stderr)
         self.assertIn(b"/i  4 elements", done.stdout)
         self.refused(2, "no.h5", "info", "--check", self.folder / "no.h5")
+        self.refused(2, "/nothing does not exist", "info", "--check", f"{file}:/nothing")
 
 
 class Copy(Tools):
@@ -562,8 +570,11 @@ class Diff(Tools):
         lines = self.run_ok("diff", a, b, code=1).decode().splitlines()
         self.assertEqual([line.split(":")[0] for line in lines], ["/kinds/1", "/new", "/ragged", "/record", "/refs", "/scalar", "/words"])
         self.assertIn("1 of 775 elements differ", lines[0])
+        with h5py.File(b, "r+") as f:
+            f[b"\xff\xc3 \xc3\xa9"] = 1
         told = json.loads(self.run_ok("diff", "--json", a, b, code=1))
-        self.assertEqual(sorted((d["a"] or d["b"]) for d in told["datasets"] if not d["equal"]), [line.split(":")[0] for line in lines])
+        self.assertIn("/\udcff\udcc3 \xe9", [d["b"] for d in told["datasets"]])
+        self.assertEqual(sorted((d["a"] or d["b"]) for d in told["datasets"] if not d["equal"])[:-1], [line.split(":")[0] for line in lines])
         self.assertFalse(told["equal"])
 
     def test_one_pass_and_refusals(self):
