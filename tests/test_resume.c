@@ -499,6 +499,61 @@ START_TEST(many_chunks)
 }
 END_TEST
 
+/* Double x to out.h5 and second.h5. */
+static clast_status run_two(double factor, bool is_other_path)
+{
+    const clast_options options = {
+        .memory = CLAST_MIB(64), .workers = 1, .block = 12288};
+    const clast_hdf5_options stored = {
+        .chunks = chunk, .gzip = -1, .no_sync = true, .resume = true};
+    clast_ctx *ctx = clast_open(&options);
+    clast_array *x = clast_from_hdf5(ctx, "in.h5", "/x");
+    x = clast_mul(x, clast_double(ctx, factor));
+    const clast_sink sink[2] = {
+        clast_sink_hdf5(x, "out.h5", "/y", &stored),
+        clast_sink_hdf5(x, "second.h5", is_other_path ? "/z" : "/y", &stored)};
+    const clast_status status = clast_compute(ctx, 2, sink);
+    snprintf(text, sizeof text, "%s", clast_ctx_error(ctx));
+    stats = clast_ctx_stats(ctx);
+    clast_close(&ctx);
+    return status;
+}
+
+/* As a run leaves it that is killed when one of its two journals is removed. */
+static void leave_one_journal(void)
+{
+    disk_fail(0, 0);
+    ck_assert_msg(run_two(2, false) == CLAST_OK, "%s", text);
+    const int64_t calls = disk_calls();
+    ck_assert_int_eq(files_count(), 3);
+    unlink("out.h5");
+    unlink("second.h5");
+    disk_fail(calls, EIO); /* the second rename */
+    ck_assert_int_eq(run_two(2, false), CLAST_EIO);
+    disk_mend();
+    ck_assert_int_eq(rename(".second.h5.clast-part", "second.h5"), 0);
+    ck_assert_int_eq(unlink(".second.h5.clast-journal"), 0);
+    ck_assert_int_eq(files_count(), 4);
+}
+
+/* The journal that is left knows the file whose own is gone, and no other file or run. */
+START_TEST(one_journal_is_left)
+{
+    leave_one_journal();
+    ck_assert_int_eq(run_two(3, false), CLAST_EEXIST);
+    ck_assert_int_eq(run_two(2, true), CLAST_EEXIST);
+    ck_assert_int_eq(rename("second.h5", "kept"), 0);
+    const file_spec spec = {.file = "second.h5", .path = "/y", .ndim = 1, .shape = {5}};
+    files_make(&spec);
+    ck_assert_int_eq(run_two(2, false), CLAST_EEXIST);
+    ck_assert_int_eq(rename("kept", "second.h5"), 0);
+    ck_assert_msg(run_two(2, false) == CLAST_OK, "%s", text);
+    ck_assert_uint_eq(stats.read, 0);
+    ck_assert_int_eq(files_count(), 3);
+    ck_assert_int_eq(run_two(2, false), CLAST_EEXIST); /* as after any other run */
+}
+END_TEST
+
 enum { FILES = 1000 };
 
 /* A thousand files of one run, where the process may have as many open; refused before
@@ -551,6 +606,7 @@ static Suite *suite(void)
     tcase_add_test(t, without_identity);
     tcase_add_test(t, from_memory);
     tcase_add_loop_test(t, many_chunks, 0, 2);
+    tcase_add_test(t, one_journal_is_left);
     tcase_add_test(t, many_files);
     suite_add_tcase(s, t);
     return s;

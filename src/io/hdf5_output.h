@@ -57,6 +57,7 @@ struct cl_outputs {
     cl_output *output;
     cl_output_file *file;
     bool is_part; /* the file is that of a copy, which goes on */
+    uint64_t all; /* checksum of what all of them are; 0: not known yet */
 };
 
 /* Settles path, chunks and filters of an output from its spec; all that can be checked
@@ -96,10 +97,10 @@ clast_status cl_output_write_chunk(const cl_output *o, cl_output_file *f,
                                    const cl_box *chunk, uint32_t mask,
                                    const void *bytes, uint64_t size, cl_error *err);
 
-/* hdf5_resume.c. Before any file is touched: what an earlier run left of this target is
- * refused, or the run's own. */
-clast_status cl_resume_check(const cl_output_spec *spec, const char *target,
-                             bool *is_published, cl_error *err);
+/* hdf5_resume.c. Before any file is touched: what an earlier run left of the target of
+ * one of these is refused, or the run's own. */
+clast_status cl_resume_check(size_t n, const cl_output_spec *specs, size_t index,
+                             const char *target, bool *is_published, cl_error *err);
 /* Begins a file, or goes on with it. is_dry: only what is stored is found out. */
 clast_status cl_resume_begin(cl_outputs *outputs, size_t file, bool is_dry,
                              cl_error *err);

@@ -15,7 +15,7 @@
  * Nothing is taken over unread: each chunk's checksum is compared, and one that differs
  * is computed again. The journal gets one more record when the finished file is about to
  * be renamed, so that a run killed between two renames finds the first file done. It goes
- * when all files are in place.
+ * when all files are in place. One journal knows all finished files, and goes last.
  *
  * Only the holder of the target's lock touches any of this.
  */
@@ -68,8 +68,25 @@ static void say_output(cl_text *text, const cl_output *o)
                 s->like ? 1 + (int)s->level : 0);
 }
 
+/* Of all outputs in all files: a file whose journal went is known by another's. */
+static void say_all(cl_outputs *outputs, cl_text *text)
+{
+    cl_text all = {0};
+    for (size_t i = 0; outputs->all == 0 && i < outputs->n; i++) {
+        const char *target = outputs->file[outputs->output[i].file].atomic.target;
+        cl_text_json_string(&all, target, strlen(target));
+        say_output(&all, &outputs->output[i]);
+    }
+    text->has_failed = text->has_failed || all.has_failed;
+    if (outputs->all == 0 && !all.has_failed)
+        outputs->all = cl_checksum(all.data, all.used);
+    cl_text_say(text, "one of %zu files, outputs %016" PRIx64 "\n", outputs->nfile,
+                outputs->all);
+    cl_text_fini(&all);
+}
+
 /* The text of a file's journal; its last line is the target as it was. */
-static clast_status text_of(const cl_outputs *outputs, size_t file, cl_text *text,
+static clast_status text_of(cl_outputs *outputs, size_t file, cl_text *text,
                             cl_error *err)
 {
     const cl_atomic_file *a = &outputs->file[file].atomic;
@@ -77,6 +94,7 @@ static clast_status text_of(const cl_outputs *outputs, size_t file, cl_text *tex
     for (size_t i = 0; i < outputs->n; i++)
         if (outputs->output[i].file == file)
             say_output(text, &outputs->output[i]);
+    say_all(outputs, text);
     cl_text_add(text, identity, strlen(identity));
     if (a->existed)
         cl_text_say(text, "target of %lld bytes, inode %llu, changed %lld.%09ld\n",
@@ -125,6 +143,43 @@ static bool is_in_place(const cl_journal_state *state, const char *target)
                state->modified;
 }
 
+/* Whether the journal beside `other` says that the target, whose own is gone, is the
+ * finished file: the run was killed while it removed its journals. *text: that
+ * journal's, to be freed. */
+static clast_status is_known_to(const char *other, const char *target, bool *is_known,
+                                char **text, cl_error *err)
+{
+    struct stat st;
+    cl_journal_state state;
+    *is_known = false;
+    *text = NULL;
+    if (strcmp(other, target) == 0 || stat(target, &st) != 0)
+        return CLAST_OK;
+    char *name = cl_atomic_file_beside(other, JOURNAL_SUFFIX);
+    if (!name)
+        return no_memory(target, err);
+    const clast_status status = cl_journal_look_for(name, &st, &state, err);
+    *is_known = status == CLAST_OK && state.is_beside;
+    cl_free(name);
+    if (*is_known)
+        *text = state.text;
+    else
+        cl_free(state.text);
+    return status;
+}
+
+static clast_status is_known_to_spec(const cl_output_spec *spec, const char *target,
+                                     bool *is_known, cl_error *err)
+{
+    char *other, *text;
+    bool exists;
+    CL_TRY(cl_atomic_file_resolve(spec->file, &other, &exists, err));
+    const clast_status status = is_known_to(other, target, is_known, &text, err);
+    cl_free(text);
+    cl_free(other);
+    return status;
+}
+
 static clast_status refuse(const char *file, const char *name,
                            const cl_journal_state *state, cl_error *err)
 {
@@ -134,9 +189,10 @@ static clast_status refuse(const char *file, const char *name,
                         file, name, (long long)state->entries);
 }
 
-clast_status cl_resume_check(const cl_output_spec *spec, const char *target,
-                             bool *is_published, cl_error *err)
+clast_status cl_resume_check(size_t n, const cl_output_spec *specs, size_t index,
+                             const char *target, bool *is_published, cl_error *err)
 {
+    const cl_output_spec *spec = &specs[index];
     cl_journal_state state;
     *is_published = false;
     char *name = cl_atomic_file_beside(target, JOURNAL_SUFFIX);
@@ -148,6 +204,9 @@ clast_status cl_resume_check(const cl_output_spec *spec, const char *target,
         if (!spec->identity && state.entries > 0 && !is_in_place(&state, target))
             status = refuse(spec->file, name, &state, err);
     }
+    const bool is_gone = spec->identity && !state.exists && access(target, F_OK) == 0;
+    for (size_t i = 0; i < n && is_gone && status == CLAST_OK && !*is_published; i++)
+        status = is_known_to_spec(&specs[i], target, is_published, err);
     cl_free(state.text);
     cl_free(name);
     return status;
@@ -413,6 +472,31 @@ static void sweep(const cl_atomic_file *a, const char *name)
     cl_free(part);
 }
 
+/* Whether the journal of another file of the run, which must be this one, knows the
+ * file to be in place. */
+static clast_status is_known(cl_outputs *outputs, size_t file, bool *is_known,
+                             cl_error *err)
+{
+    const char *target = outputs->file[file].atomic.target;
+    *is_known = false;
+    for (size_t i = 0; i < outputs->nfile && !*is_known; i++) {
+        const cl_atomic_file *other = &outputs->file[i].atomic;
+        cl_text text = {0};
+        char *had;
+        CL_TRY(is_known_to(other->target, target, is_known, &had, err));
+        if (!*is_known)
+            continue;
+        *is_known = identity_of(outputs, i) != NULL;
+        clast_status status = *is_known ? text_of(outputs, i, &text, err) : CLAST_OK;
+        if (status == CLAST_OK && *is_known)
+            status = compare(other, "its journal", had, text.data, true, err);
+        cl_text_fini(&text);
+        cl_free(had);
+        CL_TRY(status);
+    }
+    return CLAST_OK;
+}
+
 static clast_status begin(cl_outputs *outputs, size_t file, const char *name,
                           const cl_journal_state *state, cl_text *text, bool is_dry,
                           cl_error *err)
@@ -420,6 +504,11 @@ static clast_status begin(cl_outputs *outputs, size_t file, const char *name,
     cl_output_file *f = &outputs->file[file];
     const bool is_published = is_in_place(state, f->atomic.target);
     const bool is_resumed = identity_of(outputs, file) != NULL;
+    bool is_done = false;
+    if (is_resumed && !state->exists && f->atomic.existed)
+        CL_TRY(is_known(outputs, file, &is_done, err));
+    if (is_done)
+        return take_all(outputs, file, err);
     if (!is_resumed && state->entries > 0 && !is_published)
         return refuse(f->atomic.file, name, state, err);
     if (is_resumed)
@@ -531,16 +620,39 @@ clast_status cl_resume_log(const cl_outputs *outputs, const cl_output *o, int64_
 /* --- the end -----------------------------------------------------------------------
  */
 
+static clast_status look_at(const cl_output_file *f, struct stat *st, cl_error *err)
+{
+    const char *name = f->is_published ? f->atomic.target : f->atomic.temp;
+    if (stat(name, st) == 0)
+        return CLAST_OK;
+    return cl_error_set(err, CLAST_EIO, "%s: %s: %s", f->atomic.file, name,
+                        strerror(errno));
+}
+
+/* The journal that goes last; nfile: there is none. */
+static size_t last_journal(const cl_outputs *outputs)
+{
+    size_t i = 0;
+    while (i < outputs->nfile && !outputs->file[i].journal)
+        i++;
+    return i;
+}
+
 clast_status cl_resume_finish(cl_outputs *outputs, cl_error *err)
 {
+    struct stat st;
+    const size_t last = last_journal(outputs);
+    for (size_t i = 0; i < outputs->nfile && last < outputs->nfile; i++) {
+        if (i == last)
+            continue;
+        CL_TRY(look_at(&outputs->file[i], &st, err));
+        CL_TRY(cl_journal_beside(outputs->file[last].journal, &st, err));
+    }
     for (size_t i = 0; i < outputs->nfile; i++) {
         const cl_output_file *f = &outputs->file[i];
-        struct stat st;
         if (!f->journal)
             continue;
-        if (stat(f->atomic.temp, &st) != 0)
-            return cl_error_set(err, CLAST_EIO, "%s: %s: %s", f->atomic.file,
-                                f->atomic.temp, strerror(errno));
+        CL_TRY(look_at(f, &st, err));
         CL_TRY(cl_journal_finish(f->journal, &st, err));
     }
     return CLAST_OK;
@@ -569,13 +681,20 @@ void cl_resume_leave(cl_outputs *outputs, size_t file)
         cl_atomic_file_leave(&f->atomic);
 }
 
+static void remove_journal(cl_output_file *f)
+{
+    cl_journal_close(f->journal, true);
+    if (f->is_published && f->journal_name)
+        unlink(f->journal_name);
+    f->journal = NULL;
+}
+
 void cl_resume_done(cl_outputs *outputs)
 {
-    for (size_t i = 0; i < outputs->nfile; i++) {
-        cl_output_file *f = &outputs->file[i];
-        cl_journal_close(f->journal, true);
-        if (f->is_published && f->journal_name)
-            unlink(f->journal_name);
-        f->journal = NULL;
-    }
+    const size_t last = last_journal(outputs);
+    for (size_t i = outputs->nfile; i-- > 0;)
+        if (i != last)
+            remove_journal(&outputs->file[i]);
+    if (last < outputs->nfile)
+        remove_journal(&outputs->file[last]);
 }

@@ -224,14 +224,15 @@ typedef struct {
     bool exists;
 } checked;
 
-static clast_status check_one(checked *all, size_t i, const cl_output_spec *spec,
-                              cl_error *err)
+static clast_status check_one(checked *all, size_t i, size_t n,
+                              const cl_output_spec *specs, cl_error *err)
 {
     checked *c = &all[i];
+    const cl_output_spec *spec = &specs[i];
     CL_TRY(cl_output_settle(&c->output, spec, err));
     CL_TRY(cl_atomic_file_resolve(spec->file, &c->target, &c->exists, err));
     bool is_published;
-    CL_TRY(cl_resume_check(spec, c->target, &is_published, err));
+    CL_TRY(cl_resume_check(n, specs, i, c->target, &is_published, err));
     if (c->exists && !is_published)
         CL_TRY(check_in_file(&c->output, err));
     for (size_t k = 0; k < i; k++)
@@ -246,7 +247,7 @@ clast_status cl_outputs_check(size_t n, const cl_output_spec *specs, cl_error *e
         return cl_error_set(err, CLAST_ENOMEM, "no memory for %zu outputs", n);
     clast_status status = CLAST_OK;
     for (size_t i = 0; i < n && status == CLAST_OK; i++)
-        status = check_one(all, i, &specs[i], err);
+        status = check_one(all, i, n, specs, err);
     for (size_t i = 0; i < n; i++) {
         cl_free(all[i].output.path);
         cl_free(all[i].target);

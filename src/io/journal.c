@@ -33,7 +33,7 @@
 #define TEXT_MOST     ((uint64_t)1 << 30)
 #define WINDOW        ((size_t)1 << 16)
 
-typedef enum { KIND_CHUNK = 1, KIND_FINISHED } kind;
+typedef enum { KIND_CHUNK = 1, KIND_FINISHED, KIND_BESIDE } kind;
 
 typedef struct {
     char magic[8];
@@ -42,7 +42,7 @@ typedef struct {
 
 typedef struct {
     uint32_t kind, output, mask, zero;
-    uint64_t number[3]; /* chunk, bytes, checksum; finished: inode, size, modified */
+    uint64_t number[3]; /* chunk, bytes, checksum; of a file: inode, size, modified */
     uint64_t sum;
 } record;
 
@@ -68,6 +68,12 @@ static clast_status fail(const char *name, const char *what, int error, cl_error
     return cl_error_set(err, cl_status_from_errno(error < 0 ? EIO : error),
                         "%s: %s: %s", name, what,
                         error < 0 ? "it ends too early" : strerror(error));
+}
+
+static uint64_t time_of(const struct stat *file)
+{
+    return (uint64_t)file->st_mtim.tv_sec * 1000000000u +
+           (uint64_t)file->st_mtim.tv_nsec;
 }
 
 static uint64_t sum_of(const record *r, uint64_t at)
@@ -179,17 +185,28 @@ static clast_status next_record(window *w, const char *name, uint64_t at, record
     return CLAST_OK;
 }
 
+static bool is_of(const record *r, const struct stat *file)
+{
+    return r->number[0] == file->st_ino && r->number[1] == (uint64_t)file->st_size &&
+           r->number[2] == time_of(file);
+}
+
 static clast_status look_at_records(window *w, const char *name,
-                                    cl_journal_state *state, cl_journal_fn *each,
-                                    void *arg, cl_error *err)
+                                    cl_journal_state *state, const struct stat *beside,
+                                    cl_journal_fn *each, void *arg, cl_error *err)
 {
     for (;;) {
         record r;
-        bool found;
+        bool found = false;
         CL_TRY(next_record(w, name, state->end, &r, &found, err));
         if (!found)
             return CLAST_OK;
         state->is_finished = r.kind == KIND_FINISHED;
+        if (r.kind == KIND_BESIDE) {
+            state->is_beside = state->is_beside || (beside && is_of(&r, beside));
+            state->end += sizeof r;
+            continue;
+        }
         const cl_journal_entry entry = {.output = r.output,
                                         .mask = r.mask,
                                         .chunk = (int64_t)r.number[0],
@@ -210,8 +227,9 @@ static clast_status look_at_records(window *w, const char *name,
     }
 }
 
-clast_status cl_journal_look(const char *name, cl_journal_state *state,
-                             cl_journal_fn *each, void *arg, cl_error *err)
+static clast_status look_through(const char *name, cl_journal_state *state,
+                                 const struct stat *beside, cl_journal_fn *each,
+                                 void *arg, cl_error *err)
 {
     struct stat st;
     *state = (cl_journal_state){0};
@@ -232,10 +250,22 @@ clast_status cl_journal_look(const char *name, cl_journal_state *state,
         status = look_at_header(w, name, state, err);
     }
     if (status == CLAST_OK && state->exists)
-        status = look_at_records(w, name, state, each, arg, err);
+        status = look_at_records(w, name, state, beside, each, arg, err);
     cl_free(w);
     close(fd);
     return status;
+}
+
+clast_status cl_journal_look(const char *name, cl_journal_state *state,
+                             cl_journal_fn *each, void *arg, cl_error *err)
+{
+    return look_through(name, state, NULL, each, arg, err);
+}
+
+clast_status cl_journal_look_for(const char *name, const struct stat *file,
+                                 cl_journal_state *state, cl_error *err)
+{
+    return look_through(name, state, file, NULL, NULL, err);
 }
 
 clast_status cl_journal_read(int fd, const cl_journal_entry *entry, void *data,
@@ -458,21 +488,31 @@ clast_status cl_journal_flush(cl_journal *j, cl_error *err)
     return leave(j, flush(j), err);
 }
 
-clast_status cl_journal_finish(cl_journal *j, const struct stat *file, cl_error *err)
+static clast_status write_file(cl_journal *j, kind what, const struct stat *file,
+                               bool is_synced, cl_error *err)
 {
-    CL_TRY(cl_journal_flush(j, err));
-    record r = {.kind = KIND_FINISHED,
-                .number = {file->st_ino, (uint64_t)file->st_size,
-                           (uint64_t)file->st_mtim.tv_sec * 1000000000u +
-                               (uint64_t)file->st_mtim.tv_nsec}};
+    record r = {.kind = what,
+                .number = {file->st_ino, (uint64_t)file->st_size, time_of(file)}};
     r.sum = sum_of(&r, j->end);
     int error = write_at(j->fd, &r, sizeof r, j->end);
-    if (!error && j->is_synced)
+    if (!error && is_synced)
         error = cl_sys_sync_data(j->fd);
     if (error)
         return fail(j->name, "writing failed", error, err);
     j->end += sizeof r;
     return CLAST_OK;
+}
+
+clast_status cl_journal_beside(cl_journal *j, const struct stat *file, cl_error *err)
+{
+    CL_TRY(cl_journal_flush(j, err));
+    return write_file(j, KIND_BESIDE, file, false, err);
+}
+
+clast_status cl_journal_finish(cl_journal *j, const struct stat *file, cl_error *err)
+{
+    CL_TRY(cl_journal_flush(j, err));
+    return write_file(j, KIND_FINISHED, file, j->is_synced, err);
 }
 
 int64_t cl_journal_entries(const cl_journal *journal)

@@ -40,6 +40,7 @@ typedef struct {
     bool exists;                    /* a journal with a whole header */
     bool is_finished;               /* it ends with the file that is to be published */
     uint64_t inode, size, modified; /* of that */
+    bool is_beside;                 /* it knows the file that was looked for */
     int64_t entries;
     char *text;   /* the header's; to be freed with cl_free */
     uint64_t end; /* of what is whole */
@@ -51,6 +52,9 @@ typedef clast_status cl_journal_fn(void *arg, int fd, const cl_journal_entry *en
                                    cl_error *err);
 clast_status cl_journal_look(const char *name, cl_journal_state *state,
                              cl_journal_fn *each, void *arg, cl_error *err);
+/* ... for a record of this file, finished beside the journal's own. */
+clast_status cl_journal_look_for(const char *name, const struct stat *file,
+                                 cl_journal_state *state, cl_error *err);
 /* The bytes of an entry; whether they are what was written. */
 clast_status cl_journal_read(int fd, const cl_journal_entry *entry, void *data,
                              bool *is_good, cl_error *err);
@@ -73,6 +77,9 @@ clast_status cl_journal_append(cl_journal *journal, const cl_journal_entry *entr
                                int n, struct iovec *piece, cl_error *err);
 /* All that was added is on the disk. */
 clast_status cl_journal_flush(cl_journal *journal, cl_error *err);
+/* Another finished file of the same run: before this one's own. */
+clast_status cl_journal_beside(cl_journal *journal, const struct stat *file,
+                               cl_error *err);
 /* The finished file, which only has to be published now. */
 clast_status cl_journal_finish(cl_journal *journal, const struct stat *file,
                                cl_error *err);
