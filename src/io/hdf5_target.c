@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -143,9 +142,11 @@ clast_status cl_output_file_prepare(cl_outputs *outputs, size_t index, cl_error 
 
 static bool can_clone(const char *target)
 {
-    const int n = (int)(strrchr(target, '/') - target); /* it is absolute */
-    char folder[PATH_MAX];
-    snprintf(folder, sizeof folder, "%.*s/", n, target);
+    char folder[PATH_MAX] = "";
+    const size_t n = (size_t)(strrchr(target, '/') - target); /* it is absolute */
+    if (n + 1 >= sizeof folder)
+        return false;
+    memcpy(folder, target, n + 1);
     const int from = open(target, O_RDONLY | O_CLOEXEC);
     const int to = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     const bool result = from >= 0 && to >= 0 && cl_file_clone(from, to);
