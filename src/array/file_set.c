@@ -31,9 +31,10 @@ typedef struct {
     cl_source *first; /* the table's */
     cl_dim dim[CL_MAXDIM];
     cl_node_id *member;
-    cl_values along; /* coordinates of the joined axis; data NULL: there are none */
-    size_t room;     /* for so many of them */
-    int64_t before;  /* numbers of files before the present one */
+    cl_values along;  /* coordinates of the joined axis; data NULL: there are none */
+    size_t room;      /* for so many of them */
+    int64_t before;   /* numbers of files before the present one */
+    uint64_t charged; /* for all of them, while they are collected */
 } collection;
 
 static bool differ(const collection *c, int i, clast_status status, const char *what,
@@ -134,6 +135,12 @@ static bool read_along(collection *c, int i, int64_t n)
                      (long long)CL_COORDINATE_MOST);
         return false;
     }
+    const uint64_t bytes = (uint64_t)n * sizeof(double);
+    if (cl_engine_charge(c->m->ctx->engine, bytes, &c->m->err) != CLAST_OK) {
+        cl_error_prefix(&c->m->err, c->m->op);
+        return false;
+    }
+    c->charged += bytes;
     if (cl_values_read(&v, c->file[i], path, n, &c->m->err) != CLAST_OK) {
         cl_error_prefix(&c->m->err, c->m->op);
         return false;
@@ -252,6 +259,12 @@ static bool open_all(collection *c)
 
 /* ---- the result */
 
+static void uncharge(collection *c)
+{
+    cl_engine_uncharge(c->m->ctx->engine, c->charged);
+    c->charged = 0;
+}
+
 static clast_status label(collection *c, int ndim, const cl_shape *shape)
 {
     cl_label to[CL_MAXDIM];
@@ -288,6 +301,7 @@ static cl_node_id collected(collection *c)
         open_all(c) ? cl_node_joined(m, n, c->member, c->axis) : CL_NO_NODE;
     if (cl_make_failed(m))
         return CL_NO_NODE;
+    uncharge(c); /* the coordinate charges what it keeps */
     const cl_shape shape = cl_make_node(m, result)->shape;
     const clast_status status = label(c, shape.ndim, &shape);
     if (status == CLAST_OK)
@@ -329,6 +343,7 @@ clast_array *clast_from_hdf5_files(clast_ctx *ctx, int n, const char *const *fil
         result = c.member
                      ? collected(&c)
                      : cl_make_fail(&m, CLAST_ENOMEM, "the process is out of memory");
+        uncharge(&c);
         cl_dims_free(CL_MAXDIM, c.dim);
         cl_free(c.along.data);
         cl_free(c.member);
