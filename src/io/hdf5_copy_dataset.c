@@ -143,7 +143,8 @@ static bool next_box(const original *o, const hsize_t *piece, hsize_t *lo)
 static bool move_values(cl_copy *copy, const original *o, hid_t to)
 {
     hsize_t piece[H5S_MAX_RANK], lo[H5S_MAX_RANK] = {0}, n[H5S_MAX_RANK];
-    if (o->count <= 0 || H5Dget_storage_size(o->id) == 0)
+    if (o->count <= 0 || H5Dget_storage_size(o->id) == 0 ||
+        H5Pget_external_count(o->list) > 0) /* both files name the same ones */
         return true;
     if (o->ndim == 0)
         return move_piece(copy, o, to, o->space, o->space, 1);
