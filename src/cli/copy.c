@@ -36,6 +36,8 @@ static const char help[] =
     "  --quiet             no messages but errors\n"
     "  --no-sync           skip the fsyncs\n"
     "\n"
+    "CLAST_MEMORY, CLAST_WORKERS and CLAST_SCRATCH stand for options that are not "
+    "given.\n"
     "Exit codes: 0 done, 1 the copy failed, 2 command line or metadata wrong, 3 does "
     "not fit,\n"
     "129, 130 and 143 hung up on, interrupted, terminated.\n";

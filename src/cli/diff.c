@@ -32,6 +32,8 @@ static const char help[] =
     "  --memory SIZE, --workers N, --scratch DIR, --block SIZE, --progress, --quiet\n"
     "                      as in clast eval\n"
     "\n"
+    "CLAST_MEMORY, CLAST_WORKERS and CLAST_SCRATCH stand for options that are not "
+    "given.\n"
     "Exit codes: 0 equal, 1 different, 2 something went wrong, 3 does not fit, 129, "
     "130 and 143\n"
     "hung up on, interrupted, terminated.\n";

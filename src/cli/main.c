@@ -66,10 +66,13 @@ static const char help[] =
     "  clast eval PROGRAM --in NAME=FILE:/path ... [--out [NAME=]FILE:/path] ...\n"
     "  clast copy IN[:/group] OUT [--chunks N,N] [--compress KIND]\n"
     "  clast diff A[:/x] B[:/x]\n"
-    "  clast info FILE[:/path]\n"
+    "  clast info [--json|--check] FILE[:/path]\n"
     "  clast --version\n"
     "\n"
-    "clast COMMAND --help says more.\n";
+    "eval computes, copy stores a whole file in other chunks or compression, diff "
+    "compares\n"
+    "datasets or files, info describes and checks. clast COMMAND --help has all "
+    "options.\n";
 
 static const struct {
     const char *name;

@@ -169,9 +169,8 @@ static clast_status check_place(hid_t file, const cl_output *o, cl_error *err)
         if (o->spec.overwrite)
             return CLAST_OK;
         return cl_error_set(err, CLAST_EEXIST,
-                            "%s:%s exists; it is replaced only if overwriting is asked "
-                            "for",
-                            name, o->path);
+                            "%s:%s exists; it is replaced only with overwrite", name,
+                            o->path);
     }
 }
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -149,6 +150,14 @@ class Command(unittest.TestCase):
             done = clast(*args)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertIn("clast", done.stdout)
+
+    def test_help_has_all_options(self):
+        """Of every option that some command has: a command describes it if and only if it takes it."""
+        described = {c: set(re.findall(r"(?<!\w)--[a-z][a-z-]+", clast(c, "--help").stdout)) for c in ["eval", "copy", "diff", "info"]}
+        for command, options in described.items():
+            for option in set.union(*described.values()):
+                refused = f"there is no option '{option}'" in clast(command, "x", option).stderr
+                self.assertEqual(refused, option not in options, (command, option))
 
     # ---- what is refused
 
