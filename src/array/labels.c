@@ -27,7 +27,7 @@ enum { MOST_DEPTH = 8 };
 
 /* ---- blocks of labels */
 
-bool cl_labels_are_blank(int ndim, const cl_label *labels)
+static bool are_blank(int ndim, const cl_label *labels)
 {
     for (int a = 0; labels && a < ndim; a++)
         if (labels[a].name || labels[a].part.of)
@@ -39,7 +39,7 @@ clast_status cl_labels_new(int ndim, const cl_label *from, cl_label **labels)
 {
     size_t bytes = (size_t)ndim * sizeof *from;
     *labels = NULL;
-    if (cl_labels_are_blank(ndim, from))
+    if (are_blank(ndim, from))
         return CLAST_OK;
     for (int a = 0; a < ndim; a++)
         bytes += from[a].name ? strlen(from[a].name) + 1 : 0;
@@ -355,14 +355,5 @@ void cl_array_dims(clast_array *a, cl_array_dim *dim)
             dim[k].node = CL_NO_NODE;
         else
             cl_coordinate_place(label->part.of, &dim[k].file, &dim[k].path);
-    }
-}
-
-void cl_array_dims_free(clast_array *a, cl_array_dim *dim)
-{
-    for (int k = 0; k < a->node->shape.ndim; k++) {
-        if (dim[k].node.v != CL_NO_NODE.v)
-            cl_node_drop(a->ctx, dim[k].node);
-        dim[k] = (cl_array_dim){.node = CL_NO_NODE};
     }
 }

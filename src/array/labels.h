@@ -24,7 +24,6 @@ typedef struct cl_label {
 /* A copy, with references on its coordinates, in one allocation. */
 clast_status cl_labels_new(int ndim, const cl_label *from, cl_label **labels);
 void cl_labels_free(int ndim, cl_label *labels); /* NULL is legal */
-bool cl_labels_are_blank(int ndim, const cl_label *labels);
 
 /* The labels of a call's result, from those of its operands. NULL: none. */
 clast_status cl_labels_derive(const cl_make *m, cl_node_id result, cl_label **labels);
@@ -40,8 +39,8 @@ const char *cl_labels_text(const clast_array *a, char *text, size_t size);
 
 /*
  * What a sink may write beside an array: the name of each axis and, where there is one,
- * its coordinate as a node of one axis, of the same length, with a reference that
- * cl_array_dims_free() gives back. A coordinate that cannot be had any more, and that of
+ * its coordinate as a node of one axis, of the same length, with a reference that the
+ * caller gives back (cl_node_drop). A coordinate that cannot be had any more, and that of
  * arrays with different ones, is left out. Under the context's lock.
  */
 typedef struct {
@@ -52,6 +51,5 @@ typedef struct {
 } cl_array_dim;
 /* One for each axis. */
 void cl_array_dims(clast_array *a, cl_array_dim *dim);
-void cl_array_dims_free(clast_array *a, cl_array_dim *dim);
 
 #endif

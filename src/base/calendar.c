@@ -31,7 +31,8 @@ static bool is_equal(const char *a, const char *b)
 
 /* ---- calendars */
 
-bool cl_calendar_parse(const char *name, cl_calendar *calendar)
+/* CF's names, in any case; "" is the standard one. */
+static bool parse_calendar(const char *name, cl_calendar *calendar)
 {
     static const struct {
         const char *name;
@@ -59,7 +60,7 @@ bool cl_calendar_parse(const char *name, cl_calendar *calendar)
 bool cl_calendar_is_same(const char *a, const char *b)
 {
     cl_calendar x, y;
-    if (!cl_calendar_parse(a, &x) || !cl_calendar_parse(b, &y))
+    if (!parse_calendar(a, &x) || !parse_calendar(b, &y))
         return strcmp(a, b) == 0;
     return x == y;
 }
@@ -324,7 +325,7 @@ bool cl_time_units_parse(const char *units, const char *calendar, cl_time_units 
         *why = "months and years have no fixed length";
         return false;
     }
-    if (!cl_calendar_parse(calendar, &t->calendar)) {
+    if (!parse_calendar(calendar, &t->calendar)) {
         *why = "the calendar is not known";
         return false;
     }

@@ -22,8 +22,6 @@ typedef enum {
     CL_NCALENDAR
 } cl_calendar;
 
-/* CF's names, in any case; "" is the standard one. */
-bool cl_calendar_parse(const char *name, cl_calendar *calendar);
 /* Two names of one calendar. */
 bool cl_calendar_is_same(const char *a, const char *b);
 

@@ -103,11 +103,6 @@ const cl_codec *cl_codec_find(uint32_t id, const uint32_t *value)
     return NULL;
 }
 
-const char *cl_codec_name(size_t index)
-{
-    return index < CODECS ? codecs[index].name : NULL;
-}
-
 const char *cl_codec_option(uint32_t id)
 {
     static const struct {

@@ -37,8 +37,6 @@ typedef struct {
 
 /* NULL: unknown here, or not with these parameters. */
 const cl_codec *cl_codec_find(uint32_t id, const uint32_t *value);
-/* The row's name by its place in the table, NULL behind the last. */
-const char *cl_codec_name(size_t index);
 /* The build option that would add this filter, NULL: none does. */
 const char *cl_codec_option(uint32_t id);
 
