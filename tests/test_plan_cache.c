@@ -513,6 +513,36 @@ static void *fetch_often(void *arg)
     return NULL;
 }
 
+enum { SIDE = 200 };
+
+/* Runs that fit, but whose workspaces may take all that is left of the budget when many
+ * tasks are taken together: what kept plans hold is not theirs. */
+START_TEST(beside_workspaces)
+{
+    static double data[SIDE * SIDE], out[SIDE * SIDE];
+    const int64_t shape[2] = {SIDE, SIDE}, across[2] = {1, SIDE};
+    const clast_buffer in = {data, sizeof data, CLAST_FLOAT64, 2, shape, across};
+    const clast_buffer into = {out, sizeof out, CLAST_FLOAT64, 2, shape, NULL};
+    clast_close(&ctx);
+    ctx = clast_open(
+        &(clast_options){.memory = CLAST_MIB(4), .workers = 2, .block = 1 << 15});
+    for (int i = 0; i < SIDE * SIDE; i++)
+        data[i] = i;
+    clast_array *x = clast_borrow(ctx, &in), *y = x;
+    for (int i = 0; i < 7; i++)
+        y = clast_copy_in(ctx, &in);
+    for (int i = 0; i < 60; i++) {
+        clast_scope_begin(ctx);
+        clast_array *a = clast_mul(clast_transpose(y), clast_int(ctx, 1 + i % 20));
+        a = clast_sub(clast_add(a, x), clast_transpose(a));
+        clast_fetch(clast_mul(a, clast_int(ctx, 2)), &into);
+        ck_assert_str_eq(clast_ctx_error(ctx), "");
+        ck_assert_uint_le(clast_ctx_stats(ctx).peak, CLAST_MIB(4));
+        clast_scope_end(ctx);
+    }
+}
+END_TEST
+
 START_TEST(threads)
 {
     clast_array *a = clast_sum(filled(N, 2), CLAST_ALL);
@@ -559,6 +589,7 @@ static Suite *plan_cache(void)
     tcase_add_test(t, bounded);
     tcase_add_test(t, gives_way_to_copies);
     tcase_add_test(t, gives_way_to_runs);
+    tcase_add_test(t, beside_workspaces);
     tcase_add_test(t, threads);
     suite_add_tcase(s, t);
     return s;

@@ -146,12 +146,22 @@ uint64_t cl_budget_scratch(const cl_engine *engine, const cl_run *run)
     return bytes / CL_PAGE;
 }
 
+/* Where everything fits, tasks that are taken together may have workspaces up to the
+ * budget: not what spare plans hold, which is no more than what is unused
+ * (cl_engine_unused). */
+static uint64_t core_pages(const cl_engine *engine, const cl_budget *b)
+{
+    const uint64_t spare = b->binds ? 0 : cl_pages(engine->spare);
+    const uint64_t least = b->needs.all < b->pages ? b->needs.all : b->pages;
+    return spare < b->pages - least ? b->pages - spare : least;
+}
+
 clast_status cl_budget_core(cl_core **out, const cl_engine *engine, const cl_plan *plan,
                             const cl_run *run, cl_budget *b, cl_error *err)
 {
     for (;;) {
         const cl_core_limits limits = {
-            .budget_pages = b->pages,
+            .budget_pages = core_pages(engine, b),
             .scratch_pages = b->binds ? cl_budget_scratch(engine, run) : 0,
             .nplace = 1,
             .prefetch = engine->tuning.is_without_prefetch

@@ -59,9 +59,10 @@ struct cl_engine {
     cl_engine_options options;
     cl_tuning tuning;
     cl_memory *memory;
-    uint64_t charged; /* bytes that others hold */
-    uint64_t running; /* bytes that the run under way has besides blocks */
-    uint64_t spare;   /* bytes that others give back before they are lacked */
+    uint64_t charged;       /* bytes that others hold */
+    uint64_t running;       /* bytes that the run under way has besides blocks */
+    _Atomic uint64_t spare; /* bytes that others give back before they are lacked; read
+                               without the mutex */
     cl_persisted *persisted;
     cl_spill spill;
     cl_trace trace;
