@@ -9,6 +9,7 @@
  * at the first '=' and the first "::/", else the last ":/".
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,30 +189,6 @@ static int read_graph(cli_options *o, const char *option, char *value)
                                 : wrong(option, value, "a FILE.dot or FILE.svg");
 }
 
-static int set_overwrite(cli_options *o, const char *option, char *value)
-{
-    o->overwrite = true;
-    return EXIT_DONE;
-}
-
-static int set_untrusted(cli_options *o, const char *option, char *value)
-{
-    o->untrusted = true;
-    return EXIT_DONE;
-}
-
-static int set_raw(cli_options *o, const char *option, char *value)
-{
-    o->raw = true;
-    return EXIT_DONE;
-}
-
-static int set_explain(cli_options *o, const char *option, char *value)
-{
-    o->explain = true;
-    return EXIT_DONE;
-}
-
 static int set_quiet(cli_options *o, const char *option, char *value)
 {
     o->quiet = true;
@@ -223,18 +200,6 @@ static int set_progress(cli_options *o, const char *option, char *value)
 {
     o->progress = true;
     o->quiet = false;
-    return EXIT_DONE;
-}
-
-static int set_in_place(cli_options *o, const char *option, char *value)
-{
-    o->in_place = true;
-    return EXIT_DONE;
-}
-
-static int set_no_attrs(cli_options *o, const char *option, char *value)
-{
-    o->no_attrs = true;
     return EXIT_DONE;
 }
 
@@ -255,48 +220,6 @@ static int read_rtol(cli_options *o, const char *option, char *value)
 static int read_atol(cli_options *o, const char *option, char *value)
 {
     return read_tolerance(option, value, &o->atol);
-}
-
-static int set_nan_differs(cli_options *o, const char *option, char *value)
-{
-    o->nan_differs = true;
-    return EXIT_DONE;
-}
-
-static int set_any_dtype(cli_options *o, const char *option, char *value)
-{
-    o->any_dtype = true;
-    return EXIT_DONE;
-}
-
-static int set_decoded(cli_options *o, const char *option, char *value)
-{
-    o->decoded = true;
-    return EXIT_DONE;
-}
-
-static int set_check(cli_options *o, const char *option, char *value)
-{
-    o->check = true;
-    return EXIT_DONE;
-}
-
-static int set_json(cli_options *o, const char *option, char *value)
-{
-    o->json = true;
-    return EXIT_DONE;
-}
-
-static int set_no_sync(cli_options *o, const char *option, char *value)
-{
-    o->no_sync = true;
-    return EXIT_DONE;
-}
-
-static int set_resume(cli_options *o, const char *option, char *value)
-{
-    o->resume = true;
-    return EXIT_DONE;
 }
 
 /* ---- names and places ---- */
@@ -404,38 +327,39 @@ static const struct {
     const char *name;
     int commands;
     value_kind kind;
-    read_fn *read;
+    read_fn *read; /* NULL: a flag that only sets the bool there */
+    size_t sets;
 } options[] = {
-    {"--in", EVAL, VALUE, read_in},
-    {"--out", EVAL, VALUE, read_out},
-    {"--memory", ALL_RUNS, VALUE, read_memory},
-    {"--workers", ALL_RUNS, VALUE, read_workers},
-    {"--scratch", ALL_RUNS, VALUE, read_scratch},
-    {"--block", ALL_RUNS, VALUE, read_block},
-    {"--chunks", EVAL, VALUE, read_chunks},
-    {"--chunks", COPY, VALUE, read_chunk_rule},
-    {"--compress", RUNS, VALUE, read_compress},
-    {"-f", EVAL, VALUE, read_program_file},
-    {"--stats", RUNS, OPTIONAL, read_stats},
-    {"--trace", EVAL, VALUE, read_trace},
-    {"--graph", EVAL, VALUE, read_graph},
-    {"--progress", ALL_RUNS, FLAG, set_progress},
-    {"--overwrite", RUNS, FLAG, set_overwrite},
-    {"--untrusted", EVAL, FLAG, set_untrusted},
-    {"--raw", EVAL, FLAG, set_raw},
-    {"--explain", EVAL, FLAG, set_explain},
-    {"--quiet", ALL_RUNS, FLAG, set_quiet},
-    {"--no-sync", RUNS, FLAG, set_no_sync},
-    {"--no-attrs", EVAL, FLAG, set_no_attrs},
-    {"--resume", EVAL, FLAG, set_resume},
-    {"--in-place", EVAL, FLAG, set_in_place},
-    {"--json", INFO | DIFF, FLAG, set_json},
-    {"--rtol", DIFF, VALUE, read_rtol},
-    {"--atol", DIFF, VALUE, read_atol},
-    {"--nan-differs", DIFF, FLAG, set_nan_differs},
-    {"--any-dtype", DIFF, FLAG, set_any_dtype},
-    {"--decoded", DIFF, FLAG, set_decoded},
-    {"--check", INFO, FLAG, set_check},
+    {"--in", EVAL, VALUE, read_in, 0},
+    {"--out", EVAL, VALUE, read_out, 0},
+    {"--memory", ALL_RUNS, VALUE, read_memory, 0},
+    {"--workers", ALL_RUNS, VALUE, read_workers, 0},
+    {"--scratch", ALL_RUNS, VALUE, read_scratch, 0},
+    {"--block", ALL_RUNS, VALUE, read_block, 0},
+    {"--chunks", EVAL, VALUE, read_chunks, 0},
+    {"--chunks", COPY, VALUE, read_chunk_rule, 0},
+    {"--compress", RUNS, VALUE, read_compress, 0},
+    {"-f", EVAL, VALUE, read_program_file, 0},
+    {"--stats", RUNS, OPTIONAL, read_stats, 0},
+    {"--trace", EVAL, VALUE, read_trace, 0},
+    {"--graph", EVAL, VALUE, read_graph, 0},
+    {"--progress", ALL_RUNS, FLAG, set_progress, 0},
+    {"--overwrite", RUNS, FLAG, NULL, offsetof(cli_options, overwrite)},
+    {"--untrusted", EVAL, FLAG, NULL, offsetof(cli_options, untrusted)},
+    {"--raw", EVAL, FLAG, NULL, offsetof(cli_options, raw)},
+    {"--explain", EVAL, FLAG, NULL, offsetof(cli_options, explain)},
+    {"--quiet", ALL_RUNS, FLAG, set_quiet, 0},
+    {"--no-sync", RUNS, FLAG, NULL, offsetof(cli_options, no_sync)},
+    {"--no-attrs", EVAL, FLAG, NULL, offsetof(cli_options, no_attrs)},
+    {"--resume", EVAL, FLAG, NULL, offsetof(cli_options, resume)},
+    {"--in-place", EVAL, FLAG, NULL, offsetof(cli_options, in_place)},
+    {"--json", INFO | DIFF, FLAG, NULL, offsetof(cli_options, json)},
+    {"--rtol", DIFF, VALUE, read_rtol, 0},
+    {"--atol", DIFF, VALUE, read_atol, 0},
+    {"--nan-differs", DIFF, FLAG, NULL, offsetof(cli_options, nan_differs)},
+    {"--any-dtype", DIFF, FLAG, NULL, offsetof(cli_options, any_dtype)},
+    {"--decoded", DIFF, FLAG, NULL, offsetof(cli_options, decoded)},
+    {"--check", INFO, FLAG, NULL, offsetof(cli_options, check)},
 };
 
 enum { NOPTIONS = sizeof options / sizeof *options };
@@ -474,7 +398,10 @@ static int read_option(cli_options *o, int option, int argc, char **argv, int *i
         }
         value = argv[++*i];
     }
-    return options[option].read(o, name, value);
+    if (options[option].read != NULL)
+        return options[option].read(o, name, value);
+    *(bool *)((char *)o + options[option].sets) = true;
+    return EXIT_DONE;
 }
 
 static const char *name_of(command_set command)
