@@ -24,8 +24,6 @@
 #include "io/hdf5_cf.h"
 
 #define NAME_MOST 1024
-static const char no_variable[] =
-    "This is a netCDF dimension but not a netCDF variable";
 
 /* ---- where a scale is */
 
@@ -103,27 +101,33 @@ static bool is_scale(hid_t dataset)
            strcmp(text, "DIMENSION_SCALE") == 0;
 }
 
-static bool has_variable(hid_t scale)
+bool cl_hdf5_scale_has_variable(hid_t scale)
 {
     char text[256];
     return !cl_hdf5_text_attribute(scale, "NAME", text, sizeof text) ||
-           strncmp(text, no_variable, sizeof no_variable - 1) != 0;
+           strncmp(text, CL_NO_VARIABLE, sizeof CL_NO_VARIABLE - 1) != 0;
+}
+
+bool cl_hdf5_is_of_length(hid_t dataset, int64_t n)
+{
+    hsize_t length = 0;
+    const hid_t space = H5Dget_space(dataset);
+    const bool is_equal = space >= 0 && H5Sget_simple_extent_ndims(space) == 1 &&
+                          H5Sget_simple_extent_dims(space, &length, NULL) == 1 &&
+                          length == (hsize_t)n;
+    if (space >= 0)
+        H5Sclose(space);
+    return is_equal;
 }
 
 static bool has_numbers(hid_t dataset, int64_t n)
 {
-    hsize_t length = 0;
-    const hid_t space = H5Dget_space(dataset), type = H5Dget_type(dataset);
+    const hid_t type = H5Dget_type(dataset);
     const H5T_class_t class = type < 0 ? H5T_NO_CLASS : H5Tget_class(type);
-    const bool is_fit = space >= 0 && H5Sget_simple_extent_ndims(space) == 1 &&
-                        H5Sget_simple_extent_dims(space, &length, NULL) == 1 &&
-                        length == (hsize_t)n &&
-                        (class == H5T_INTEGER || class == H5T_FLOAT);
     if (type >= 0)
         H5Tclose(type);
-    if (space >= 0)
-        H5Sclose(space);
-    return is_fit;
+    return (class == H5T_INTEGER || class == H5T_FLOAT) &&
+           cl_hdf5_is_of_length(dataset, n);
 }
 
 static clast_status no_memory(cl_error *err)
@@ -146,7 +150,8 @@ static clast_status take_scale(hid_t scale, const char *beside, int64_t n, cl_di
     char path[NAME_MOST];
     if (H5Iget_type(scale) != H5I_DATASET || !find_path(scale, beside, path))
         return CLAST_OK;
-    return take(dim, path, has_variable(scale) && has_numbers(scale, n), err);
+    return take(dim, path, cl_hdf5_scale_has_variable(scale) && has_numbers(scale, n),
+                err);
 }
 
 /* ---- the attributes of a dataset */
@@ -249,7 +254,9 @@ clast_status cl_hdf5_dims_read(hid_t dataset, const char *path, const cl_shape *
     CL_TRY(read_scales(dataset, path, shape, dim, err));
     if (!dim[0].name && is_scale(dataset))
         CL_TRY(take(&dim[0], path,
-                    has_variable(dataset) && has_numbers(dataset, shape->dim[0]), err));
+                    cl_hdf5_scale_has_variable(dataset) &&
+                        has_numbers(dataset, shape->dim[0]),
+                    err));
     return read_labels(dataset, shape->ndim, dim, err);
 }
 

@@ -21,6 +21,7 @@
 #include "base/alloc.h"
 #include "base/dtype.h"
 #include "io/hdf5_carry.h"
+#include "io/hdf5_dims.h"
 #include "io/hdf5_type.h"
 
 enum {
@@ -28,11 +29,6 @@ enum {
     MOST_NAMES = 64, /* "lat", "lat_2", ... that are tried */
     MOST_TEXT = 2048 /* of a path */
 };
-
-/* netCDF-4's words (format specification, "Dimensions without coordinate variables");
- * the number is the dimension's length. */
-static const char no_variable[] =
-    "This is a netCDF dimension but not a netCDF variable.%10lld";
 
 /* ---- values of an axis, piece by piece */
 
@@ -104,32 +100,13 @@ static bool has_dtype(hid_t dataset, clast_dtype dtype)
     return is_equal;
 }
 
-static bool is_of_length(hid_t dataset, int64_t n)
-{
-    hsize_t length = 0;
-    const hid_t space = H5Dget_space(dataset);
-    const bool is_equal = space >= 0 && H5Sget_simple_extent_ndims(space) == 1 &&
-                          H5Sget_simple_extent_dims(space, &length, NULL) == 1 &&
-                          length == (hsize_t)n;
-    if (space >= 0)
-        H5Sclose(space);
-    return is_equal;
-}
-
-static bool has_variable(hid_t scale)
-{
-    char name[64] = "";
-    return H5DSget_scale_name(scale, name, sizeof name) < 0 ||
-           strncmp(name, no_variable, strcspn(no_variable, ".")) != 0;
-}
-
 static bool fits(hid_t scale, const cl_output_dim *dim, int64_t n)
 {
-    if (H5DSis_scale(scale) <= 0 || !is_of_length(scale, n))
+    if (H5DSis_scale(scale) <= 0 || !cl_hdf5_is_of_length(scale, n))
         return false;
     if (!dim->values)
-        return !has_variable(scale);
-    return has_variable(scale) && has_dtype(scale, dim->dtype) &&
+        return !cl_hdf5_scale_has_variable(scale);
+    return cl_hdf5_scale_has_variable(scale) && has_dtype(scale, dim->dtype) &&
            for_pieces(scale, dim, n, compare_piece);
 }
 
@@ -168,7 +145,7 @@ static bool fill_scale(hid_t group, hid_t scale, const char *name,
     char text[128];
     int left;
     if (!dim->values) {
-        snprintf(text, sizeof text, no_variable, (long long)n);
+        snprintf(text, sizeof text, CL_NO_VARIABLE "%10lld", (long long)n);
         return H5DSset_scale(scale, text) >= 0;
     }
     return for_pieces(scale, dim, n, write_piece) && H5DSset_scale(scale, name) >= 0 &&
@@ -356,7 +333,7 @@ static bool has_length(hid_t dataset, int axis, hid_t scale)
     const int ndim = space < 0 ? 0 : H5Sget_simple_extent_dims(space, length, NULL);
     if (space >= 0)
         H5Sclose(space);
-    return axis < ndim && is_of_length(scale, (int64_t)length[axis]);
+    return axis < ndim && cl_hdf5_is_of_length(scale, (int64_t)length[axis]);
 }
 
 void cl_hdf5_scales_restore(hid_t dataset, const char *name, cl_scale_users *users)
