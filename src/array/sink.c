@@ -4,8 +4,9 @@
  *
  * An HDF5 output takes its chunks from the first input of equal shape, its compression
  * from the first input; without one, chunks come near 1 MiB by halving the longest
- * extents, uncompressed. Which attributes it carries is in carry.h. A buffer must be of the array's dtype and shape, long enough,
- * without overlap with itself, with another buffer of the run or with memory it reads.
+ * extents, uncompressed. Which attributes it carries is in carry.h. A buffer must be of
+ * the array's dtype and shape, long enough, without overlap with itself, with another
+ * buffer of the run or with memory it reads.
  */
 #include "array/request.h"
 

@@ -4,13 +4,14 @@
  *
  * Each allocation carries its size in 16 bytes before the address that is handed out;
  * live bytes are one atomic sum of these sizes (payload only, so that tests can name
- * the numbers), of which the highest is kept. Fail-after is one atomic countdown: at 1 it stays and every further
- * allocation fails, which lets a test walk through all failure points of a call by
- * counting up.
+ * the numbers), of which the highest is kept. Fail-after is one atomic countdown: at 1
+ * it stays and every further allocation fails, which lets a test walk through all
+ * failure points of a call by counting up.
  *
  * An arena is a list of pages whose sizes double up to 1 MiB; an allocation that does
- * not fit into the newest page opens another one, a large one a page of its own. Pages come zeroed and are never
- * reused, so nothing needs clearing. Allocating is O(1) but for new pages.
+ * not fit into the newest page opens another one, a large one a page of its own. Pages
+ * come zeroed and are never reused, so nothing needs clearing. Allocating is O(1) but
+ * for new pages.
  */
 #include "base/alloc.h"
 

@@ -3,10 +3,11 @@
  * The command lines of all commands.
  *
  * One table of options, each with the commands that know it and a function that reads
- * its value; `--name value` and `--name=value` are the same. The word after `eval` is the program also when it begins
- * with `-`, unless it is an option itself; then the program is the first word that is
- * none, or the word after `--`. Names and places are cut out of argv where they stand,
- * at the first '=' and the first "::/", else the last ":/".
+ * its value; `--name value` and `--name=value` are the same. The word after `eval` is
+ * the program also when it begins with `-`, unless it is an option itself; then the
+ * program is the first word that is none, or the word after `--`. Names and places are
+ * cut out of argv where they stand, at the first '=' and the first "::/", else the last
+ * ":/".
  */
 #include <errno.h>
 #include <stddef.h>

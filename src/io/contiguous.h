@@ -4,9 +4,9 @@
  *
  * A caller adds {file offset, memory, bytes} in ascending file order. Neighbours in the
  * file share one preadv or pwritev, also across small gaps (a reader's together with
- * the piece behind them at most CL_RUNS_GAP bytes, or a quarter of it): gaps are read into a junk
- * buffer, or written as zeros (so only a writer that owns the gap may let it be
- * bridged). Not thread-safe: one batch belongs to one call.
+ * the piece behind them at most CL_RUNS_GAP bytes, or a quarter of it): gaps are read
+ * into a junk buffer, or written as zeros (so only a writer that owns the gap may let
+ * it be bridged). Not thread-safe: one batch belongs to one call.
  */
 #ifndef CL_IO_CONTIGUOUS_H
 #define CL_IO_CONTIGUOUS_H

@@ -61,9 +61,9 @@ typedef struct libdeflate_compressor cl_packer;
 cl_packer *cl_packer_new(int level); /* NULL: no memory */
 void cl_packer_free(cl_packer *packer);
 /*
- * Applies shuffle, deflate and fletcher32. Returns the address of the result, which is in, work
- * (`bytes` bytes) or out (cl_filters_bound() bytes), its length and its mask: where
- * deflate does not make it smaller the chunk is stored without.
+ * Applies shuffle, deflate and fletcher32. Returns the address of the result, which is
+ * in, work (`bytes` bytes) or out (cl_filters_bound() bytes), its length and its mask:
+ * where deflate does not make it smaller the chunk is stored without.
  */
 const void *cl_filters_apply(const cl_filters *filters, cl_packer *packer,
                              const void *in, uint64_t bytes, void *work, void *out,

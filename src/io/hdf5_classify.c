@@ -3,8 +3,9 @@
  * Which way a dataset is read: one look at its properties when it is opened.
  *
  * The fast ways need: a layout that is contiguous or chunked, an exact datatype, at
- * most the filters of a pipeline of filters.h, and a descriptor to read from. Everything else that libhdf5 can read at all goes through H5Dread; what it
- * cannot read, or what would not mean what it says, is refused here, before anything is
+ * most the filters of a pipeline of filters.h, and a descriptor to read from.
+ * Everything else that libhdf5 can read at all goes through H5Dread; what it cannot
+ * read, or what would not mean what it says, is refused here, before anything is
  * allocated by numbers that the file holds. A chunk rank that is not the dataset's, or
  * a chunk extent of zero, is refused because libhdf5 itself does not survive it.
  *

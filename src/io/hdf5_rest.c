@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The file is walked from its root, down into groups that lie above a replaced dataset
- * only. Everything that a new file would lose ends the walk: an attribute of a group,
- * a link that is not a hard one, an object that is neither replaced nor made again as
- * it is (dimension scales are) or has a second name, a user block. Cost: one look at each link, at most one more than there are paths.
+ * only. Everything that a new file would lose ends the walk: an attribute of a group, a
+ * link that is not a hard one, an object that is neither replaced nor made again as it
+ * is (dimension scales are) or has a second name, a user block. Cost: one look at each
+ * link, at most one more than there are paths.
  */
 #include "io/hdf5_rest.h"
 

@@ -63,7 +63,8 @@ enum { CL_BLOCK_MADE = 64 };
 
 /* How far room is made. Only for the lowest candidate, when nothing else runs and it
  * must get on, goes what was fetched and not used yet, or what a task up to the horizon
- * needs: it would have to come back at once. What is fetched long before its time throws out nothing. */
+ * needs: it would have to come back at once. What is fetched long before its time
+ * throws out nothing. */
 typedef enum { CL_IF_FREE, CL_IF_NOT_NEEDED, CL_AT_ANY_COST } cl_effort;
 
 /* Verdict on a task, or on one operand of it, at a place. */
