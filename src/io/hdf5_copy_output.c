@@ -10,6 +10,7 @@
 #include "base/dtype.h"
 #include "io/hdf5_copy.h"
 #include "io/hdf5_lib.h"
+#include "io/hdf5_order.h"
 
 void cl_copy_spec(cl_copy *copy, size_t index, cl_output_spec *spec)
 {
@@ -86,13 +87,16 @@ clast_status cl_copy_outputs_begin(cl_outputs *outputs, size_t n,
     for (size_t i = 0; i < n && status == CLAST_OK; i++)
         status = begin_one(outputs, &specs[i], err);
     cl_hdf5_leave(&guard);
-    return status;
+    return status == CLAST_OK ? cl_order_new(&outputs->file->order, outputs, 0, err)
+                              : status;
 }
 
 clast_status cl_copy_outputs_end(cl_outputs *outputs, cl_error *err)
 {
     bool is_good = true;
     cl_hdf5_guard guard;
+    cl_order_free(outputs->file->order);
+    outputs->file->order = NULL;
     cl_hdf5_enter(&guard);
     for (size_t i = 0; i < outputs->n; i++) {
         cl_output *o = &outputs->output[i];
@@ -131,8 +135,8 @@ static herr_t write_box(const cl_output *o, const cl_box *box, const void *data)
     return result;
 }
 
-clast_status cl_copy_put(cl_output *o, const cl_output_file *f, const cl_box *box,
-                         const void *data, uint64_t *stored, cl_error *err)
+clast_status cl_copy_put(const cl_output *o, const cl_output_file *f, const cl_box *box,
+                         const void *data, cl_error *err)
 {
     cl_hdf5_guard guard;
     clast_status status = CLAST_OK;
@@ -140,6 +144,5 @@ clast_status cl_copy_put(cl_output *o, const cl_output_file *f, const cl_box *bo
     if (write_box(o, box, data) < 0 || f->error)
         status = cl_output_fail(f, err, "%s:%s: writing failed", o->spec.file, o->path);
     cl_hdf5_leave(&guard);
-    *stored = (uint64_t)cl_box_count(box) * clast_dtype_size(o->spec.dtype);
     return status;
 }

@@ -17,6 +17,8 @@
 #include "io/journal.h"
 #include "io/store.h"
 
+typedef struct cl_order cl_order; /* hdf5_order.h */
+
 typedef struct {
     cl_output_spec spec; /* file and path are copies */
     char *path;          /* normal form: "/a/b" */
@@ -26,6 +28,7 @@ typedef struct {
     bool by_library;    /* of a copy: H5Dwrite, for filters that are libhdf5's only */
     hid_t dataset;      /* not direct: open until commit */
     uint64_t address, chunk_bytes;
+    int64_t first; /* not direct: the number of its first chunk in the file's order */
     int64_t chunk[CL_MAXDIM], grid[CL_MAXDIM], chunks;
     cl_filters filters;
     _Atomic unsigned char *written; /* a bit a chunk */
@@ -44,6 +47,7 @@ typedef struct {
     uint64_t bytes;
     bool is_synced, is_begun; /* begun: datasets may have been made */
     _Atomic uint64_t unsynced;
+    cl_order *order;     /* of one whose chunks libhdf5 places; NULL otherwise */
     cl_journal *journal; /* of one that can be resumed; NULL otherwise */
     bool is_logged;      /* its chunks are in the journal, not only their places */
     char *journal_name;
@@ -83,8 +87,8 @@ void cl_output_file_undo(cl_outputs *outputs, size_t file);
 clast_status cl_copy_settle(cl_output *o, const cl_output_spec *spec, cl_error *err);
 clast_status cl_copy_outputs_begin(cl_outputs *outputs, size_t n,
                                    const cl_output_spec *specs, cl_error *err);
-clast_status cl_copy_put(cl_output *o, const cl_output_file *f, const cl_box *box,
-                         const void *data, uint64_t *stored, cl_error *err);
+clast_status cl_copy_put(const cl_output *o, const cl_output_file *f, const cl_box *box,
+                         const void *data, cl_error *err);
 clast_status cl_copy_outputs_end(cl_outputs *outputs, cl_error *err);
 
 /* hdf5_put.c: the whole chunk of this number, its part within the array. */

@@ -5,7 +5,8 @@
  * A unit is cut into storage chunks. Direct outputs are written in place by positioned
  * writes, rows of neighbouring chunks in one call; the padding of chunks that the
  * array's end cuts stays zero. Others are gathered, shuffled and deflated by the caller
- * of put, and only H5Dwrite_chunk takes the lock.
+ * of put, and go to the file in an order of their own (hdf5_order.h); only
+ * H5Dwrite_chunk takes the lock.
  *
  * Each chunk is written exactly once: libhdf5 would keep the old filter mask of a
  * rewritten one, and a file with a chunk missing is never published.
@@ -23,7 +24,7 @@
 #include "base/alloc.h"
 #include "io/contiguous.h"
 #include "io/hdf5_lib.h"
-#include "io/hdf5_output.h"
+#include "io/hdf5_order.h"
 
 #define WINDOW ((uint64_t)64 << 20)
 #define ALIGN  64
@@ -150,13 +151,19 @@ const unsigned char *cl_outputs_stored(const cl_outputs *outputs, size_t index)
 /* --- put -----------------------------------------------------------------------------
  */
 
+/* The chunk's elements, and what the filters make of them. */
+static uint64_t staging_of(const cl_output *o)
+{
+    return 2 * align(o->chunk_bytes) +
+           align(cl_filters_bound(&o->filters, o->chunk_bytes));
+}
+
 uint64_t cl_output_staging_per_chunk(const cl_output_spec *spec)
 {
     cl_output o;
     uint64_t bytes = 0;
     if (cl_output_settle(&o, spec, NULL) == CLAST_OK && !o.is_direct)
-        bytes = 2 * align(o.chunk_bytes) +
-                align(cl_filters_bound(&o.filters, o.chunk_bytes));
+        bytes = staging_of(&o);
     cl_free(o.path);
     return bytes;
 }
@@ -388,9 +395,10 @@ static clast_status put_filtered_chunk(cl_outputs *outputs, cl_output *o,
     const void *bytes = cl_filters_apply(&o->filters, packer, in, o->chunk_bytes, work,
                                          work + align(o->chunk_bytes), &size, &mask);
     *stored += size;
-    CL_TRY(cl_output_write_chunk(o, f, &chunk, mask, bytes, size, err));
-    return f->journal ? cl_resume_log(outputs, o, index, mask, bytes, size, err)
-                      : CLAST_OK;
+    CL_TRY(cl_order_put(f->order, o, index, mask, bytes, size, err));
+    if (f->journal)
+        CL_TRY(cl_resume_log(outputs, o, index, mask, bytes, size, err));
+    return cl_order_drain(f->order, staging, staging_of(o), err);
 }
 
 static clast_status put_filtered(cl_outputs *outputs, cl_output *o, const cl_box *box,
@@ -409,16 +417,22 @@ static clast_status put_filtered(cl_outputs *outputs, cl_output *o, const cl_box
     return status;
 }
 
-static clast_status put_by_library(cl_output *o, cl_output_file *f, const cl_box *box,
-                                   const void *data, uint64_t *stored, cl_error *err)
+static clast_status put_by_library(cl_output *o, const cl_output_file *f,
+                                   const cl_box *box, const void *data, void *staging,
+                                   uint64_t *stored, cl_error *err)
 {
     for (unit_walk w = unit_begin(o, box); w.left > 0; unit_next(&w)) {
         cl_box part;
         int64_t index;
         unit_chunk(&w, &part, &index);
         CL_TRY(mark_chunk(o, index, err));
+        const uint64_t size = (uint64_t)cl_box_count(&part) * o->filters.item;
+        const void *bytes = gather_chunk(o, box, data, &part, &part, staging);
+        *stored += size;
+        CL_TRY(cl_order_put(f->order, o, index, 0, bytes, size, err));
+        CL_TRY(cl_order_drain(f->order, staging, staging_of(o), err));
     }
-    return cl_copy_put(o, f, box, data, stored, err);
+    return CLAST_OK;
 }
 
 clast_status cl_output_put(cl_outputs *outputs, size_t index, const cl_box *box,
@@ -431,7 +445,8 @@ clast_status cl_output_put(cl_outputs *outputs, size_t index, const cl_box *box,
         return CLAST_OK;
     CL_TRY(check_unit(o, box, err));
     if (o->by_library)
-        return put_by_library(o, &outputs->file[o->file], box, data, stored, err);
+        return put_by_library(o, &outputs->file[o->file], box, data, staging, stored,
+                              err);
     return o->is_direct ? put_direct(outputs, o, box, data, stored, err)
                         : put_filtered(outputs, o, box, data, staging, stored, err);
 }
@@ -443,6 +458,8 @@ clast_status cl_output_put(cl_outputs *outputs, size_t index, const cl_box *box,
 static clast_status close_file(cl_outputs *outputs, size_t index, cl_error *err)
 {
     cl_output_file *f = &outputs->file[index];
+    cl_order_free(f->order);
+    f->order = NULL;
     bool is_good = !f->journal || cl_journal_flush(f->journal, err) == CLAST_OK;
     if (!is_good && err)
         return err->status;
@@ -523,6 +540,9 @@ static clast_status finish_files(cl_outputs *outputs, cl_error *err)
 {
     CL_TRY(check_complete(outputs, err));
     for (size_t f = 0; f < outputs->nfile; f++)
+        if (outputs->file[f].order)
+            CL_TRY(cl_order_finish(outputs->file[f].order, err));
+    for (size_t f = 0; f < outputs->nfile; f++)
         CL_TRY(close_file(outputs, f, err));
     for (size_t f = 0; f < outputs->nfile; f++)
         if (!outputs->file[f].is_published)
@@ -538,6 +558,8 @@ static clast_status finish_files(cl_outputs *outputs, cl_error *err)
 static clast_status commit_part(cl_outputs *outputs, cl_error *err)
 {
     clast_status status = check_complete(outputs, err);
+    if (status == CLAST_OK)
+        status = cl_order_finish(outputs->file->order, err);
     if (status == CLAST_OK)
         status = cl_copy_outputs_end(outputs, err);
     cl_outputs_abort(outputs);

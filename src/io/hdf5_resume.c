@@ -28,7 +28,7 @@
 #include "base/checksum.h"
 #include "base/text.h"
 #include "io/contiguous.h"
-#include "io/hdf5_output.h"
+#include "io/hdf5_order.h"
 
 #define JOURNAL_SUFFIX ".clast-journal"
 #define PART_SUFFIX    ".clast-part"
@@ -322,8 +322,10 @@ static clast_status take_bytes(takeover *t, cl_output *o, int fd,
     CL_TRY(cl_journal_read(fd, e, t->room, is_good, err));
     if (!*is_good)
         return CLAST_OK;
-    if (!o->is_direct)
-        return cl_output_write_chunk(o, f, &chunk, e->mask, t->room, e->bytes, err);
+    if (!o->is_direct) {
+        CL_TRY(cl_order_put(f->order, o, e->chunk, e->mask, t->room, e->bytes, err));
+        return cl_order_drain(f->order, t->room, t->capacity, err);
+    }
     cl_runs runs;
     cl_runs_init(&runs, f->fd, true, f->bytes);
     int error = cl_runs_box(&runs, o->address + (uint64_t)e->chunk * o->chunk_bytes,

@@ -23,6 +23,7 @@
 #include "io/hdf5_carry.h"
 #include "io/hdf5_file.h"
 #include "io/hdf5_lib.h"
+#include "io/hdf5_order.h"
 #include "io/hdf5_output.h"
 #include "io/hdf5_provenance.h"
 #include "io/hdf5_scales.h"
@@ -330,7 +331,7 @@ static clast_status reopen(cl_outputs *outputs, size_t index, cl_error *err)
             return cl_output_fail(f, err, "%s:%s cannot be opened", o->spec.file,
                                   o->path);
     }
-    return CLAST_OK;
+    return f->id >= 0 ? cl_order_new(&f->order, outputs, index, err) : CLAST_OK;
 }
 
 static clast_status begin_locked(cl_outputs *outputs, size_t index, cl_error *err)

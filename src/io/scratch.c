@@ -60,12 +60,14 @@ struct cl_scratch {
 
 /* ---- the file ---- */
 
-static int open_unlinked(const char *folder, char *path, size_t size)
+int cl_scratch_file(const char *folder)
 {
+    char path[PATH_MAX];
     int file = open(folder, O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
     if (file >= 0 || errno == ENOENT || errno == EACCES)
         return file;
-    if (snprintf(path, size, "%s/.clast-scratch-XXXXXX", folder) >= (int)size) {
+    if (snprintf(path, sizeof path, "%s/.clast-scratch-XXXXXX", folder) >=
+        (int)sizeof path) {
         errno = ENAMETOOLONG;
         return -1;
     }
@@ -77,7 +79,6 @@ static int open_unlinked(const char *folder, char *path, size_t size)
 
 clast_status cl_scratch_open(cl_scratch **out, const char *folder, cl_error *err)
 {
-    char path[PATH_MAX];
     cl_scratch *scratch = cl_calloc(1, sizeof *scratch);
     char *name = cl_strdup(folder);
     if (!scratch || !name) {
@@ -85,7 +86,7 @@ clast_status cl_scratch_open(cl_scratch **out, const char *folder, cl_error *err
         cl_free(name);
         return cl_error_set(err, CLAST_ENOMEM, "no memory to open scratch space");
     }
-    scratch->file = open_unlinked(folder, path, sizeof path);
+    scratch->file = cl_scratch_file(folder);
     if (scratch->file < 0) {
         const int error = errno;
         cl_free(scratch);

@@ -18,6 +18,9 @@
 
 typedef struct cl_scratch cl_scratch;
 
+/* A new file in the folder without a name, for reading and writing; -1 and errno. */
+int cl_scratch_file(const char *folder);
+
 clast_status cl_scratch_open(cl_scratch **scratch, const char *folder, cl_error *err);
 void cl_scratch_close(cl_scratch *scratch); /* NULL is legal */
 /* Writes bytes; *slot names the place. */

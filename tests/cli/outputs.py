@@ -141,6 +141,17 @@ class Outputs(unittest.TestCase):
             seen.add(self.out.read_bytes())
         self.assertEqual(len(seen), 1)
 
+    def test_equal_commands_give_equal_bytes_compressed(self):
+        """Several datasets of a file, whose chunks are computed in other orders by other workers and budgets."""
+        seen = set()
+        for args in [["--workers", "1"], ["--workers", "2"], ["--workers", "4"], ["--workers", "3", "--memory", "10M"]]:
+            self.out.unlink(missing_ok=True)
+            done = clast("u, s, v = svd(x); c = x.T @ x; u, s, v, c", "--in", f"x={self.file}:/x", *sum((
+                ["--out", f"{n}={self.out}:/{n}"] for n in "cusv"), []), "--compress", "gzip:1", "--block", "16K", *args)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            seen.add(self.out.read_bytes())
+        self.assertEqual(len(seen), 1)
+
     def test_chunks_of_4_gib_are_refused(self):
         done = clast("zeros((70000, 70000)).astype(int8)", "--out", f"{self.out}:/y", "--chunks", "69999,-1", "--overwrite", "--memory", "1G")
         self.refused(done, 2, "HDF5 allows 4294967295")
