@@ -87,15 +87,16 @@ clast_status cl_copy_outputs_begin(cl_outputs *outputs, size_t n,
     for (size_t i = 0; i < n && status == CLAST_OK; i++)
         status = begin_one(outputs, &specs[i], err);
     cl_hdf5_leave(&guard);
-    return status == CLAST_OK ? cl_order_new(&outputs->file->order, outputs, 0, err)
-                              : status;
+    return status == CLAST_OK
+               ? cl_chunk_order_new(&outputs->file->order, outputs, 0, err)
+               : status;
 }
 
 clast_status cl_copy_outputs_end(cl_outputs *outputs, cl_error *err)
 {
     bool is_good = true;
     cl_hdf5_guard guard;
-    cl_order_free(outputs->file->order);
+    cl_chunk_order_free(outputs->file->order);
     outputs->file->order = NULL;
     cl_hdf5_enter(&guard);
     for (size_t i = 0; i < outputs->n; i++) {

@@ -40,7 +40,7 @@ typedef struct {
     uint64_t size, mask, sum; /* sum: of the three before and of the bytes */
 } header;
 
-struct cl_order {
+struct cl_chunk_order {
     cl_outputs *outputs;
     size_t file;
     int64_t total;
@@ -56,15 +56,15 @@ struct cl_order {
 /* --- begin and end -----------------------------------------------------------------
  */
 
-static bool is_ordered(const cl_order *order, const cl_output *o)
+static bool is_ordered(const cl_chunk_order *order, const cl_output *o)
 {
     return o->file == order->file && !o->is_direct;
 }
 
-clast_status cl_order_new(cl_order **out, cl_outputs *outputs, size_t file,
-                          cl_error *err)
+clast_status cl_chunk_order_new(cl_chunk_order **out, cl_outputs *outputs, size_t file,
+                                cl_error *err)
 {
-    cl_order *order = cl_calloc(1, sizeof *order);
+    cl_chunk_order *order = cl_calloc(1, sizeof *order);
     *out = order;
     if (!order)
         return cl_error_set(err, CLAST_ENOMEM, "no memory for an output file");
@@ -82,7 +82,7 @@ clast_status cl_order_new(cl_order **out, cl_outputs *outputs, size_t file,
     return CLAST_OK;
 }
 
-void cl_order_free(cl_order *order)
+void cl_chunk_order_free(cl_chunk_order *order)
 {
     if (!order)
         return;
@@ -113,7 +113,7 @@ static uint64_t sum_of(const header *h, const void *bytes)
     return cl_checksum_end(&s);
 }
 
-static clast_status open_spool(cl_order *order, const cl_output *o, cl_error *err)
+static clast_status open_spool(cl_chunk_order *order, const cl_output *o, cl_error *err)
 {
     const cl_atomic_file *atomic = &order->outputs->file[order->file].atomic;
     if (!order->place)
@@ -131,7 +131,7 @@ static clast_status open_spool(cl_order *order, const cl_output *o, cl_error *er
 }
 
 /* Under the mutex, which it lets go while it writes. */
-static clast_status keep(cl_order *order, const cl_output *o, header *h,
+static clast_status keep(cl_chunk_order *order, const cl_output *o, header *h,
                          const void *bytes, cl_error *err)
 {
     if (order->fd < 0)
@@ -154,16 +154,16 @@ static clast_status keep(cl_order *order, const cl_output *o, header *h,
     return CLAST_OK;
 }
 
-static int read_at(const cl_order *order, void *to, uint64_t bytes, uint64_t at)
+static int read_at(const cl_chunk_order *order, void *to, uint64_t bytes, uint64_t at)
 {
     struct iovec piece = {to, (size_t)bytes};
     return cl_sys_read_all(order->fd, &piece, 1, (off_t)at);
 }
 
 /* The chunk `next`; one that does not fit into the room is left where it is. */
-static clast_status read_back(const cl_order *order, const cl_output *o, uint64_t at,
-                              header *h, void *room, uint64_t bytes, bool *fits,
-                              cl_error *err)
+static clast_status read_back(const cl_chunk_order *order, const cl_output *o,
+                              uint64_t at, header *h, void *room, uint64_t bytes,
+                              bool *fits, cl_error *err)
 {
     int error = read_at(order, h, sizeof *h, at);
     *fits = error == 0 && h->size <= bytes;
@@ -180,7 +180,7 @@ static clast_status read_back(const cl_order *order, const cl_output *o, uint64_
 }
 
 /* Gives back the space of a chunk, under the mutex. That it fails does no harm. */
-static void release(cl_order *order, uint64_t at, uint64_t bytes)
+static void release(cl_chunk_order *order, uint64_t at, uint64_t bytes)
 {
     if (--order->nwaiting > 0) {
         if (order->end >= WINDOW)
@@ -196,7 +196,7 @@ static void release(cl_order *order, uint64_t at, uint64_t bytes)
 /* --- writing -----------------------------------------------------------------------
  */
 
-static clast_status write_chunk(const cl_order *order, const cl_output *o,
+static clast_status write_chunk(const cl_chunk_order *order, const cl_output *o,
                                 const header *h, const void *bytes, cl_error *err)
 {
     cl_output_file *f = &order->outputs->file[order->file];
@@ -208,13 +208,13 @@ static clast_status write_chunk(const cl_order *order, const cl_output *o,
 }
 
 /* Both under the mutex. Between them it is free. */
-static void begin_next(cl_order *order)
+static void begin_next(cl_chunk_order *order)
 {
     order->is_writing = true;
     cl_mutex_unlock(&order->mutex);
 }
 
-static void end_next(cl_order *order, bool is_written)
+static void end_next(cl_chunk_order *order, bool is_written)
 {
     cl_mutex_lock(&order->mutex);
     order->is_writing = false;
@@ -222,9 +222,9 @@ static void end_next(cl_order *order, bool is_written)
     cl_cond_broadcast(&order->written);
 }
 
-clast_status cl_order_put(cl_order *order, const cl_output *o, int64_t index,
-                          uint32_t mask, const void *bytes, uint64_t size,
-                          cl_error *err)
+clast_status cl_chunk_order_put(cl_chunk_order *order, const cl_output *o,
+                                int64_t index, uint32_t mask, const void *bytes,
+                                uint64_t size, cl_error *err)
 {
     header h = {.number = o->first + index, .size = size, .mask = mask};
     clast_status status;
@@ -243,7 +243,7 @@ clast_status cl_order_put(cl_order *order, const cl_output *o, int64_t index,
 }
 
 /* Whose chunk `next` is. */
-static const cl_output *next_output(const cl_order *order)
+static const cl_output *next_output(const cl_chunk_order *order)
 {
     const cl_output *o = order->outputs->output;
     while (!is_ordered(order, o) || order->next - o->first >= o->chunks)
@@ -251,15 +251,15 @@ static const cl_output *next_output(const cl_order *order)
     return o;
 }
 
-static bool is_due(const cl_order *order)
+static bool is_due(const cl_chunk_order *order)
 {
     return !order->is_writing && order->next < order->total && order->place &&
            order->place[order->next];
 }
 
 /* Under the mutex, which it lets go for the I/O. */
-static clast_status drain_one(cl_order *order, void *room, uint64_t bytes, bool *fits,
-                              cl_error *err)
+static clast_status drain_one(cl_chunk_order *order, void *room, uint64_t bytes,
+                              bool *fits, cl_error *err)
 {
     header h;
     const cl_output *o = next_output(order);
@@ -275,7 +275,8 @@ static clast_status drain_one(cl_order *order, void *room, uint64_t bytes, bool 
     return status;
 }
 
-clast_status cl_order_drain(cl_order *order, void *room, uint64_t bytes, cl_error *err)
+clast_status cl_chunk_order_drain(cl_chunk_order *order, void *room, uint64_t bytes,
+                                  cl_error *err)
 {
     clast_status status = CLAST_OK;
     bool fits = true;
@@ -287,7 +288,7 @@ clast_status cl_order_drain(cl_order *order, void *room, uint64_t bytes, cl_erro
 }
 
 /* The most that a chunk of any of the outputs can have. */
-static uint64_t largest(const cl_order *order)
+static uint64_t largest(const cl_chunk_order *order)
 {
     uint64_t most = 0;
     for (size_t i = 0; i < order->outputs->n; i++) {
@@ -301,7 +302,7 @@ static uint64_t largest(const cl_order *order)
     return most;
 }
 
-clast_status cl_order_finish(cl_order *order, cl_error *err)
+clast_status cl_chunk_order_finish(cl_chunk_order *order, cl_error *err)
 {
     if (order->next == order->total)
         return CLAST_OK;
@@ -312,7 +313,7 @@ clast_status cl_order_finish(cl_order *order, cl_error *err)
     if (!room)
         return cl_error_set(err, CLAST_ENOMEM, "no memory for chunks that waited");
     while (status == CLAST_OK && is_due(order)) {
-        status = cl_order_drain(order, room, bytes, err);
+        status = cl_chunk_order_drain(order, room, bytes, err);
         if (status == CLAST_OK && is_canceled && atomic_load(is_canceled))
             status = cl_error_set(err, CLAST_ECANCELED,
                                   "canceled before all chunks were in the file");

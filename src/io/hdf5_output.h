@@ -17,7 +17,7 @@
 #include "io/journal.h"
 #include "io/store.h"
 
-typedef struct cl_order cl_order; /* hdf5_order.h */
+typedef struct cl_chunk_order cl_chunk_order; /* hdf5_order.h */
 
 typedef struct {
     cl_output_spec spec; /* file and path are copies */
@@ -47,9 +47,9 @@ typedef struct {
     uint64_t bytes;
     bool is_synced, is_begun; /* begun: datasets may have been made */
     _Atomic uint64_t unsynced;
-    cl_order *order;     /* of one whose chunks libhdf5 places; NULL otherwise */
-    cl_journal *journal; /* of one that can be resumed; NULL otherwise */
-    bool is_logged;      /* its chunks are in the journal, not only their places */
+    cl_chunk_order *order; /* of one whose chunks libhdf5 places; NULL otherwise */
+    cl_journal *journal;   /* of one that can be resumed; NULL otherwise */
+    bool is_logged;        /* its chunks are in the journal, not only their places */
     char *journal_name;
     bool is_kept;      /* it is an earlier attempt's: not to be removed */
     bool is_published; /* by an earlier attempt: nothing is left to do */

@@ -395,10 +395,10 @@ static clast_status put_filtered_chunk(cl_outputs *outputs, cl_output *o,
     const void *bytes = cl_filters_apply(&o->filters, packer, in, o->chunk_bytes, work,
                                          work + align(o->chunk_bytes), &size, &mask);
     *stored += size;
-    CL_TRY(cl_order_put(f->order, o, index, mask, bytes, size, err));
+    CL_TRY(cl_chunk_order_put(f->order, o, index, mask, bytes, size, err));
     if (f->journal)
         CL_TRY(cl_resume_log(outputs, o, index, mask, bytes, size, err));
-    return cl_order_drain(f->order, staging, staging_of(o), err);
+    return cl_chunk_order_drain(f->order, staging, staging_of(o), err);
 }
 
 static clast_status put_filtered(cl_outputs *outputs, cl_output *o, const cl_box *box,
@@ -429,8 +429,8 @@ static clast_status put_by_library(cl_output *o, const cl_output_file *f,
         const uint64_t size = (uint64_t)cl_box_count(&part) * o->filters.item;
         const void *bytes = gather_chunk(o, box, data, &part, &part, staging);
         *stored += size;
-        CL_TRY(cl_order_put(f->order, o, index, 0, bytes, size, err));
-        CL_TRY(cl_order_drain(f->order, staging, staging_of(o), err));
+        CL_TRY(cl_chunk_order_put(f->order, o, index, 0, bytes, size, err));
+        CL_TRY(cl_chunk_order_drain(f->order, staging, staging_of(o), err));
     }
     return CLAST_OK;
 }
@@ -458,7 +458,7 @@ clast_status cl_output_put(cl_outputs *outputs, size_t index, const cl_box *box,
 static clast_status close_file(cl_outputs *outputs, size_t index, cl_error *err)
 {
     cl_output_file *f = &outputs->file[index];
-    cl_order_free(f->order);
+    cl_chunk_order_free(f->order);
     f->order = NULL;
     bool is_good = !f->journal || cl_journal_flush(f->journal, err) == CLAST_OK;
     if (!is_good && err)
@@ -541,7 +541,7 @@ static clast_status finish_files(cl_outputs *outputs, cl_error *err)
     CL_TRY(check_complete(outputs, err));
     for (size_t f = 0; f < outputs->nfile; f++)
         if (outputs->file[f].order)
-            CL_TRY(cl_order_finish(outputs->file[f].order, err));
+            CL_TRY(cl_chunk_order_finish(outputs->file[f].order, err));
     for (size_t f = 0; f < outputs->nfile; f++)
         CL_TRY(close_file(outputs, f, err));
     for (size_t f = 0; f < outputs->nfile; f++)
@@ -559,7 +559,7 @@ static clast_status commit_part(cl_outputs *outputs, cl_error *err)
 {
     clast_status status = check_complete(outputs, err);
     if (status == CLAST_OK)
-        status = cl_order_finish(outputs->file->order, err);
+        status = cl_chunk_order_finish(outputs->file->order, err);
     if (status == CLAST_OK)
         status = cl_copy_outputs_end(outputs, err);
     cl_outputs_abort(outputs);

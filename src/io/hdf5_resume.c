@@ -323,8 +323,9 @@ static clast_status take_bytes(takeover *t, cl_output *o, int fd,
     if (!*is_good)
         return CLAST_OK;
     if (!o->is_direct) {
-        CL_TRY(cl_order_put(f->order, o, e->chunk, e->mask, t->room, e->bytes, err));
-        return cl_order_drain(f->order, t->room, t->capacity, err);
+        CL_TRY(
+            cl_chunk_order_put(f->order, o, e->chunk, e->mask, t->room, e->bytes, err));
+        return cl_chunk_order_drain(f->order, t->room, t->capacity, err);
     }
     cl_runs runs;
     cl_runs_init(&runs, f->fd, true, f->bytes);

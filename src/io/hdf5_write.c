@@ -331,7 +331,7 @@ static clast_status reopen(cl_outputs *outputs, size_t index, cl_error *err)
             return cl_output_fail(f, err, "%s:%s cannot be opened", o->spec.file,
                                   o->path);
     }
-    return f->id >= 0 ? cl_order_new(&f->order, outputs, index, err) : CLAST_OK;
+    return f->id >= 0 ? cl_chunk_order_new(&f->order, outputs, index, err) : CLAST_OK;
 }
 
 static clast_status begin_locked(cl_outputs *outputs, size_t index, cl_error *err)
