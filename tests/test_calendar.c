@@ -143,7 +143,7 @@ START_TEST(days_follow)
     const cl_calendar c = (cl_calendar)_i;
     int64_t at = first(c, "1575"), begin, end;
     const char *why;
-    char text[32];
+    char text[64];
     int counted = 0;
     for (int year = 1575; year < 1605; year++) {
         const int64_t new_year = at;
