@@ -171,7 +171,6 @@ START_TEST(many_attempts)
 {
     attempt a = usual[_i];
     const int64_t calls = count_calls(&a);
-    uint64_t read = 0;
     int attempts = 0;
     clast_status status = CLAST_EIO;
     while (status != CLAST_OK) {
@@ -181,7 +180,6 @@ START_TEST(many_attempts)
         disk_fail(calls / 2 + attempts * 3, EIO);
         status = run(&a);
         disk_mend();
-        read += stats.read;
         attempts++;
     }
     check_result(&a, "after many attempts");

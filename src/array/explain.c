@@ -61,8 +61,8 @@ static void tell_target(void *arg, const char *file, cl_target_fate fate,
         [CL_TARGET_REPLACED] = "is replaced, as nothing else is in it",
         [CL_TARGET_COPIED] = "is copied first: ",
         [CL_TARGET_CLONED] = "is copied first, by sharing its blocks: ",
-        [CL_TARGET_IN_PLACE] = "is changed in place, without a copy: a run that is "
-                               "killed leaves it damaged"};
+        [CL_TARGET_IN_PLACE] =
+            "is changed in place, without a copy: a run that is killed damages it"};
     char size[CL_BYTES_TEXT] = "";
     if (fate == CL_TARGET_COPIED || fate == CL_TARGET_CLONED)
         cl_bytes_text(bytes, size);

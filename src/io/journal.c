@@ -174,6 +174,7 @@ static clast_status next_record(window *w, const char *name, uint64_t at, record
 {
     int error;
     const void *p = look(w, at, sizeof *r, &error);
+    *found = false;
     if (error)
         return fail(name, "reading failed", error, err);
     *found = p != NULL;
