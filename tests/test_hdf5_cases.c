@@ -312,7 +312,7 @@ START_TEST(steps)
                       .ndim = 2,
                       .shape = {SIDE, SIDE},
                       .filters = _i == 2 ? FILTER_DEFLATE | FILTER_SHUFFLE : 0};
-    memcpy(spec.chunk, chunks[_i], sizeof spec.chunk);
+    memcpy(spec.chunk, chunks[_i], sizeof chunks[_i]);
     files_make(&spec);
     cl_source *source = files_open("a.h5", "/x", true);
     for (size_t b = 0; b < 2; b++) {
