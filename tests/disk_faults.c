@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "io/sys.h"
@@ -14,6 +15,7 @@ static cl_sys_table real;
 static bool is_installed, is_deadly;
 static int bad_errno;
 static int64_t bad_call;
+static const char *bad_target; /* NULL: none */
 static _Atomic int64_t calls;
 static const char *_Atomic failed = "";
 
@@ -88,7 +90,13 @@ static int bad_fdatasync(int fd)
 
 static int bad_rename(const char *from, const char *to)
 {
-    return fails("rename") ? -1 : real.rename(from, to);
+    const char *slash = strrchr(to, '/');
+    const bool is_meant = bad_target && strcmp(slash ? slash + 1 : to, bad_target) == 0;
+    if (!fails("rename") && !is_meant)
+        return real.rename(from, to);
+    failed = "rename";
+    errno = bad_errno;
+    return -1;
 }
 
 static void install(int64_t n)
@@ -97,6 +105,7 @@ static void install(int64_t n)
         real = cl_sys;
     is_installed = true;
     atomic_store(&calls, 0);
+    bad_target = NULL;
     failed = "";
     bad_call = n;
     cl_sys = (cl_sys_table){bad_preadv,    bad_pwritev, bad_copy,      bad_fallocate,
@@ -108,6 +117,12 @@ void disk_fail(int64_t n, int error)
     is_deadly = false;
     bad_errno = error;
     install(n);
+}
+
+void disk_fail_rename(const char *to, int error)
+{
+    disk_fail(0, error);
+    bad_target = to;
 }
 
 void disk_kill(int64_t n)

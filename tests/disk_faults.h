@@ -9,6 +9,9 @@
 /* The n-th call from now on fails with this errno; n = 0: none does. Calls of every kind
  * count, from every thread. */
 void disk_fail(int64_t n, int error);
+/* Each rename to a file of this name. How many calls come before it may depend on what
+ * was read first. */
+void disk_fail_rename(const char *to, int error);
 /* The process is killed at the n-th call: before it, and in the middle of a write. */
 void disk_kill(int64_t n);
 /* Back to the real disk. */
