@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -276,4 +277,17 @@ int64_t files_transient_ids(void)
         n += (int64_t)members;
     }
     return n;
+}
+
+char *files_slurp(const char *name, size_t *bytes)
+{
+    struct stat st;
+    FILE *f = fopen(name, "rb");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(fstat(fileno(f), &st), 0);
+    *bytes = (size_t)st.st_size;
+    char *text = cl_alloc(*bytes + 1);
+    ck_assert_uint_eq(fread(text, 1, *bytes, f), *bytes);
+    fclose(f);
+    return text;
 }

@@ -48,6 +48,8 @@ void *files_h5dread(const char *file, const char *path, clast_dtype dtype,
                     const cl_box *box);
 /* Fails the test where the bytes differ, naming the first. */
 void files_same(const void *a, const void *b, size_t bytes);
+/* A file as it lies on the disk; cl_free() it. */
+char *files_slurp(const char *name, size_t *bytes);
 void files_attribute(const char *file, const char *path, const char *name, hid_t type,
                      const void *value, hsize_t n);
 /* Files, datasets, groups and attributes that are open in the whole process. */

@@ -126,19 +126,6 @@ static void store(work *w, const char *file, unsigned seed, int threads)
     ck_assert_msg(cl_outputs_commit(w->outputs, &err) == CLAST_OK, "%s", err.text);
 }
 
-static char *slurp(const char *name, size_t *bytes)
-{
-    struct stat st;
-    FILE *f = fopen(name, "rb");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_eq(fstat(fileno(f), &st), 0);
-    *bytes = (size_t)st.st_size;
-    char *text = cl_alloc(*bytes + 1);
-    ck_assert_uint_eq(fread(text, 1, *bytes, f), *bytes);
-    fclose(f);
-    return text;
-}
-
 static void check_values(const char *file)
 {
     for (size_t i = 0; i < OUTPUTS; i++) {
@@ -159,7 +146,7 @@ START_TEST(any_order_gives_the_same_file)
     const uint64_t live = cl_alloc_live();
     store(&w, "a.h5", 0, 1);
     store(&w, "b.h5", (unsigned)_i + 1, 1 + _i % 4);
-    char *a = slurp("a.h5", &na), *b = slurp("b.h5", &nb);
+    char *a = files_slurp("a.h5", &na), *b = files_slurp("b.h5", &nb);
     ck_assert_uint_eq(na, nb);
     files_same(a, b, na);
     cl_free(a);

@@ -159,19 +159,6 @@ START_TEST(every_layout_and_dtype)
 }
 END_TEST
 
-static char *slurp(const char *name, size_t *bytes)
-{
-    struct stat st;
-    FILE *f = fopen(name, "rb");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_eq(fstat(fileno(f), &st), 0);
-    *bytes = (size_t)st.st_size;
-    char *text = cl_alloc(*bytes + 1);
-    ck_assert_uint_eq(fread(text, 1, *bytes, f), *bytes);
-    fclose(f);
-    return text;
-}
-
 START_TEST(same_data_same_bytes)
 {
     for (int i = 0; i < LAYOUTS; i++) {
@@ -180,7 +167,7 @@ START_TEST(same_data_same_bytes)
         store(&spec, &layouts[i], 1);
         spec.file = "b.h5";
         store(&spec, &layouts[i], 1);
-        char *a = slurp("a.h5", &na), *b = slurp("b.h5", &nb);
+        char *a = files_slurp("a.h5", &na), *b = files_slurp("b.h5", &nb);
         ck_assert_uint_eq(na, nb);
         files_same(a, b, na);
         cl_free(a);
@@ -289,10 +276,10 @@ START_TEST(the_rest_stays)
     hid_t file = H5Fopen("a.h5", H5F_ACC_RDWR, H5P_DEFAULT);
     rests[_i].add(file);
     H5Fclose(file);
-    char *old = slurp("a.h5", &before);
+    char *old = files_slurp("a.h5", &before);
     spec.overwrite = true;
     store(&spec, row, 1);
-    char *new = slurp("a.h5", &after);
+    char *new = files_slurp("a.h5", &after);
     const bool is_same = before == after && memcmp(old, new, before) == 0;
     ck_assert_int_eq(is_same, rests[_i].name == NULL);
     cl_free(old);
@@ -364,7 +351,7 @@ START_TEST(abort_leaves_nothing)
     cl_outputs *outputs;
     cl_output_spec spec = spec_of(row, CLAST_FLOAT64, "a.h5", "/x");
     store(&spec, row, 1);
-    char *before = slurp("a.h5", &na);
+    char *before = files_slurp("a.h5", &na);
     const uint64_t live = cl_alloc_live();
     cl_output_spec two[2] = {spec, spec};
     two[0].path = "/y";
@@ -375,7 +362,7 @@ START_TEST(abort_leaves_nothing)
     cl_outputs_abort(outputs);
     cl_free(data);
     ck_assert_uint_eq(cl_alloc_live(), live);
-    char *after = slurp("a.h5", &nb);
+    char *after = files_slurp("a.h5", &nb);
     ck_assert_uint_eq(na, nb);
     files_same(before, after, na);
     cl_free(before);
@@ -502,7 +489,7 @@ START_TEST(faults)
     cl_outputs *outputs = NULL;
     cl_output_spec spec = spec_of(row, CLAST_FLOAT64, "a.h5", "/x");
     store(&spec, row, 1);
-    char *before = slurp("a.h5", &na);
+    char *before = files_slurp("a.h5", &na);
     const uint64_t live = cl_alloc_live();
     unsigned char *data = make_data(&spec, 2);
     spec.overwrite = true;
@@ -528,7 +515,7 @@ START_TEST(faults)
     cl_free(data);
     ck_assert_msg(status == wanted[_i], "%s: %s", clast_status_name(status), err.text);
     ck_assert_uint_eq(cl_alloc_live(), live);
-    char *after = slurp("a.h5", &nb);
+    char *after = files_slurp("a.h5", &nb);
     ck_assert_uint_eq(na, nb);
     files_same(before, after, na);
     cl_free(before);

@@ -156,8 +156,10 @@ clast_status clast_graph(clast_ctx *ctx, int n, const clast_sink *sinks,
 
 /* ---- files and runs */
 
+typedef enum { ABOUT_TEXT, ABOUT_JSON, ABOUT_DATASETS } about;
+
 static clast_status inform(clast_ctx *ctx, const char *file, const char *path,
-                           bool is_json, clast_text_fn *write, void *arg)
+                           about what, clast_text_fn *write, void *arg)
 {
     cl_error err = {0};
     if (!ctx || !write)
@@ -166,9 +168,12 @@ static clast_status inform(clast_ctx *ctx, const char *file, const char *path,
         return err.status;
     voice v = {ctx, write, arg};
     if (!file)
-        cl_error_set(&err, CLAST_EVALUE, "info: the file is NULL");
+        cl_error_set(&err, CLAST_EVALUE, "%s: the file is NULL",
+                     what == ABOUT_DATASETS ? "datasets" : "info");
+    else if (what == ABOUT_DATASETS)
+        cl_hdf5_datasets(file, speak, &v, &err);
     else
-        cl_hdf5_info(file, path, is_json, speak, &v, &err);
+        cl_hdf5_info(file, path, what == ABOUT_JSON, speak, &v, &err);
     cl_turn_end(ctx, &err);
     return err.status;
 }
@@ -176,30 +181,19 @@ static clast_status inform(clast_ctx *ctx, const char *file, const char *path,
 clast_status clast_hdf5_info(clast_ctx *ctx, const char *file, const char *path,
                              clast_text_fn *write, void *arg)
 {
-    return inform(ctx, file, path, false, write, arg);
+    return inform(ctx, file, path, ABOUT_TEXT, write, arg);
 }
 
 clast_status clast_hdf5_info_json(clast_ctx *ctx, const char *file, const char *path,
                                   clast_text_fn *write, void *arg)
 {
-    return inform(ctx, file, path, true, write, arg);
+    return inform(ctx, file, path, ABOUT_JSON, write, arg);
 }
 
 clast_status clast_hdf5_datasets(clast_ctx *ctx, const char *file, clast_text_fn *fn,
                                  void *arg)
 {
-    cl_error err = {0};
-    if (!ctx || !fn)
-        return CLAST_EVALUE;
-    if (cl_turn_begin(ctx, &err) != CLAST_OK)
-        return err.status;
-    voice v = {ctx, fn, arg};
-    if (!file)
-        cl_error_set(&err, CLAST_EVALUE, "datasets: the file is NULL");
-    else
-        cl_hdf5_datasets(file, speak, &v, &err);
-    cl_turn_end(ctx, &err);
-    return err.status;
+    return inform(ctx, file, NULL, ABOUT_DATASETS, fn, arg);
 }
 
 clast_status clast_hdf5_same(clast_ctx *ctx, const char *file_a, const char *path_a,
