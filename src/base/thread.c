@@ -42,6 +42,11 @@ void cl_mutex_lock(cl_mutex *m)
     pthread_mutex_lock(&m->m);
 }
 
+bool cl_mutex_try_lock(cl_mutex *m)
+{
+    return pthread_mutex_trylock(&m->m) == 0;
+}
+
 void cl_mutex_unlock(cl_mutex *m)
 {
     pthread_mutex_unlock(&m->m);

@@ -32,6 +32,7 @@ typedef struct {
 void cl_mutex_init(cl_mutex *m);
 void cl_mutex_fini(cl_mutex *m);
 void cl_mutex_lock(cl_mutex *m);
+bool cl_mutex_try_lock(cl_mutex *m); /* false: somebody has it */
 void cl_mutex_unlock(cl_mutex *m);
 void cl_cond_init(cl_cond *c);
 void cl_cond_fini(cl_cond *c);

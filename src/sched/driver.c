@@ -14,6 +14,12 @@
  * task. Nobody waits for another worker of the team: a team of one does everything
  * itself, within a parallel region of the host too.
  *
+ * The core's tables are some twenty cache lines for a tiny task, which cost more to
+ * fetch from the other processor than to use. So who holds the mutex does for others
+ * what it can: it puts tasks into the hands of those that look out, and reports what
+ * those ran that found the mutex taken (they post it, and look out then). `told` of a
+ * hand says whose turn it is; but for posting, only the holder of the mutex changes it.
+ *
  * Canceling sets a flag and wakes nobody: a sleeping worker implies a running task or
  * transfer, whose end looks at the flag.
  */
@@ -44,27 +50,64 @@ typedef struct {
     cl_error err;
 } run_task;
 
-/* What a worker has in hand. */
-typedef struct {
+/* What the holder of the mutex and a worker without it say to each other. */
+typedef enum {
+    TOLD_NOTHING,
+    TOLD_POSTED, /* by the worker: what is in hand was run */
+    TOLD_TAKEN,  /* to it: there are tasks in hand */
+    TOLD_LOOK    /* to it: take the mutex and see */
+} word;
+
+/* What a worker has in hand. With the mutex, or its worker's own between being taken and
+ * posted. */
+typedef struct cl_hand {
     cl_driver *driver;
+    struct cl_hand *next;    /* of all */
+    struct cl_hand *looking; /* next of those that look out */
     uint32_t lane;
-    size_t want;   /* tasks to take at once */
-    size_t asked;  /* its share of them, the last time */
-    double hungry; /* since when nothing was found; 0: something was */
+    size_t want;    /* tasks to take at once */
+    double hungry;  /* since when nothing was found; 0: something was */
+    double seconds; /* that what is in hand took */
+    double waited;  /* for it */
     size_t count;
     run_task task[BATCH];
+    _Alignas(64) _Atomic word told;
 } hand;
 
-static void tell_news(cl_driver *d)
+static word heard(hand *h)
 {
-    atomic_fetch_add_explicit(&d->news, 1, memory_order_relaxed);
+    return atomic_load_explicit(&h->told, memory_order_acquire);
+}
+
+static void say(hand *h, word told)
+{
+    atomic_store_explicit(&h->told, told, memory_order_release);
+}
+
+static void enlist(hand *h)
+{
+    h->looking = h->driver->looking;
+    h->driver->looking = h;
+    say(h, TOLD_NOTHING);
+}
+
+static void delist(hand *h)
+{
+    hand **at = &h->driver->looking;
+    while (*at != h)
+        at = &(*at)->looking;
+    *at = h->looking;
 }
 
 void cl_driver_wake(cl_driver *d)
 {
-    tell_news(d);
-    if (d->idle && !d->spinning)
+    hand *h = d->looking;
+    if (h) {
+        delist(h);
+        say(h, TOLD_LOOK);
+    } else if (d->idle) {
         cl_cond_signal(&d->work);
+    }
 }
 
 void cl_driver_fail(cl_driver *d, uint32_t task, uint32_t block, const cl_error *err)
@@ -141,30 +184,53 @@ static void finish(cl_driver *d, const run_task *t)
                           });
 }
 
-/* As many as it wants, but no more than its share of those that are ready. */
-static size_t share(const hand *h)
+/* As many of `ready` tasks as it wants, but no more than its share. */
+static size_t share(const hand *h, size_t ready)
 {
     const size_t workers = (size_t)h->driver->workers;
-    if (h->want == 1 || workers == 1)
-        return h->want;
-    const size_t ready = cl_core_ready(h->driver->core, h->want * workers);
     const size_t part = (ready + workers - 1) / workers;
-    return part < h->want ? (part ? part : 1) : h->want;
+    if (h->want == 1 || workers == 1 || part >= h->want)
+        return h->want;
+    return part ? part : 1;
 }
 
-static bool take_tasks(hand *h)
+/* Puts up to `most` tasks in hand. */
+static void fill(hand *h, size_t most)
 {
     cl_driver *d = h->driver;
     cl_start start[BATCH];
-    h->asked = share(h);
-    h->count = cl_core_take(d->core, 0, start, h->asked);
+    h->count = cl_core_take(d->core, 0, start, most);
     cl_driver_drain(d);
     for (size_t i = 0; i < h->count; i++) {
         h->task[i].start = start[i];
         prepare(d, &h->task[i]);
     }
     d->running += (uint32_t)h->count;
-    if (h->count == h->asked && cl_core_ready(d->core, 1))
+}
+
+/* To one that looks out for work, who then needs neither the mutex nor the core's
+ * tables, which are in the caches of who has them. */
+static bool give(cl_driver *d, size_t ready)
+{
+    hand *h = d->looking;
+    fill(h, share(h, ready));
+    if (!h->count)
+        return false;
+    delist(h);
+    h->hungry = 0;
+    say(h, TOLD_TAKEN);
+    return true;
+}
+
+static bool take_tasks(hand *h)
+{
+    cl_driver *d = h->driver;
+    const size_t ready = cl_core_ready(d->core, BATCH * (size_t)d->workers);
+    const size_t most = share(h, ready);
+    while (d->looking && cl_core_ready(d->core, 2) > 1 && give(d, ready))
+        ;
+    fill(h, most);
+    if (h->count == most && cl_core_ready(d->core, 1))
         cl_driver_wake(d);
     h->hungry = h->count ? 0 : h->hungry;
     return h->count;
@@ -242,11 +308,10 @@ static void look_on(cl_driver *d, double now)
     choose_due(d);
 }
 
-/* Runs what was taken and reports it; lets the mutex go in between. */
-static void run_tasks(hand *h)
+/* What was taken; without the mutex. Returns the time. */
+static double run_tasks(hand *h)
 {
     cl_driver *d = h->driver;
-    cl_mutex_unlock(d->mutex);
     const double first = cl_clock();
     for (size_t i = 0; i < h->count; i++) {
         run_task *t = &h->task[i];
@@ -259,15 +324,32 @@ static void run_tasks(hand *h)
         for (size_t i = 0; i < h->count; i++)
             cl_trace_add(&d->engine->trace, h->lane, CL_TRACE_TASK,
                          h->task[i].start.task, first, now);
-    adapt(h, now - first);
-    cl_mutex_lock(d->mutex);
-    d->busy += now - first;
+    h->seconds = now - first;
+    adapt(h, h->seconds);
+    return now;
+}
+
+/* What was run, by its worker or another. */
+static void report_tasks(hand *h)
+{
+    cl_driver *d = h->driver;
+    d->busy += h->seconds;
+    d->wait_task += h->waited;
+    h->waited = 0;
     for (size_t i = 0; i < h->count; i++)
         finish(d, &h->task[i]);
     d->running -= (uint32_t)h->count;
-    cl_driver_drain(d);
-    if (now >= d->due)
-        look_on(d, now);
+    h->count = 0;
+}
+
+/* Others that wait for the mutex to report: the core's tables stay in one cache. */
+static void serve(cl_driver *d)
+{
+    for (hand *h = d->hands; h; h = h->next)
+        if (heard(h) == TOLD_POSTED) {
+            report_tasks(h);
+            enlist(h);
+        }
 }
 
 /* ---- the loop; with the mutex ---- */
@@ -304,12 +386,65 @@ static void sleep_until_woken(cl_driver *d)
     *wait += cl_clock() - begin;
 }
 
-static bool has_news(cl_driver *d, uint32_t known)
+/* Without the mutex, until another worker says something or `end`. With the mutex after
+ * that, unless there are tasks in hand. */
+static word listen(hand *h, double end)
 {
-    return atomic_load_explicit(&d->news, memory_order_relaxed) != known;
+    cl_driver *d = h->driver;
+    for (;;) {
+        word told = TOLD_NOTHING;
+        for (int i = 0; i < 32; i++) {
+            told = heard(h);
+            if (told == TOLD_TAKEN)
+                return told;
+            if (told == TOLD_LOOK)
+                break;
+            cl_thread_relax();
+        }
+        const bool is_late = told == TOLD_LOOK || cl_clock() >= end;
+        if (is_late)
+            cl_mutex_lock(d->mutex);
+        else if (told != TOLD_POSTED || !cl_mutex_try_lock(d->mutex))
+            continue;
+        told = heard(h);
+        if (told == TOLD_TAKEN || (told == TOLD_NOTHING && !is_late)) {
+            cl_mutex_unlock(d->mutex);
+            continue;
+        }
+        if (told == TOLD_NOTHING)
+            delist(h);
+        return told;
+    }
 }
 
-/* Lets the mutex go until another worker has news; false: there were none for long. */
+/* Runs what is in hand and reports it, and goes on while others put more there. Without
+ * the mutex; with it in the end. */
+static void run_and_report(hand *h)
+{
+    cl_driver *d = h->driver;
+    for (;;) {
+        const double now = run_tasks(h);
+        word told = TOLD_POSTED;
+        if (!cl_mutex_try_lock(d->mutex)) {
+            say(h, TOLD_POSTED);
+            told = listen(h, now + SPIN_TIME);
+        }
+        if (told == TOLD_TAKEN) {
+            h->waited += cl_clock() - now;
+            continue;
+        }
+        say(h, TOLD_NOTHING);
+        if (told == TOLD_POSTED)
+            report_tasks(h);
+        serve(d);
+        cl_driver_drain(d);
+        if (now >= d->due)
+            look_on(d, now);
+        return;
+    }
+}
+
+/* Lets the mutex go until another worker has work; false: there was none for long. */
 static bool look_out(hand *h)
 {
     cl_driver *d = h->driver;
@@ -317,19 +452,30 @@ static bool look_out(hand *h)
     if (h->hungry == 0)
         h->hungry = begin;
     const double end = h->hungry + SPIN_TIME;
-    const uint32_t known = atomic_load_explicit(&d->news, memory_order_relaxed);
     if (!d->running || begin >= end)
         return false;
-    d->spinning++;
+    enlist(h);
     cl_mutex_unlock(d->mutex);
-    while (!has_news(d, known) && cl_clock() < end)
-        for (int i = 0; i < 32 && !has_news(d, known); i++)
-            cl_thread_relax();
-    cl_mutex_lock(d->mutex);
-    d->spinning--;
-    d->wait_task += cl_clock() - begin;
-    /* What came since the last look woke nobody. */
-    return has_news(d, known) || cl_core_ready(d->core, 1) || is_over(d);
+    const word told = listen(h, end);
+    h->waited += cl_clock() - begin;
+    if (told == TOLD_TAKEN)
+        run_and_report(h);
+    return told != TOLD_NOTHING;
+}
+
+static void join(hand *h)
+{
+    h->next = h->driver->hands;
+    h->driver->hands = h;
+}
+
+static void leave(hand *h)
+{
+    hand **at = &h->driver->hands;
+    while (*at != h)
+        at = &(*at)->next;
+    *at = h->next;
+    h->driver->wait_task += h->waited;
 }
 
 static void work(void *arg, int worker, int nworkers)
@@ -338,6 +484,7 @@ static void work(void *arg, int worker, int nworkers)
     hand h = {.driver = d, .lane = (uint32_t)worker, .want = 1};
     cl_mutex_lock(d->mutex);
     d->workers = nworkers;
+    join(&h);
     while (!is_over(d)) {
         look_for_cancel(d);
         if (cl_transfer_decode(d, h.lane)) {
@@ -348,7 +495,8 @@ static void work(void *arg, int worker, int nworkers)
         if (!d->threads && cl_transfer_io(d, h.lane))
             continue;
         if (take_tasks(&h)) {
-            run_tasks(&h);
+            cl_mutex_unlock(d->mutex);
+            run_and_report(&h);
             continue;
         }
         if (is_over(d) || d->to_decode.first || (!d->threads && d->to_io.first))
@@ -357,7 +505,9 @@ static void work(void *arg, int worker, int nworkers)
         if (!d->stalled && !look_out(&h))
             sleep_until_woken(d);
     }
-    tell_news(d);
+    leave(&h);
+    while (d->looking)
+        cl_driver_wake(d);
     cl_cond_broadcast(&d->work);
     cl_mutex_unlock(d->mutex);
 }

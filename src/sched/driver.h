@@ -53,7 +53,9 @@ typedef struct {
     uint32_t transfers;      /* of them under way */
     uint32_t loads;          /* ... that bring something */
     uint32_t running;        /* tasks */
-    uint32_t idle, spinning; /* workers that sleep; that look out for work */
+    uint32_t idle;           /* workers that sleep */
+    struct cl_hand *hands;   /* of all workers */
+    struct cl_hand *looking; /* of those that look out for work */
     bool canceled, stalled, io_stops;
     bool has_calls; /* of functions of the caller */
     double busy;    /* seconds within tasks, of all workers */
@@ -73,9 +75,6 @@ typedef struct {
     bool is_telling;     /* somebody is in the progress function */
     uint64_t fixed;      /* bytes besides blocks */
     clast_progress told; /* totals, and what was told last */
-
-    /* Counts what those that spin look out for; in a cache line of its own. */
-    _Alignas(64) _Atomic uint32_t news;
 } cl_driver;
 
 /* Runs the core to its end, or to a failure. The core must hold the plan's segments. */
