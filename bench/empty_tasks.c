@@ -179,10 +179,12 @@ static void work(void *arg, int worker, int nworkers)
     for (bool finished = false; !finished;) {
         lock(b);
         for (size_t i = 0; i < n; i++)
-            cl_core_post(b->core, &(cl_event){.kind = CL_EVENT_DONE,
-                                              .task = start[i].task,
-                                              .block = CL_NONE,
-                                              .epoch = start[i].epoch});
+            cl_core_post(b->core,
+                         &(cl_event){.kind = CL_EVENT_DONE,
+                                     .task = start[i].task,
+                                     .block = CL_NONE,
+                                     .epoch = start[i].epoch,
+                                     .workspace_pages = start[i].workspace_pages});
         n = cl_core_take(b->core, 0, start, b->batch);
         answer(b->core);
         finished = cl_core_is_finished(b->core);

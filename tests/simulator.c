@@ -177,8 +177,8 @@ static size_t take(run *r, uint16_t p)
         cl_core_take(r->core, p, starts, room < r->batch ? room : r->batch);
     const uint32_t before = r->before;
     drain(r);
-    for (size_t i = 0; i < n && !r->m.failed; i++)
-        model_start(&r->m, &starts[i], p);
+    if (!r->m.failed)
+        model_starts(&r->m, starts, n, p);
     r->before = before;
     drain(r);
     return n;

@@ -434,7 +434,7 @@ static void take_over(model *m, uint32_t old, uint16_t p)
     give_pages(m, p, charge(m, old));
 }
 
-void model_start(model *m, const cl_start *start, uint16_t p)
+static void start(model *m, const cl_start *start, uint16_t p)
 {
     const uint32_t task = start->task;
     const plans_operands o = plans_find_task(m->plan, task);
@@ -465,17 +465,49 @@ void model_start(model *m, const cl_start *start, uint16_t p)
         else
             c->users++;
     }
-    take_pages(m, p, m->plan->stage[o.stage].workspace_pages);
+    const uint32_t workspace = m->plan->stage[o.stage].workspace_pages;
+    if (workspace > m->workspace) {
+        take_pages(m, p, workspace - m->workspace);
+        m->workspace = workspace;
+    }
     m->phase[task] = TASK_RUNNING;
     place->busy++;
     add_job(m, (job){.kind = JOB_TASK,
                      .place = p,
                      .epoch = start->epoch,
                      .id = task,
-                     .copy_mask = start->copy_mask});
+                     .copy_mask = start->copy_mask,
+                     .batch = m->batch,
+                     .workspace = m->workspace});
 }
 
-static void end_task(model *m, const job *j, bool well)
+void model_starts(model *m, const cl_start *starts, size_t n, uint16_t place)
+{
+    m->batch++;
+    m->workspace = 0;
+    for (size_t i = 0; i < n && !m->failed; i++)
+        start(m, &starts[i], place);
+    for (size_t i = 0; i < n && !m->failed; i++)
+        if (starts[i].workspace_pages != (i == 0 ? m->workspace : 0))
+            model_fail(m, "task %u is told of a workspace of %u pages, not %u",
+                       starts[i].task, starts[i].workspace_pages, m->workspace);
+}
+
+/* The last task of those that were taken together gives their workspace back. */
+static uint32_t workspace_left(model *m, const job *j)
+{
+    for (uint32_t i = 0; i < m->njob; i++) {
+        job *other = &m->job[i];
+        if (other->kind != JOB_TASK || other->batch != j->batch)
+            continue;
+        if (other->workspace < j->workspace)
+            other->workspace = j->workspace;
+        return 0;
+    }
+    return j->workspace;
+}
+
+static void end_task(model *m, job *j, bool well)
 {
     const plans_operands o = plans_find_task(m->plan, j->id);
     model_place *place = &m->place[j->place];
@@ -497,7 +529,8 @@ static void end_task(model *m, const job *j, bool well)
         if (well && m->last_use[block] > 0)
             m->last_use[block]--;
     }
-    give_pages(m, j->place, m->plan->stage[o.stage].workspace_pages);
+    j->workspace = workspace_left(m, j);
+    give_pages(m, j->place, j->workspace);
     m->phase[j->id] = well ? TASK_DONE : TASK_IDLE;
     place->busy--;
 }
@@ -539,6 +572,7 @@ static cl_event event_of(const job *j, bool well)
                       .epoch = j->epoch,
                       .task = j->kind == JOB_TASK ? j->id : CL_NONE,
                       .block = j->kind == JOB_TASK ? CL_NONE : j->id,
+                      .workspace_pages = j->workspace,
                       .status = well ? CLAST_OK : CLAST_EIO};
 }
 
@@ -553,7 +587,7 @@ cl_event model_ghost(model *m, uint32_t i)
 cl_event model_end_job(model *m, uint32_t i, bool well)
 {
     static const char *const name[] = {"done", "loaded", "spilled", "copied"};
-    const job j = m->job[i];
+    job j = m->job[i];
     m->job[i] = m->job[--m->njob];
     model_say(m, "%s%s %u at %u", well ? "" : "not ", name[j.kind], j.id, j.place);
     if (j.kind == JOB_TASK)

@@ -33,6 +33,8 @@ typedef struct {
     uint16_t place, from;
     uint32_t epoch, id; /* task or block */
     uint32_t copy_mask;
+    uint32_t batch;     /* tasks: which were taken together */
+    uint32_t workspace; /* ... pages of theirs that it knows of */
     bool from_scratch, orphan;
     uint64_t value; /* read at the beginning of a spill or copy */
 } job;
@@ -59,6 +61,7 @@ typedef struct {
     uint32_t njob;
     job ghost[MOST_GHOSTS]; /* of lost places: they may still report */
     uint32_t nghost;
+    uint32_t batch, workspace; /* of tasks taken now, which share their workspace */
     uint64_t peak_scratch;
     uint32_t segments; /* appended */
     bool lost;         /* some place was */
@@ -79,7 +82,7 @@ void model_say(const model *m, const char *format, ...)
 uint32_t model_lowest_idle(const model *m);
 /* The core did this; `before` is model_lowest_idle() before it was asked. */
 void model_action(model *m, const cl_action *action, uint32_t before);
-void model_start(model *m, const cl_start *start, uint16_t place);
+void model_starts(model *m, const cl_start *starts, size_t n, uint16_t place);
 /* Job i ends (well, or not); the event for the core. */
 cl_event model_end_job(model *m, uint32_t i, bool well);
 void model_lose(model *m, uint16_t place);

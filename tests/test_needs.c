@@ -50,6 +50,7 @@ static uint64_t peak_of_run(const cl_plan *plan)
         cl_core_post(core, &(cl_event){.kind = CL_EVENT_DONE,
                                        .task = start.task,
                                        .epoch = start.epoch,
+                                       .workspace_pages = start.workspace_pages,
                                        .block = CL_NONE});
         drain(core);
     }

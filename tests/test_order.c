@@ -259,6 +259,7 @@ static uint64_t peak_of(const cl_plan *plan, uint32_t workers)
         ck_assert_uint_gt(n, 0);
         cl_core_post(core, &(cl_event){.kind = CL_EVENT_DONE,
                                        .epoch = running[first].epoch,
+                                       .workspace_pages = running[first].workspace_pages,
                                        .task = running[first].task,
                                        .block = CL_NONE});
         first = (first + 1) % 8;

@@ -263,8 +263,11 @@ static size_t take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
 size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
 {
     core->starved = false;
+    core->workspace = 0;
     const size_t n =
         core->fits ? cl_fit_take(core, starts, max) : take(core, place, starts, max);
+    if (n > 0)
+        starts[0].workspace_pages = core->workspace;
     if (n == 0 && !core->stopped && core->ready.low >= core->ready.words[2] &&
         core->nclaim == 0)
         check_stuck(core);
@@ -371,6 +374,7 @@ static void post_failed(cl_core *core, const cl_event *event)
     }
     if (!runs_at(core, event->task, event->place))
         return;
+    core->place[event->place].reserved -= event->workspace_pages;
     cl_task_abort(core, event->task, event->place);
     cl_core_fail(core, event->status, event->task, event->task, CL_NONE);
 }
@@ -385,6 +389,7 @@ void cl_core_post(cl_core *core, const cl_event *event)
     case CL_EVENT_DONE:
         if (!runs_at(core, event->task, event->place))
             break;
+        core->place[event->place].reserved -= event->workspace_pages;
         if (core->fits)
             cl_fit_finish(core, event->task);
         else

@@ -27,6 +27,9 @@
  * recomputed by re-arming producers. In its next epoch the place may go on, empty.
  *
  * WHAT A DRIVER PROMISES
+ *   - the tasks of one take() run one after another, in one workspace: starts[0] says
+ *     how many pages are reserved for it. The event of the last of them that ends gives
+ *     them back
  *   - actions are drained after post() and take(), and FREE and DISCARD carried out
  *     before the starts of that take(): these may count on the pages
  *   - a place that takes part goes on calling take() when something happened, or is
@@ -58,7 +61,8 @@ typedef struct {
     uint16_t place;
     uint32_t epoch;
     uint32_t task, block;
-    clast_status status; /* FAILED */
+    uint32_t workspace_pages; /* DONE, FAILED: that nobody works in any more */
+    clast_status status;      /* FAILED */
 } cl_event;
 
 typedef enum {
@@ -84,6 +88,8 @@ typedef struct {
 typedef struct {
     uint32_t task, epoch;
     uint32_t copy_mask;
+    uint32_t workspace_pages; /* of all tasks of the take: the most that one needs; of
+                                 the first, 0 in the others */
 } cl_start;
 
 /* Who goes: the block whose next use is farthest, weighed by its cost; for comparison,

@@ -42,7 +42,7 @@ static bool has_room(const cl_core *core, uint32_t task)
         core->all_pages + (place->running + 1) * core->most_extra <= budget)
         return true;
     const cl_operands o = cl_task_operands(core, task);
-    uint64_t pages = place->reserved + cl_task_workspace(core, task);
+    uint64_t pages = place->reserved + cl_task_more_workspace(core, task);
     for (uint32_t i = 0; i < o.n; i++)
         if (cl_operand_mode(o.at[i]) == CL_W)
             pages += cl_core_block(core, cl_operand_block(o.at[i]))->pages;
@@ -53,9 +53,11 @@ static void start(cl_core *core, uint32_t task, cl_start *out)
 {
     cl_place *place = &core->place[0];
     const cl_operands o = cl_task_operands(core, task);
-    uint64_t pages = cl_task_workspace(core, task);
+    const uint32_t more = cl_task_more_workspace(core, task);
+    uint64_t pages = more;
     uint32_t bit = 1;
     *out = (cl_start){.task = task, .epoch = place->epoch};
+    core->workspace += more;
     for (uint32_t i = 0; i < o.n; i++) {
         const uint32_t block = cl_operand_block(o.at[i]);
         const cl_mode mode = cl_operand_mode(o.at[i]);
@@ -115,7 +117,6 @@ void cl_fit_finish(cl_core *core, uint32_t task)
     core->remaining--;
     core->counts.done++;
     place->running--;
-    place->reserved -= cl_task_workspace(core, task);
     for (uint32_t i = 0; i < o.n; i++) {
         const uint32_t block = cl_operand_block(o.at[i]);
         if (!cl_mode_reads(o.at[i])) {

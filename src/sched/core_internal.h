@@ -143,8 +143,9 @@ struct cl_core {
     cl_action *queue; /* ring of a power of two */
     size_t queue_room, queue_at, queue_n;
 
-    cl_effort effort; /* of what is being prepared */
-    bool is_head;     /* ... which is the lowest candidate */
+    uint32_t workspace; /* pages that the tasks taken so far in this take() work in */
+    cl_effort effort;   /* of what is being prepared */
+    bool is_head;       /* ... which is the lowest candidate */
     uint32_t near,
         horizon; /* ranks: last of the near tasks, last that is fetched for */
     uint64_t all_pages, most_extra; /* sum over blocks; largest workspace or load */
@@ -191,6 +192,13 @@ static inline uint32_t cl_task_workspace(const cl_core *core, uint32_t task)
 {
     const cl_segment *s = cl_task_segment(core, task);
     return core->plan->stage[s->task_stage[task - s->task_base]].workspace_pages;
+}
+
+/* What it needs of it beyond what those have that it is taken with. */
+static inline uint32_t cl_task_more_workspace(const cl_core *core, uint32_t task)
+{
+    const uint32_t pages = cl_task_workspace(core, task);
+    return pages > core->workspace ? pages - core->workspace : 0;
 }
 
 /* Walks the consumers of a block through all segments, ascending. */

@@ -237,7 +237,8 @@ static cl_verdict new_pages(cl_core *core, uint32_t task, uint16_t place, bool s
 {
     const cl_operands o = cl_task_operands(core, task);
     cl_verdict verdict = CL_GO;
-    *pages = cl_task_workspace(core, task);
+    *pages =
+        starts ? cl_task_more_workspace(core, task) : cl_task_workspace(core, task);
     for (uint32_t i = 0; i < o.n; i++) {
         const uint32_t block = cl_operand_block(o.at[i]);
         const cl_mode mode = cl_operand_mode(o.at[i]);
@@ -298,9 +299,11 @@ void cl_task_start(cl_core *core, uint32_t task, uint16_t p, cl_start *start)
 {
     cl_place *place = &core->place[p];
     const cl_operands o = cl_task_operands(core, task);
-    uint64_t pages = cl_task_workspace(core, task);
+    const uint32_t more = cl_task_more_workspace(core, task);
+    uint64_t pages = more;
     uint32_t bit = 1;
     *start = (cl_start){.task = task, .epoch = place->epoch};
+    core->workspace += more;
     for (uint32_t i = 0; i < o.n; i++) {
         const uint32_t block = cl_operand_block(o.at[i]);
         const cl_mode mode = cl_operand_mode(o.at[i]);
@@ -370,7 +373,6 @@ void cl_task_finish(cl_core *core, uint32_t task, uint16_t p)
     core->remaining--;
     core->counts.done++;
     place->running--;
-    place->reserved -= cl_task_workspace(core, task);
     for (uint32_t i = 0; i < o.n; i++) {
         const uint32_t block = cl_operand_block(o.at[i]);
         if (cl_mode_reads(o.at[i])) {
@@ -390,7 +392,6 @@ void cl_task_abort(cl_core *core, uint32_t task, uint16_t p)
     cl_place *place = &core->place[p];
     const cl_operands o = cl_task_operands(core, task);
     place->running--;
-    place->reserved -= cl_task_workspace(core, task);
     arm(core, task);
     for (uint32_t i = 0; i < o.n; i++) {
         const uint32_t block = cl_operand_block(o.at[i]);

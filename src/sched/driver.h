@@ -83,12 +83,17 @@ clast_status cl_driver_run(cl_driver *driver, cl_error *err);
  * With the mutex held; tolerates a driver that never ran. */
 void cl_driver_sweep(cl_driver *driver);
 
-/* ---- between driver.c and transfer.c; with the mutex held ---- */
+/* What each member of the team does (worker.c). */
+void cl_worker_main(void *driver, int worker, int nworkers);
+
+/* ---- between driver.c, worker.c and transfer.c; with the mutex held ---- */
 
 /* Takes the core's actions: frees and discards at once, queues loads and spills. */
 void cl_driver_drain(cl_driver *d);
 void cl_driver_fail(cl_driver *d, uint32_t task, uint32_t block, const cl_error *err);
-void cl_driver_wake(cl_driver *d); /* one worker, if there are only sleeping ones */
+void cl_driver_wake(cl_driver *d); /* one worker that does nothing, if there is one */
+/* Samples and progress, as far as they are due; may let the mutex go. */
+void cl_driver_look_on(cl_driver *d, double now);
 /* Serves the oldest transfer that waits for a worker (or for an I/O thread); false:
  * there is none. Lets the mutex go while it works. */
 bool cl_transfer_decode(cl_driver *d, uint32_t lane);

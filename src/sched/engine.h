@@ -7,7 +7,7 @@
  *   budget.c     what a run may have
  *   predict.c    the dry run
  *   persisted.c  persisted blocks between runs
- *   driver.c     workers of a run;   transfer.c   its loads and spills
+ *   driver.c     one run;   worker.c   its workers;   transfer.c   its loads and spills
  *
  * `mutex` guards memory, charges, the list of persisted arrays and, during a run, its
  * core and all tables of its driver. `state` is the only thing that a signal handler

@@ -134,7 +134,8 @@ static void rehearse_task(rehearsal *r, const cl_start *start)
               &(cl_event){.kind = CL_EVENT_DONE,
                           .epoch = start->epoch,
                           .task = start->task,
-                          .block = CL_NONE});
+                          .block = CL_NONE,
+                          .workspace_pages = start->workspace_pages});
 }
 
 static clast_status stopped(const rehearsal *r, const cl_budget *budget, cl_error *err)

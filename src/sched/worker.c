@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Workers.
+ *
+ * A worker reports what it finished and takes what is next in one short critical
+ * section. In order of urgency: stop where the run is over; decode what was fetched,
+ * because tasks wait for it; take tasks; sleep. While tasks are tiny it takes several
+ * at once, as many as ran in the last 20 us or so, so that the mutex is not what is
+ * measured, but no more than its share of those that are ready.
+ *
+ * Waking: whoever leaves tasks that are ready wakes one sleeper; each one that finds
+ * work wakes the next. Loads that arrive wake one. While tasks run, a worker that found
+ * nothing looks out for 50 us before it sleeps: waking it would take longer than a tiny
+ * task. Nobody waits for another worker of the team: a team of one does everything
+ * itself, within a parallel region of the host too.
+ *
+ * The core's tables are some twenty cache lines for a tiny task, which cost more to
+ * fetch from the other processor than to use. So who holds the mutex does for others
+ * what it can: it puts tasks into the hands of those that look out, and reports what
+ * those ran that found the mutex taken (they post it, and look out then). `told` of a
+ * hand says whose turn it is; but for posting, only the holder of the mutex changes it.
+ *
+ * Canceling sets a flag and wakes nobody: a sleeping worker implies a running task or
+ * transfer, whose end looks at the flag.
+ */
+#include "sched/driver.h"
+
+#include <math.h>
+
+#define BATCH      32
+#define BATCH_TIME 20e-6 /* seconds that a batch should last at most */
+#define SPIN_TIME  50e-6 /* seconds to look out for work before sleeping */
+
+typedef struct {
+    cl_start start;
+    clast_status status;
+    cl_error err;
+} run_task;
+
+/* What the holder of the mutex and a worker without it say to each other. */
+typedef enum {
+    TOLD_NOTHING,
+    TOLD_POSTED, /* by the worker: what is in hand was run */
+    TOLD_TAKEN,  /* to it: there are tasks in hand */
+    TOLD_LOOK    /* to it: take the mutex and see */
+} word;
+
+/* What a worker has in hand. With the mutex, or its worker's own between being taken and
+ * posted. */
+typedef struct cl_hand {
+    cl_driver *driver;
+    struct cl_hand *next;    /* of all */
+    struct cl_hand *looking; /* next of those that look out */
+    uint32_t lane;
+    size_t want;     /* tasks to take at once */
+    double hungry;   /* since when nothing was found; 0: something was */
+    double seconds;  /* that what is in hand took */
+    double waited;   /* for it */
+    void *workspace; /* of all tasks, which run one after another */
+    uint32_t workspace_pages;
+    size_t count;
+    run_task task[BATCH];
+    _Alignas(64) _Atomic word told;
+} hand;
+
+static word heard(hand *h)
+{
+    return atomic_load_explicit(&h->told, memory_order_acquire);
+}
+
+static void say(hand *h, word told)
+{
+    atomic_store_explicit(&h->told, told, memory_order_release);
+}
+
+static void enlist(hand *h)
+{
+    h->looking = h->driver->looking;
+    h->driver->looking = h;
+    say(h, TOLD_NOTHING);
+}
+
+static void delist(hand *h)
+{
+    hand **at = &h->driver->looking;
+    while (*at != h)
+        at = &(*at)->looking;
+    *at = h->looking;
+}
+
+void cl_driver_wake(cl_driver *d)
+{
+    hand *h = d->looking;
+    if (h) {
+        delist(h);
+        say(h, TOLD_LOOK);
+    } else if (d->idle) {
+        cl_cond_signal(&d->work);
+    }
+}
+
+/* ---- tasks; with the mutex ---- */
+
+/* The old version's buffer becomes the new version's. */
+static void take_over(cl_driver *d, uint32_t from, uint32_t to)
+{
+    d->address[to] = d->address[from];
+    d->address[from] = NULL;
+}
+
+static bool make_block(cl_driver *d, uint32_t block)
+{
+    d->address[block] =
+        cl_memory_take(d->engine->memory, cl_plan_block(d->plan, block)->pages);
+    return d->address[block];
+}
+
+/* Addresses for what the task writes. */
+static bool make_outputs(cl_driver *d, const cl_task *task, uint32_t copy_mask)
+{
+    uint32_t renewed = 0;
+    for (uint32_t i = 0; i < task->noperand; i++) {
+        const uint32_t block = cl_operand_block(task->operand[i]);
+        const cl_mode mode = cl_operand_mode(task->operand[i]);
+        if (mode == CL_R)
+            continue;
+        if (mode == CL_W) {
+            if (!make_block(d, block))
+                return false;
+            continue;
+        }
+        const uint32_t next = cl_operand_block(task->operand[++i]);
+        if (!(copy_mask >> renewed++ & 1u))
+            take_over(d, block, next);
+        else if (!make_block(d, next))
+            return false;
+    }
+    return true;
+}
+
+static void prepare(const hand *h, run_task *t)
+{
+    cl_driver *d = h->driver;
+    const cl_task task = cl_task_get(d->plan, t->start.task);
+    t->status = CLAST_OK;
+    t->err.status = CLAST_OK;
+    if (h->workspace && make_outputs(d, &task, t->start.copy_mask))
+        return;
+    t->status =
+        cl_error_set(&t->err, CLAST_ENOMEM, "%s: no address space for a task's blocks",
+                     task.stage->label ? task.stage->label : "task");
+}
+
+static void finish(cl_driver *d, const run_task *t, uint32_t workspace_pages)
+{
+    if (t->status != CLAST_OK)
+        cl_driver_fail(d, t->start.task, CL_NONE, &t->err);
+    cl_core_post(d->core, &(cl_event){
+                              .kind = t->status ? CL_EVENT_FAILED : CL_EVENT_DONE,
+                              .epoch = t->start.epoch,
+                              .task = t->start.task,
+                              .block = CL_NONE,
+                              .workspace_pages = workspace_pages,
+                              .status = t->status,
+                          });
+}
+
+/* As many of `ready` tasks as it wants, but no more than its share. */
+static size_t share(const hand *h, size_t ready)
+{
+    const size_t workers = (size_t)h->driver->workers;
+    const size_t part = (ready + workers - 1) / workers;
+    if (h->want == 1 || workers == 1 || part >= h->want)
+        return h->want;
+    return part ? part : 1;
+}
+
+/* Puts up to `most` tasks in hand. */
+static void fill(hand *h, size_t most)
+{
+    cl_driver *d = h->driver;
+    cl_start start[BATCH];
+    h->count = cl_core_take(d->core, 0, start, most);
+    cl_driver_drain(d);
+    if (h->count > 0) {
+        h->workspace_pages = start[0].workspace_pages;
+        h->workspace = cl_memory_take(d->engine->memory, h->workspace_pages);
+    }
+    for (size_t i = 0; i < h->count; i++) {
+        h->task[i].start = start[i];
+        prepare(h, &h->task[i]);
+    }
+    d->running += (uint32_t)h->count;
+}
+
+/* To one that looks out for work, who then needs neither the mutex nor the core's
+ * tables, which are in the caches of who has them. */
+static bool give(cl_driver *d, size_t ready)
+{
+    hand *h = d->looking;
+    fill(h, share(h, ready));
+    if (!h->count)
+        return false;
+    delist(h);
+    h->hungry = 0;
+    say(h, TOLD_TAKEN);
+    return true;
+}
+
+static bool take_tasks(hand *h)
+{
+    cl_driver *d = h->driver;
+    const size_t ready = cl_core_ready(d->core, BATCH * (size_t)d->workers);
+    const size_t most = share(h, ready);
+    while (d->looking && cl_core_ready(d->core, 2) > 1 && give(d, ready))
+        ;
+    fill(h, most);
+    if (h->count == most && cl_core_ready(d->core, 1))
+        cl_driver_wake(d);
+    h->hungry = h->count ? 0 : h->hungry;
+    return h->count;
+}
+
+/* Twice as many next time if these took no time, fewer if they did. Functions of the
+ * caller are taken one by one: what one took says nothing of the next. */
+static void adapt(hand *h, double seconds)
+{
+    if (h->driver->has_calls)
+        h->want = 1;
+    else if (seconds > BATCH_TIME)
+        h->want = h->want > 4 ? h->want / 4 : 1;
+    else if (h->count == h->want && seconds < BATCH_TIME / 2 && h->want < BATCH)
+        h->want *= 2;
+}
+
+/* What was taken; without the mutex. Returns the time. */
+static double run_tasks(hand *h)
+{
+    cl_driver *d = h->driver;
+    const double first = cl_clock();
+    for (size_t i = 0; i < h->count; i++) {
+        run_task *t = &h->task[i];
+        if (t->status == CLAST_OK)
+            t->status = cl_exec_task(d->exec, t->start.task, t->start.copy_mask,
+                                     h->workspace, &t->err);
+    }
+    const double now = cl_clock();
+    if (d->engine->trace.lanes)
+        for (size_t i = 0; i < h->count; i++)
+            cl_trace_add(&d->engine->trace, h->lane, CL_TRACE_TASK,
+                         h->task[i].start.task, first, now);
+    h->seconds = now - first;
+    adapt(h, h->seconds);
+    return now;
+}
+
+/* What was run, by its worker or another. */
+static void report_tasks(hand *h)
+{
+    cl_driver *d = h->driver;
+    d->busy += h->seconds;
+    d->wait_task += h->waited;
+    h->waited = 0;
+    if (h->workspace)
+        cl_memory_give(d->engine->memory, h->workspace, h->workspace_pages);
+    for (size_t i = 0; i < h->count; i++)
+        finish(d, &h->task[i], i + 1 < h->count ? 0 : h->workspace_pages);
+    d->running -= (uint32_t)h->count;
+    h->count = 0;
+}
+
+/* Others that wait for the mutex to report: the core's tables stay in one cache. */
+static void serve(cl_driver *d)
+{
+    for (hand *h = d->hands; h; h = h->next)
+        if (heard(h) == TOLD_POSTED) {
+            report_tasks(h);
+            enlist(h);
+        }
+}
+
+/* ---- the loop; with the mutex ---- */
+
+static bool is_over(cl_driver *d)
+{
+    return d->stalled || (cl_core_is_finished(d->core) && !d->transfers && !d->running);
+}
+
+static void look_for_cancel(cl_driver *d)
+{
+    if (d->canceled || atomic_load(&d->engine->state) != CL_ENGINE_CANCELED)
+        return;
+    d->canceled = true;
+    cl_core_cancel(d->core);
+    cl_driver_drain(d);
+}
+
+/* Nothing runs, nothing is under way, nothing can be taken: that must not be. */
+static bool is_stalled(const cl_driver *d)
+{
+    return !d->running && !d->transfers;
+}
+
+static void sleep_until_woken(cl_driver *d)
+{
+    double *wait = cl_core_wants_memory(d->core) ? &d->wait_memory
+                   : d->loads                    ? &d->wait_read
+                                                 : &d->wait_task;
+    const double begin = cl_clock();
+    d->idle++;
+    cl_cond_wait(&d->work, d->mutex);
+    d->idle--;
+    *wait += cl_clock() - begin;
+}
+
+/* Without the mutex, until another worker says something or `end`. With the mutex after
+ * that, unless there are tasks in hand. */
+static word listen(hand *h, double end)
+{
+    cl_driver *d = h->driver;
+    for (;;) {
+        word told = TOLD_NOTHING;
+        for (int i = 0; i < 32; i++) {
+            told = heard(h);
+            if (told == TOLD_TAKEN)
+                return told;
+            if (told == TOLD_LOOK)
+                break;
+            cl_thread_relax();
+        }
+        const bool is_late = told == TOLD_LOOK || cl_clock() >= end;
+        if (is_late)
+            cl_mutex_lock(d->mutex);
+        else if (told != TOLD_POSTED || !cl_mutex_try_lock(d->mutex))
+            continue;
+        told = heard(h);
+        if (told == TOLD_TAKEN || (told == TOLD_NOTHING && !is_late)) {
+            cl_mutex_unlock(d->mutex);
+            continue;
+        }
+        if (told == TOLD_NOTHING)
+            delist(h);
+        return told;
+    }
+}
+
+/* Runs what is in hand and reports it, and goes on while others put more there. Without
+ * the mutex; with it in the end. */
+static void run_and_report(hand *h)
+{
+    cl_driver *d = h->driver;
+    for (;;) {
+        const double now = run_tasks(h);
+        word told = TOLD_POSTED;
+        if (!cl_mutex_try_lock(d->mutex)) {
+            say(h, TOLD_POSTED);
+            told = listen(h, now + SPIN_TIME);
+        }
+        if (told == TOLD_TAKEN) {
+            h->waited += cl_clock() - now;
+            continue;
+        }
+        say(h, TOLD_NOTHING);
+        if (told == TOLD_POSTED)
+            report_tasks(h);
+        serve(d);
+        cl_driver_drain(d);
+        if (now >= d->due)
+            cl_driver_look_on(d, now);
+        return;
+    }
+}
+
+/* Lets the mutex go until another worker has work; false: there was none for long. */
+static bool look_out(hand *h)
+{
+    cl_driver *d = h->driver;
+    const double begin = cl_clock();
+    if (h->hungry == 0)
+        h->hungry = begin;
+    const double end = h->hungry + SPIN_TIME;
+    if (!d->running || begin >= end)
+        return false;
+    enlist(h);
+    cl_mutex_unlock(d->mutex);
+    const word told = listen(h, end);
+    h->waited += cl_clock() - begin;
+    if (told == TOLD_TAKEN)
+        run_and_report(h);
+    return told != TOLD_NOTHING;
+}
+
+static void join(hand *h)
+{
+    h->next = h->driver->hands;
+    h->driver->hands = h;
+}
+
+static void leave(hand *h)
+{
+    hand **at = &h->driver->hands;
+    while (*at != h)
+        at = &(*at)->next;
+    *at = h->next;
+    h->driver->wait_task += h->waited;
+}
+
+void cl_worker_main(void *arg, int worker, int nworkers)
+{
+    cl_driver *d = arg;
+    hand h = {.driver = d, .lane = (uint32_t)worker, .want = 1};
+    cl_mutex_lock(d->mutex);
+    d->workers = nworkers;
+    join(&h);
+    while (!is_over(d)) {
+        look_for_cancel(d);
+        if (cl_transfer_decode(d, h.lane)) {
+            if (d->due < INFINITY && cl_clock() >= d->due)
+                cl_driver_look_on(d, cl_clock());
+            continue;
+        }
+        if (!d->threads && cl_transfer_io(d, h.lane))
+            continue;
+        if (take_tasks(&h)) {
+            cl_mutex_unlock(d->mutex);
+            run_and_report(&h);
+            continue;
+        }
+        if (is_over(d) || d->to_decode.first || (!d->threads && d->to_io.first))
+            continue;
+        d->stalled = is_stalled(d);
+        if (!d->stalled && !look_out(&h))
+            sleep_until_woken(d);
+    }
+    leave(&h);
+    while (d->looking)
+        cl_driver_wake(d);
+    cl_cond_broadcast(&d->work);
+    cl_mutex_unlock(d->mutex);
+}
