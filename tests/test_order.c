@@ -257,11 +257,12 @@ static uint64_t peak_of(const cl_plan *plan, uint32_t workers)
         while (n < workers && cl_core_take(core, 0, &running[(first + n) % 8], 1))
             n++;
         ck_assert_uint_gt(n, 0);
-        cl_core_post(core, &(cl_event){.kind = CL_EVENT_DONE,
-                                       .epoch = running[first].epoch,
-                                       .workspace_pages = running[first].workspace_pages,
-                                       .task = running[first].task,
-                                       .block = CL_NONE});
+        cl_core_post(core,
+                     &(cl_event){.kind = CL_EVENT_DONE,
+                                 .epoch = running[first].epoch,
+                                 .workspace_pages = running[first].workspace_pages,
+                                 .task = running[first].task,
+                                 .block = CL_NONE});
         first = (first + 1) % 8;
         n--;
         while (cl_core_next_action(core, &action))
