@@ -10,15 +10,9 @@
 #include "base/alloc.h"
 #include "check_main.h"
 #include "clast.h"
+#include "user_blocks.h"
 
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
-
-static clast_ctx *open_some(int workers)
-{
-    const clast_options options = {
-        .memory = CLAST_MIB(64), .workers = workers, .scratch = "/tmp"};
-    return clast_open(&options);
-}
 
 static clast_buffer scalar(void *data, clast_dtype dtype)
 {
@@ -97,7 +91,7 @@ START_TEST(trees_of_records)
     static clast_array *level[500];
     static const clast_output real = {CLAST_FLOAT64, 0, NULL};
     int n = trees[_i].leaves;
-    clast_ctx *ctx = open_some(trees[_i].workers);
+    clast_ctx *ctx = user_open(trees[_i].workers);
     for (int i = 0; i < n; i++) {
         number[i] = i;
         level[i] = one(ctx, 0, NULL, &opaque, make_record, &number[i]);
@@ -148,7 +142,7 @@ START_TEST(arrays_and_tasks)
         {CLAST_FLOAT64, 1, &two}, {CLAST_FLOAT64, 2, turned}, {CLAST_INT8, 1, &none}};
     static double x[600], got[600];
     clast_array *made[3];
-    clast_ctx *ctx = open_some(2);
+    clast_ctx *ctx = user_open(2);
     for (int i = 0; i < 600; i++)
         x[i] = (i * 37) % 601;
     const clast_buffer data = {x, sizeof x, CLAST_FLOAT64, 2, shape, NULL};
@@ -194,7 +188,7 @@ static clast_status sum_all(clast_call *call, void *user, int nin, const clast_v
 START_TEST(shared_inputs)
 {
     static const clast_output real = {CLAST_FLOAT64, 0, NULL};
-    clast_ctx *ctx = open_some(3);
+    clast_ctx *ctx = user_open(3);
     const int64_t chunk = 100;
     atomic_int calls = 0;
     clast_array *x =
@@ -223,7 +217,7 @@ static clast_status never(clast_call *call, void *user, int nin, const clast_vie
 
 START_TEST(needed_or_not)
 {
-    clast_ctx *ctx = open_some(2);
+    clast_ctx *ctx = user_open(2);
     int64_t seven = 7;
     const clast_task_options options = {.name = "load piece 7"};
     clast_array *bad = NULL, *good = one(ctx, 0, NULL, &opaque, make_record, &seven);
@@ -247,7 +241,7 @@ START_TEST(too_large)
 {
     static const int64_t half[1] = {40 << 20}, huge[1] = {(int64_t)1 << 50};
     static const int64_t *const bytes[] = {half, huge};
-    clast_ctx *ctx = open_some(2);
+    clast_ctx *ctx = user_open(2);
     const clast_task_options options = {.name = "glutton"};
     const clast_output output = {CLAST_UINT8, 1, bytes[_i]};
     clast_array *a = NULL, *b = NULL;
@@ -289,7 +283,7 @@ START_TEST(canceled_from_outside)
     atomic_bool has_begun = false;
     double v;
     const clast_buffer into = scalar(&v, CLAST_FLOAT64);
-    clast_ctx *ctx = open_some(2);
+    clast_ctx *ctx = user_open(2);
     clast_scope_begin(ctx);
     const clast_sink sink = clast_sink_fetch(
         one(ctx, 0, NULL, &real, work_until_canceled, &has_begun), &into);
@@ -320,7 +314,7 @@ START_TEST(loops)
 {
     static const clast_output real = {CLAST_FLOAT64, 0, NULL};
     double x = 0, y;
-    clast_ctx *ctx = open_some(2);
+    clast_ctx *ctx = user_open(2);
     const clast_buffer from = scalar(&x, CLAST_FLOAT64), to = scalar(&y, CLAST_FLOAT64);
     clast_array *a = clast_borrow(ctx, &from);
     clast_array *b = one(ctx, 1, &a, &real, half_way, NULL);
@@ -367,7 +361,7 @@ START_TEST(refusals)
         {0, 1, &opaque, never, &odd, CLAST_ENOTSUP},
     };
     const uint64_t before = cl_alloc_live();
-    clast_ctx *ctx = open_some(1);
+    clast_ctx *ctx = user_open(1);
     for (int i = 0; i < COUNT(rows); i++) {
         clast_array *made[40] = {NULL};
         clast_ctx_clear(ctx);
