@@ -142,6 +142,17 @@ static void write_values(const file_spec *s, hid_t dataset, hid_t space)
     H5Tclose(type);
 }
 
+cl_compression files_gzip(int level, bool shuffle)
+{
+    cl_compression c = {.shuffle = shuffle ? CL_SHUFFLE_BYTES : CL_SHUFFLE_NONE};
+    if (level > 0) {
+        c.codec = 1;
+        c.n = 1;
+        c.value[0] = (uint32_t)level;
+    }
+    return c;
+}
+
 void files_make(const file_spec *s)
 {
     const hid_t type = s->type > 0 ? s->type : H5T_NATIVE_DOUBLE;

@@ -36,6 +36,9 @@ typedef struct {
     bool is_added;      /* into the file that is there */
 } file_spec;
 
+/* Deflate of that level, 0: none, with or without shuffle. */
+cl_compression files_gzip(int level, bool shuffle);
+
 /* Element i (C order over the shape) gets a value that depends on i only. */
 void files_make(const file_spec *spec);
 

@@ -65,7 +65,8 @@ static size_t pack_lzf(const packing *p, const void *in, size_t bytes, void *out
 #if CL_HAVE_ZSTD
 static size_t pack_zstd(const packing *p, const void *in, size_t bytes, void *out)
 {
-    return ZSTD_compress(out, 2 * bytes + 1024, in, bytes, 3);
+    const int level = p->value[0] ? (int)p->value[0] : 3;
+    return ZSTD_compress(out, 2 * bytes + 1024, in, bytes, level);
 }
 #endif
 
@@ -124,7 +125,8 @@ static size_t pack_block(const packing *p, const unsigned char *in, size_t bytes
 #endif
 #if CL_HAVE_ZSTD
     if (p->value[4] == 3)
-        packed = ZSTD_compress(out + 4, ZSTD_compressBound(bytes), in, bytes, 3);
+        packed = ZSTD_compress(out + 4, ZSTD_compressBound(bytes), in, bytes,
+                               p->value[5] ? (int)p->value[5] : 3);
 #endif
     put_number(out, packed, 4);
     return packed + 4;

@@ -48,8 +48,7 @@ static void spec_all(work *w, const char *file)
         *s = (cl_output_spec){.file = file,
                               .path = rows[i].path,
                               .dtype = CLAST_FLOAT64,
-                              .gzip = rows[i].gzip,
-                              .shuffle = rows[i].gzip > 0,
+                              .compression = files_gzip(rows[i].gzip, rows[i].gzip > 0),
                               .no_sync = true};
         s->shape = cl_shape_of(2, rows[i].shape);
         memcpy(s->chunk, rows[i].chunk, sizeof rows[i].chunk);
@@ -88,7 +87,7 @@ static clast_status put(work *w, const unit *u, cl_error *err)
     for (int64_t i = 0; i < b->n[0]; i++)
         for (int64_t k = 0; k < b->n[1]; k++)
             *p++ = value(u->output, b->lo[0] + i, b->lo[1] + k);
-    void *staging = cl_alloc(cl_output_staging_per_chunk(&w->spec[u->output]) + 1);
+    void *staging = cl_alloc(cl_output_staging(&w->spec[u->output]) + 1);
     const clast_status status =
         cl_output_put(w->outputs, u->output, b, data, staging, &stored, err);
     cl_free(staging);

@@ -43,8 +43,7 @@ static cl_output_spec spec_of(const layout_row *row, clast_dtype dtype,
     cl_output_spec spec = {.file = file,
                            .path = path,
                            .dtype = dtype,
-                           .gzip = row->gzip,
-                           .shuffle = row->shuffle,
+                           .compression = files_gzip(row->gzip, row->shuffle),
                            .no_sync = true};
     spec.shape = cl_shape_of(row->ndim, row->shape);
     memcpy(spec.chunk, row->chunk, sizeof row->chunk);
@@ -96,7 +95,7 @@ static clast_status put_all(cl_outputs *outputs, size_t index,
         const cl_box box = cl_grid_box(&grid, i);
         uint64_t stored;
         void *unit = cut(spec, data, &box);
-        void *staging = cl_alloc(cl_output_staging_per_chunk(spec) + 1);
+        void *staging = cl_alloc(cl_output_staging(spec) + 1);
         status = cl_output_put(outputs, index, &box, unit, staging, &stored, err);
         cl_free(staging);
         cl_free(unit);
@@ -147,8 +146,8 @@ START_TEST(every_layout_and_dtype)
     int64_t count;
     cl_shape_count(&spec.shape, &count);
     if (count > 0 && row->ndim > 0) {
-        ck_assert_int_eq(info->gzip, row->gzip);
-        ck_assert_int_eq(info->shuffle, row->shuffle);
+        ck_assert_mem_eq(&info->compression, &spec.compression,
+                         sizeof spec.compression);
         ck_assert(!info->is_slow);
     }
     void *read = files_read(source);

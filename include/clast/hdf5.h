@@ -35,12 +35,15 @@ typedef struct clast_copy_options {
     int nchunks; /**< entries of `chunks`; 0: datasets keep theirs */
     const clast_copy_chunks *chunks; /**< one with the dataset's path wins, then the
                                         first of its rank, then one for all ranks */
-    int gzip;       /**< 0: datasets keep their filters; -1: no compression; 1 to 9:
-                             deflate level. Checksums (fletcher32) stay */
-    int shuffle;    /**< 0, 1: with gzip; -1: no */
+    int gzip;       /**< 0: datasets keep their filters, or as `compress` says; -1: no
+                         compression; 1 to 9: deflate level. Checksums (fletcher32)
+                         stay */
+    int shuffle;    /**< where filters are not kept: 0: as is usual with what is asked
+                         for; -1: no; 1: yes */
     bool overwrite; /**< an existing file is replaced; otherwise CLAST_EEXIST */
     bool no_sync;   /**< leave out the fsyncs before the file appears */
-    uint64_t reserved[4]; /**< zero */
+    const char *compress; /**< as in clast_hdf5_options; NULL: as `gzip` says */
+    uint64_t reserved[3]; /**< zero */
 } clast_copy_options;
 
 /**

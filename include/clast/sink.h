@@ -14,8 +14,10 @@ extern "C" {
 typedef struct clast_hdf5_options {
     const int64_t *chunks; /**< one number an axis, -1: the whole axis; NULL: as the
                               first input of the same shape, else near 1 MiB */
-    int gzip; /**< 0: as the first input; -1: no compression; 1 to 9: deflate level */
-    int shuffle;         /**< 0: with gzip; -1: no; 1: yes */
+    int gzip; /**< 0: as the first input, or as `compress` says; -1: no compression; 1
+                 to 9: deflate level */
+    int shuffle;         /**< 0: as the first input, or as is usual with what is asked
+                             for; -1: no; 1: yes */
     bool overwrite;      /**< an existing dataset of that name is replaced; otherwise
                              CLAST_EEXIST */
     bool no_sync;        /**< leave out the fsyncs before the file appears */
@@ -31,7 +33,10 @@ typedef struct clast_hdf5_options {
                              clast_program; NULL: nothing */
     const char *history; /**< a line that is put in front of the file's attribute
                              history; NULL: none */
-    uint64_t reserved[2]; /**< zero */
+    const char *compress; /**< as `clast eval --compress` has it (docs/hdf5.md): "same",
+                             "none", "gzip:4", "zstd", "zstd:9", "blosc:lz4", ...;
+                             NULL: as `gzip` says, which must be 0 otherwise */
+    uint64_t reserved[1]; /**< zero */
 } clast_hdf5_options;
 
 /** One result and where it goes. Made by clast_sink_*; strings, buffers and options

@@ -197,10 +197,6 @@ static clast_status check_options(const clast_copy_options *o, cl_error *err)
     for (size_t i = 0; i < sizeof o->reserved / sizeof *o->reserved; i++)
         if (o->reserved[i] != 0)
             return cl_error_set(err, CLAST_ENOTSUP, "reserved[%zu] must be zero", i);
-    if (o->gzip < -1 || o->gzip > 9 || o->shuffle < -1 || o->shuffle > 1)
-        return cl_error_set(err, CLAST_EVALUE,
-                            "gzip is %d (-1 to 9), shuffle %d (-1 to 1)", o->gzip,
-                            o->shuffle);
     if (o->nchunks < 0 || (o->nchunks > 0 && !o->chunks))
         return cl_error_set(err, CLAST_EVALUE, "%d chunks%s", o->nchunks,
                             o->chunks ? "" : ", but NULL in their place");
@@ -213,8 +209,8 @@ static clast_status settle(const clast_copy_options *o, cl_copy_settings *set,
     if (!set->in || !set->out)
         return cl_error_set(err, CLAST_EVALUE, "the name of a file is NULL");
     CL_TRY(check_options(o, err));
-    set->gzip = o->gzip;
-    set->shuffle = o->shuffle >= 0;
+    CL_TRY(cl_compression_ask(&set->compression, &set->keeps, o->compress, o->gzip,
+                              o->shuffle, err));
     set->overwrite = o->overwrite;
     set->no_sync = o->no_sync;
     set->rule = cl_calloc((size_t)o->nchunks + 1, sizeof *set->rule);

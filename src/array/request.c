@@ -66,7 +66,7 @@ static clast_status prepare_sink(cl_request *request, const clast_sink *sink,
         request->nspec++; /* it owns something now */
         CL_TRY(prepare_axes(request, sink, err));
         memcpy(facts->chunk, spec->chunk, sizeof facts->chunk);
-        facts->staging_per_chunk = cl_output_staging_per_chunk(spec);
+        facts->staging = cl_output_staging(spec);
         run->output = request->nspec - 1;
         run->spec = spec;
     }
@@ -244,7 +244,7 @@ clast_status cl_request_prepare_copy(cl_request *request, clast_ctx *ctx,
         for (int a = 0; a < spec->shape.ndim; a++)
             facts->chunk[a] = spec->chunk[a] < spec->shape.dim[a] ? spec->chunk[a]
                                                                   : spec->shape.dim[a];
-        facts->staging_per_chunk = cl_output_staging_per_chunk(spec);
+        facts->staging = cl_output_staging(spec);
         facts->node = nodes[i];
         request->run_sink[i] = (cl_run_sink){.output = i, .spec = spec};
         cl_nodes_keep(ctx->nodes, facts->node);

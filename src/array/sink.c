@@ -2,7 +2,7 @@
 /*
  * Sinks: what is checked and settled before a run.
  *
- * An HDF5 output takes its chunks from the first input of equal shape, its compression
+ * An HDF5 output takes its chunks from the first input of equal shape, its filters
  * from the first input; without one, chunks come near 1 MiB by halving the longest
  * extents, uncompressed. Which attributes it carries is in carry.h. A buffer must be of
  * the array's dtype and shape, long enough, without overlap with itself, with another
@@ -107,15 +107,13 @@ static clast_status settle_chunks(const cl_output_spec *spec, const int64_t *ask
 static clast_status settle_filters(const clast_hdf5_options *o, const inheritance *h,
                                    cl_output_spec *spec, cl_error *err)
 {
-    if (o->gzip < -1 || o->gzip > 9 || o->shuffle < -1 || o->shuffle > 1)
-        return cl_error_set(err, CLAST_EVALUE,
-                            "gzip is %d (-1 to 9), shuffle %d (-1 to 1)", o->gzip,
-                            o->shuffle);
-    const bool is_inherited = o->gzip == 0 && h->first;
-    spec->gzip = is_inherited ? h->first->gzip : o->gzip > 0 ? o->gzip : 0;
-    const bool with_gzip =
-        is_inherited && h->first->gzip ? h->first->shuffle : spec->gzip > 0;
-    spec->shuffle = o->shuffle > 0 || (o->shuffle == 0 && with_gzip);
+    bool is_same;
+    CL_TRY(cl_compression_ask(&spec->compression, &is_same, o->compress, o->gzip,
+                              o->shuffle, err));
+    if (is_same && h->first) {
+        spec->compression = h->first->compression;
+        cl_compression_shuffle(&spec->compression, o->shuffle);
+    }
     return CLAST_OK;
 }
 

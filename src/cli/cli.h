@@ -58,7 +58,7 @@ typedef struct {
     uint64_t block;
     int nchunk; /* 0: default */
     int64_t chunk[CLAST_MAXDIM];
-    int gzip; /* as in clast_hdf5_options */
+    const char *compress; /* NULL: same */
     int nrule;
     chunk_rule rule[MAX_RULES];
     bool overwrite, raw, explain, stats, progress, quiet, no_sync, no_attrs, in_place,

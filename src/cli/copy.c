@@ -24,7 +24,9 @@ static const char help[] =
     "                      auto: near 1 MiB, of all datasets\n"
     "  --chunks PATH=N,... of one dataset, or PATH=auto; --chunks may come several "
     "times\n"
-    "  --compress KIND     same (default), none, gzip:1 to gzip:9\n"
+    "  --compress KIND     same (default), none, gzip:1 to gzip:9, lzf, lz4, "
+    "zstd[:LEVEL],\n"
+    "                      blosc[:CODEC[:LEVEL]], bitshuffle[:CODEC[:LEVEL]]\n"
     "  --overwrite         replace OUT where it exists; it may be IN\n"
     "  --memory SIZE       the budget: 2G, 256M or 50% (default: half of what is "
     "there)\n"
@@ -51,7 +53,7 @@ static clast_status copy(const cli_options *o, clast_ctx *ctx)
             (clast_copy_chunks){o->rule[i].path, o->rule[i].n, o->rule[i].length};
     const clast_copy_options options = {.nchunks = o->nrule,
                                         .chunks = chunks,
-                                        .gzip = o->gzip,
+                                        .compress = o->compress,
                                         .overwrite = o->overwrite,
                                         .no_sync = o->no_sync};
     split_place(o->word[0], &file, &group);

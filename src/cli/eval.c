@@ -43,7 +43,10 @@ static const char help[] =
     "output)\n"
     "  --block SIZE        of the tiles that are computed at once (default: 4M)\n"
     "  --chunks N,N,...    of the outputs' storage; -1: the whole axis\n"
-    "  --compress KIND     same (as the first input), none, gzip:1 to gzip:9\n"
+    "  --compress KIND     same (as the first input), none, gzip:1 to gzip:9, lzf, "
+    "lz4,\n"
+    "                      zstd[:LEVEL], blosc[:CODEC[:LEVEL]], "
+    "bitshuffle[:CODEC[:LEVEL]]\n"
     "  --overwrite         replace a dataset that exists\n"
     "  --no-attrs          write no attributes: not the inputs', no names of axes, no\n"
     "                      program, no history\n"
@@ -227,7 +230,7 @@ static int store(job *j)
 {
     j->history = history_line(&j->o);
     j->stored = (clast_hdf5_options){.chunks = j->o.nchunk > 0 ? j->o.chunk : NULL,
-                                     .gzip = j->o.gzip,
+                                     .compress = j->o.compress,
                                      .overwrite = j->o.overwrite,
                                      .no_sync = j->o.no_sync,
                                      .no_attributes = j->o.no_attrs,

@@ -84,10 +84,8 @@ static void put_storage(FILE *to, const cli_options *o)
 {
     for (int i = 0; i < o->nchunk; i++)
         fprintf(to, "%s%" PRId64, i == 0 ? " --chunks " : ",", o->chunk[i]);
-    if (o->gzip < 0)
-        fputs(" --compress none", to);
-    else if (o->gzip > 0)
-        fprintf(to, " --compress gzip:%d", o->gzip);
+    if (o->compress != NULL)
+        fprintf(to, " --compress %s", o->compress);
     if (o->block > 0)
         fprintf(to, " --block %" PRIu64, o->block);
     if (o->raw)

@@ -148,15 +148,7 @@ static int read_chunk_rule(cli_options *o, const char *option, char *value)
 
 static int read_compress(cli_options *o, const char *option, char *value)
 {
-    if (strcmp(value, "same") == 0)
-        o->gzip = 0;
-    else if (strcmp(value, "none") == 0)
-        o->gzip = -1;
-    else if (strncmp(value, "gzip:", 5) == 0 && value[5] >= '1' && value[5] <= '9' &&
-             value[6] == '\0')
-        o->gzip = value[5] - '0';
-    else
-        return wrong(option, value, "same, none or gzip:1 to gzip:9");
+    o->compress = strcmp(value, "same") == 0 ? NULL : value;
     return EXIT_DONE;
 }
 

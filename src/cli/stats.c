@@ -73,18 +73,14 @@ static void write_value(FILE *to, const clast_stats *stats, unit u, size_t offse
         fprintf(to, "%11.1f MiB  ", (double)number_at(stats, offset) / 1048576.0);
 }
 
-static const char *compression_text(int gzip, char text[16])
+static const char *compression_text(const cli_options *o)
 {
-    if (gzip <= 0)
-        return gzip == 0 ? "same" : "none";
-    snprintf(text, 16, "gzip:%d", gzip);
-    return text;
+    return o->compress != NULL ? o->compress : "same";
 }
 
 static void write_text(const cli_options *o, const clast_options *settled,
                        const clast_stats *stats)
 {
-    char text[16];
     fprintf(stderr, "memory          %11.1f MiB\n",
             (double)settled->memory / 1048576.0);
     fprintf(stderr, "workers         %15d\n", settled->workers);
@@ -94,7 +90,7 @@ static void write_text(const cli_options *o, const clast_options *settled,
             settled->scratch != NULL      ? settled->scratch
             : o->nout > 0 || o->nword > 0 ? "beside output"
                                           : "/var/tmp");
-    fprintf(stderr, "compress        %15s\n", compression_text(o->gzip, text));
+    fprintf(stderr, "compress        %15s\n", compression_text(o));
     fprintf(stderr, "%-16s%15s  %17s\n", "", "predicted", "measured");
     for (int i = 0; i < NROWS; i++) {
         fprintf(stderr, "%-16s", rows[i].name);
@@ -110,7 +106,6 @@ static void write_text(const cli_options *o, const clast_options *settled,
 static void write_json(FILE *to, const cli_options *o, const clast_options *settled,
                        const clast_stats *stats)
 {
-    char text[16];
     fprintf(to, "{\n  \"memory\": %llu,\n  \"workers\": %d,\n  \"block\": %llu,\n",
             (unsigned long long)settled->memory, settled->workers,
             (unsigned long long)settled->block);
@@ -119,7 +114,8 @@ static void write_json(FILE *to, const cli_options *o, const clast_options *sett
         write_json_string(to, settled->scratch);
     else
         fputs("null", to);
-    fprintf(to, ",\n  \"compress\": \"%s\"", compression_text(o->gzip, text));
+    fputs(",\n  \"compress\": ", to);
+    write_json_string(to, compression_text(o));
     for (int i = 0; i < NROWS; i++) {
         fprintf(to, ",\n  \"%s\": ", rows[i].name);
         if (rows[i].unit == SECONDS)

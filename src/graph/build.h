@@ -32,11 +32,11 @@ typedef struct {
 /* What the planner must know of a sink. */
 typedef struct {
     cl_node_id node;
-    bool is_memory;             /* fetched into a buffer: any units do */
-    bool is_persist;            /* its blocks stay: no STORE stage */
-    int64_t chunk[CL_MAXDIM];   /* storage chunks of an HDF5 output */
-    uint64_t staging_per_chunk; /* bytes a chunk needs while it is filtered */
-    const uint8_t *stored; /* HDF5: a bit a chunk, in C order: what is there already
+    bool is_memory;           /* fetched into a buffer: any units do */
+    bool is_persist;          /* its blocks stay: no STORE stage */
+    int64_t chunk[CL_MAXDIM]; /* storage chunks of an HDF5 output */
+    uint64_t staging;         /* bytes that storing needs while a chunk is filtered */
+    const uint8_t *stored;    /* HDF5: a bit a chunk, in C order: what is there already
                                    and needs no task; NULL: nothing */
 } cl_sink_facts;
 

@@ -76,7 +76,7 @@ static uint64_t hash_sink(uint64_t h, const cl_draft *d, uint32_t s)
                     (uint64_t)f->is_memory << 1 | f->is_persist);
     if (!f->is_memory && !f->is_persist)
         h = mix_numbers(h, d->item[d->sink_item[s]].node.shape.ndim, f->chunk);
-    return cl_hash_mix(h, f->staging_per_chunk);
+    return cl_hash_mix(h, f->staging);
 }
 
 /* The item with its source numbered anew; a source that is met first is added. */

@@ -183,21 +183,13 @@ clast_status cl_lower_map(cl_draft *d, cl_recipe *r)
     return CLAST_OK;
 }
 
-/* What a store needs besides tiles: the unit, gathered, and room to filter its chunks.
- */
+/* What a store needs besides tiles: the unit, gathered, and room to filter a chunk. */
 static uint64_t unit_bytes(const cl_draft *d, uint32_t sink, const cl_grid *units)
 {
     const cl_sink_facts *const s = &d->sink[sink];
     const size_t element =
         clast_dtype_size((clast_dtype)d->item[d->sink_item[sink]].node.dtype);
-    uint64_t chunks = 1;
-    if (s->is_memory)
-        return 0;
-    for (int a = 0; a < units->ndim; a++) {
-        const int64_t c = s->chunk[a] > 0 ? s->chunk[a] : 1;
-        chunks *= (uint64_t)((cl_axis_largest(&units->axis[a]) - 1) / c + 1);
-    }
-    return (uint64_t)cl_grid_largest(units) * element + chunks * s->staging_per_chunk;
+    return s->is_memory ? 0 : (uint64_t)cl_grid_largest(units) * element + s->staging;
 }
 
 /* Units are not longer than tiles on any axis: a tile is stored when it is made. */

@@ -7,6 +7,12 @@
  * checks its Adler-32). LZF and Zstandard are stored as their libraries write them, lzf
  * by h5py, zstd by the filter's registered plugin.
  *
+ * Encoding gives what the registered filter would store, but that nothing is stored
+ * which did not become smaller: HDF5 keeps such a chunk as it was. Zstandard's context
+ * lies in the memory that the caller reserved (this is why its functions for that are
+ * used, which it exports but reserves the right to change), so that nothing is
+ * allocated while chunks are encoded; Blosc and libdeflate allocate by themselves.
+ *
  * Bounds: what a library stores at worst, and what a filter that may be skipped is
  * stored with, since HDF5 keeps a chunk as it was where an optional filter fails.
  */
@@ -18,6 +24,7 @@
 #include <lzf.h>
 #endif
 #if CL_HAVE_ZSTD
+#define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 #endif
 
@@ -45,12 +52,54 @@ static bool deflate_decode(void *state, const uint32_t *value, const void *in,
            LIBDEFLATE_SUCCESS;
 }
 
+static bool deflate_writes(const uint32_t *value)
+{
+    return value[0] >= 1 && value[0] <= 9;
+}
+
+static void *deflate_pack_open(const uint32_t *value, uint64_t chunk_bytes,
+                               void *memory)
+{
+    return libdeflate_alloc_compressor((int)value[0]);
+}
+
+static void deflate_pack_close(void *state)
+{
+    libdeflate_free_compressor(state);
+}
+
+static bool deflate_encode(void *state, const uint32_t *value, const void *in,
+                           uint64_t bytes, void *out, uint64_t *packed)
+{
+    *packed = libdeflate_zlib_compress(state, in, bytes, out, bytes - 1);
+    return true;
+}
+
 #if CL_HAVE_LZF
 static bool lzf_decode(void *state, const uint32_t *value, const void *in,
                        uint64_t in_bytes, void *out, void *scratch, uint64_t bytes)
 {
     return in_bytes <= UINT32_MAX && bytes <= UINT32_MAX &&
            lzf_decompress(in, (unsigned)in_bytes, out, (unsigned)bytes) == bytes;
+}
+
+/* The revision of h5py's filter, the version of the format, and the chunk. */
+static uint32_t lzf_fit(uint32_t *value, uint32_t n, uint32_t item,
+                        uint64_t chunk_bytes)
+{
+    value[0] = 4;
+    value[1] = 0x105;
+    value[2] = (uint32_t)chunk_bytes;
+    return n > 3 ? n : 3;
+}
+
+static bool lzf_encode(void *state, const uint32_t *value, const void *in,
+                       uint64_t bytes, void *out, uint64_t *packed)
+{
+    *packed = bytes <= UINT32_MAX
+                  ? lzf_compress(in, (unsigned)bytes, out, (unsigned)bytes)
+                  : 0;
+    return true;
 }
 #endif
 
@@ -70,37 +119,153 @@ static bool zstd_decode(void *state, const uint32_t *value, const void *in,
 {
     return ZSTD_decompressDCtx(state, out, bytes, in, in_bytes) == bytes;
 }
+
+static int zstd_level(uint32_t value)
+{
+    const int level = (int)value, most = ZSTD_maxCLevel();
+    return value == 0 ? ZSTD_CLEVEL_DEFAULT : level > most ? most : level;
+}
+
+uint64_t cl_zstd_pack_bytes(uint32_t level, uint64_t bytes)
+{
+    return ZSTD_estimateCCtxSize_usingCParams(
+        ZSTD_getCParams(zstd_level(level), bytes, 0));
+}
+
+static uint64_t zstd_pack_bytes(const uint32_t *value, uint64_t chunk_bytes)
+{
+    return cl_zstd_pack_bytes(value[0], chunk_bytes);
+}
+
+void *cl_zstd_pack_open(void *memory, uint64_t bytes)
+{
+    return ZSTD_initStaticCCtx(memory, bytes);
+}
+
+static void *zstd_pack_open(const uint32_t *value, uint64_t chunk_bytes, void *memory)
+{
+    return cl_zstd_pack_open(memory, zstd_pack_bytes(value, chunk_bytes));
+}
+
+bool cl_zstd_encode(void *state, uint32_t level, const void *in, uint64_t bytes,
+                    void *out, uint64_t room, uint64_t *packed)
+{
+    *packed = ZSTD_compressCCtx(state, out, room, in, bytes, zstd_level(level));
+    return !ZSTD_isError(*packed);
+}
+
+static bool zstd_encode(void *state, const uint32_t *value, const void *in,
+                        uint64_t bytes, void *out, uint64_t *packed)
+{
+    return cl_zstd_encode(state, value[0], in, bytes, out, bound(value, bytes), packed);
+}
 #endif
 
 static const cl_codec codecs[] = {
-    {1, "deflate", 0, NULL, bound, deflate_open, deflate_close, deflate_decode},
+    {.id = 1,
+     .name = "deflate",
+     .bound = bound,
+     .open = deflate_open,
+     .close = deflate_close,
+     .decode = deflate_decode,
+     .writes = deflate_writes,
+     .pack_open = deflate_pack_open,
+     .pack_close = deflate_pack_close,
+     .encode = deflate_encode},
 #if CL_HAVE_LZF
-    {32000, "lzf", 0, NULL, bound, NULL, NULL, lzf_decode},
+    {.id = 32000,
+     .name = "lzf",
+     .bound = bound,
+     .decode = lzf_decode,
+     .fit = lzf_fit,
+     .encode = lzf_encode},
 #endif
 #if CL_HAVE_BLOSC
-    /* Its library works on three blocks, each at most a chunk. */
-    {32001, "blosc", 3, cl_blosc_knows, bound, NULL, NULL, cl_blosc_decode},
+    {.id = 32001,
+     .name = "blosc",
+     .work = 3, /* its library works on three blocks, each at most a chunk */
+     .knows = cl_blosc_knows,
+     .bound = bound,
+     .decode = cl_blosc_decode,
+     .fit = cl_blosc_fit,
+     .pack_bytes = cl_blosc_pack_bytes,
+     .encode = cl_blosc_encode},
 #endif
 #if CL_HAVE_LZ4
-    {32004, "lz4", 0, NULL, cl_lz4_bound, NULL, NULL, cl_lz4_decode},
+    {.id = 32004,
+     .name = "lz4",
+     .bound = cl_lz4_bound,
+     .decode = cl_lz4_decode,
+     .pack_bytes = cl_lz4_pack_bytes,
+     .encode = cl_lz4_encode},
+#endif
+#if CL_HAVE_ZSTD || CL_HAVE_LZ4
+    {.id = 32008,
+     .name = "bitshuffle",
+     .knows = cl_bitshuffle_knows,
+     .bound = cl_bitshuffle_bound,
+#if CL_HAVE_ZSTD
+     .open = zstd_open,
+     .close = zstd_close,
+#endif
+     .decode = cl_bitshuffle_decode,
+     .writes = cl_bitshuffle_writes,
+     .fit = cl_bitshuffle_fit,
+     .pack_bytes = cl_bitshuffle_pack_bytes,
+     .pack_open = cl_bitshuffle_pack_open,
+     .encode = cl_bitshuffle_encode},
 #endif
 #if CL_HAVE_ZSTD
-    {32008, "bitshuffle", 0, cl_bitshuffle_knows, cl_bitshuffle_bound, zstd_open,
-     zstd_close, cl_bitshuffle_decode},
-    {32015, "zstd", 0, NULL, bound, zstd_open, zstd_close, zstd_decode},
-#elif CL_HAVE_LZ4
-    {32008, "bitshuffle", 0, cl_bitshuffle_knows, cl_bitshuffle_bound, NULL, NULL,
-     cl_bitshuffle_decode},
+    {.id = 32015,
+     .name = "zstd",
+     .bound = bound,
+     .open = zstd_open,
+     .close = zstd_close,
+     .decode = zstd_decode,
+     .pack_bytes = zstd_pack_bytes,
+     .pack_open = zstd_pack_open,
+     .encode = zstd_encode},
 #endif
 };
 enum { CODECS = sizeof codecs / sizeof *codecs };
 
-const cl_codec *cl_codec_find(uint32_t id, const uint32_t *value)
+const cl_codec *cl_codec_any(uint32_t id)
 {
     for (size_t i = 0; i < CODECS; i++)
         if (codecs[i].id == id)
-            return !codecs[i].knows || codecs[i].knows(value) ? &codecs[i] : NULL;
+            return &codecs[i];
     return NULL;
+}
+
+const cl_codec *cl_codec_find(uint32_t id, const uint32_t *value)
+{
+    const cl_codec *codec = cl_codec_any(id);
+    return codec && (!codec->knows || codec->knows(value)) ? codec : NULL;
+}
+
+bool cl_codec_can_write(uint32_t id, const uint32_t *value)
+{
+    /* What a dataset's own numbers decide need not be there yet. */
+    const cl_codec *codec = cl_codec_any(id);
+    uint32_t fitted[CL_CODEC_VALUES];
+    memcpy(fitted, value, sizeof fitted);
+    if (codec && codec->fit)
+        codec->fit(fitted, CL_CODEC_VALUES, 1, 0);
+    return codec && (!codec->knows || codec->knows(fitted)) &&
+           (!codec->writes || codec->writes(fitted));
+}
+
+const char *cl_codec_name(uint32_t id)
+{
+    static const struct {
+        uint32_t id;
+        const char *name;
+    } names[] = {{32000, "lzf"},        {32001, "blosc"}, {32004, "lz4"},
+                 {32008, "bitshuffle"}, {32015, "zstd"},  {0, NULL}};
+    size_t i = 0;
+    while (names[i].name && names[i].id != id)
+        i++;
+    return names[i].name;
 }
 
 const char *cl_codec_option(uint32_t id)

@@ -11,7 +11,8 @@
  * bitshuffle is LZ4 or Zstandard over elements whose bits are transposed; the last one
  * is cut to a multiple of 8 elements, and up to 7 elements behind it are stored as they
  * are. Sizes are compared with what the chunk and the input have left before they are
- * used. One block of scratch memory for bitshuffle, none for LZ4.
+ * used. One block of scratch memory for bitshuffle, none for LZ4. Encoding works in the
+ * caller's memory: the state of LZ4 or Zstandard, and for bitshuffle a block behind it.
  */
 #include "io/codec.h"
 
@@ -29,6 +30,13 @@
 
 enum { HEADER = 12 };
 #define LZ4_BLOCK ((uint64_t)1 << 30) /* where no size of blocks was asked for */
+
+static uint8_t *put_number(uint8_t *out, uint64_t number, int bytes)
+{
+    for (int i = bytes - 1; i >= 0; i--, number >>= 8)
+        out[i] = (uint8_t)number;
+    return out + bytes;
+}
 
 typedef struct {
     const uint8_t *at;
@@ -101,7 +109,46 @@ bool cl_lz4_decode(void *state, const uint32_t *value, const void *in,
     }
     return true;
 }
+
+/* At most `room` bytes; 0: it has more. */
+static uint64_t pack_lz4(void *state, const void *from, uint64_t bytes, void *to,
+                         uint64_t room)
+{
+    const int most = room < INT32_MAX ? (int)room : INT32_MAX;
+    return bytes <= LZ4_MAX_INPUT_SIZE ? (uint64_t)LZ4_compress_fast_extState(
+                                             state, from, to, (int)bytes, most, 1)
+                                       : 0;
+}
+
+uint64_t cl_lz4_pack_bytes(const uint32_t *value, uint64_t chunk_bytes)
+{
+    return (uint64_t)LZ4_sizeofState();
+}
+
+bool cl_lz4_encode(void *state, const uint32_t *value, const void *in, uint64_t bytes,
+                   void *out, uint64_t *packed)
+{
+    const uint64_t asked = value[0] > 0 ? value[0] : LZ4_BLOCK;
+    const uint64_t block = asked < bytes ? asked : bytes;
+    const uint8_t *from = in;
+    uint8_t *to = put_number(put_number(out, bytes, 8), block, 4);
+    for (uint64_t left = bytes, n; left > 0; left -= n, from += n) {
+        n = left < block ? left : block;
+        uint64_t stored = pack_lz4(state, from, n, to + 4, n - 1);
+        if (stored == 0)
+            memcpy(to + 4, from, stored = n);
+        to = put_number(to, stored, 4) + stored;
+    }
+    *packed = (uint64_t)(to - (uint8_t *)out);
+    return true;
+}
 #else
+static uint64_t pack_lz4(void *state, const void *from, uint64_t bytes, void *to,
+                         uint64_t room)
+{
+    return 0;
+}
+
 static bool unpack_lz4(void *state, const uint8_t *from, uint64_t stored, void *to,
                        uint64_t bytes)
 {
@@ -119,8 +166,8 @@ static bool unpack_zstd(void *state, const uint8_t *from, uint64_t stored, void 
 #endif
 }
 
-/* Bitshuffle's parameters: two of its version, element, block, codec. */
-enum { ELEMENT = 2, BLOCK = 3, CODEC = 4, CODEC_LZ4 = 2, CODEC_ZSTD = 3 };
+/* Bitshuffle's parameters: two of its version, element, block, codec, its level. */
+enum { ELEMENT = 2, BLOCK = 3, CODEC = 4, LEVEL = 5, CODEC_LZ4 = 2, CODEC_ZSTD = 3 };
 
 bool cl_bitshuffle_knows(const uint32_t *value)
 {
@@ -129,11 +176,16 @@ bool cl_bitshuffle_knows(const uint32_t *value)
             (CL_HAVE_ZSTD && value[CODEC] == CODEC_ZSTD));
 }
 
+static uint64_t block_of(const uint32_t *value)
+{
+    return value[BLOCK] > 0 ? value[BLOCK] : cl_bitshuffle_block(value[ELEMENT]);
+}
+
 /* A block may grow by one in 255, and 80 bytes with its header. */
 uint64_t cl_bitshuffle_bound(const uint32_t *value, uint64_t bytes)
 {
     const uint32_t item = value[ELEMENT];
-    const uint64_t block = value[BLOCK] > 0 ? value[BLOCK] : cl_bitshuffle_block(item);
+    const uint64_t block = block_of(value);
     return bytes + bytes / 255 + HEADER + 80 * (bytes / (block * item) + 2);
 }
 
@@ -162,6 +214,101 @@ bool cl_bitshuffle_decode(void *state, const uint32_t *value, const void *in,
     if (from.left < left * item)
         return false;
     memcpy(to, from.at, left * item);
+    return true;
+}
+
+bool cl_bitshuffle_writes(const uint32_t *value)
+{
+    return value[BLOCK] % 8 == 0 && block_of(value) * value[ELEMENT] <= LZ4_BLOCK;
+}
+
+uint32_t cl_bitshuffle_fit(uint32_t *value, uint32_t n, uint32_t item,
+                           uint64_t chunk_bytes)
+{
+    value[0] = 0;
+    value[1] = 4;
+    value[ELEMENT] = item;
+    return n > LEVEL || (n == LEVEL && value[CODEC] != CODEC_ZSTD) ? n : LEVEL + 1;
+}
+
+/* What the chunk has of one block, and at most. */
+static uint64_t block_bytes(const uint32_t *value, uint64_t chunk_bytes)
+{
+    const uint64_t bytes = block_of(value) * value[ELEMENT];
+    return bytes < chunk_bytes ? bytes : chunk_bytes;
+}
+
+static uint64_t state_bytes(const uint32_t *value, uint64_t bytes)
+{
+    uint64_t state = 0;
+#if CL_HAVE_LZ4
+    if (value[CODEC] == CODEC_LZ4)
+        state = (uint64_t)LZ4_sizeofState();
+#endif
+#if CL_HAVE_ZSTD
+    if (value[CODEC] == CODEC_ZSTD)
+        state = cl_zstd_pack_bytes(value[LEVEL], bytes);
+#endif
+    return (state + 63) / 64 * 64;
+}
+
+typedef struct {
+    void *codec; /* its state */
+    uint8_t *block;
+} bit_packer;
+enum { PACKER_BYTES = 64 };
+
+uint64_t cl_bitshuffle_pack_bytes(const uint32_t *value, uint64_t chunk_bytes)
+{
+    const uint64_t bytes = block_bytes(value, chunk_bytes);
+    return PACKER_BYTES + state_bytes(value, bytes) + bytes;
+}
+
+void *cl_bitshuffle_pack_open(const uint32_t *value, uint64_t chunk_bytes, void *memory)
+{
+    const uint64_t state = state_bytes(value, block_bytes(value, chunk_bytes));
+    bit_packer *p = memory;
+    p->codec = (uint8_t *)memory + PACKER_BYTES;
+    p->block = (uint8_t *)memory + PACKER_BYTES + state;
+#if CL_HAVE_ZSTD
+    if (value[CODEC] == CODEC_ZSTD)
+        p->codec = cl_zstd_pack_open(p->codec, state);
+#endif
+    return p->codec ? p : NULL;
+}
+
+/* One block behind its size; false: no memory. */
+static bool pack_block(const bit_packer *p, const uint32_t *value, uint64_t bytes,
+                       uint8_t *to, uint64_t *stored)
+{
+    const uint64_t room = bytes + bytes / 255 + 76;
+#if CL_HAVE_ZSTD
+    if (value[CODEC] == CODEC_ZSTD)
+        return cl_zstd_encode(p->codec, value[LEVEL], p->block, bytes, to, room,
+                              stored);
+#endif
+    *stored = pack_lz4(p->codec, p->block, bytes, to, room);
+    return *stored > 0;
+}
+
+bool cl_bitshuffle_encode(void *state, const uint32_t *value, const void *in,
+                          uint64_t bytes, void *out, uint64_t *packed)
+{
+    const uint32_t item = value[ELEMENT];
+    const uint64_t block = block_of(value);
+    const bit_packer *p = state;
+    const uint8_t *from = in;
+    uint8_t *to = put_number(put_number(out, bytes, 8), block * item, 4);
+    uint64_t left = bytes / item, stored;
+    for (uint64_t n; left >= 8; left -= n, from += n * item) {
+        n = left < block ? left / 8 * 8 : block;
+        cl_bitshuffle(p->block, from, n * item, item, (uint32_t)n);
+        if (!pack_block(p, value, n * item, to + 4, &stored))
+            return false;
+        to = put_number(to, stored, 4) + stored;
+    }
+    memcpy(to, from, left * item);
+    *packed = (uint64_t)(to + left * item - (uint8_t *)out);
     return true;
 }
 #endif

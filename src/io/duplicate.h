@@ -29,8 +29,8 @@ typedef struct {
     const char *out;
     size_t nrule;
     cl_copy_rule *rule; /* of those that fit the one with a path wins, then the first */
-    int gzip;           /* 0: as stored; -1: none; 1 to 9 */
-    bool shuffle;       /* with gzip */
+    bool keeps;         /* filters stay; else the compression below is wanted */
+    cl_compression compression; /* checksums stay in any case */
     bool overwrite, no_sync;
     const atomic_bool *is_canceled; /* NULL: never */
 } cl_copy_settings;

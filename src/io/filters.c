@@ -13,22 +13,11 @@
  */
 #include "io/filters.h"
 
-#include <libdeflate.h>
 #include <string.h>
 
 #include "io/shuffle.h"
 
 enum { DEFLATE = 1, SHUFFLE = 2, FLETCHER = 3, BITSHUFFLE = 32008 };
-
-cl_packer *cl_packer_new(int level)
-{
-    return libdeflate_alloc_compressor(level);
-}
-
-void cl_packer_free(cl_packer *packer)
-{
-    libdeflate_free_compressor(packer);
-}
 
 /* --- what the pipeline is -------------------------------------------------------- */
 
@@ -53,13 +42,16 @@ static bool add_bitshuffle(cl_filters *f, int position, const uint32_t *value)
     f->shuffle = position;
     f->item = item;
     f->bit_block = block ? block : cl_bitshuffle_block(item);
+    f->bit_asked = block;
     return true;
 }
 
-static bool add_codec(cl_filters *f, uint32_t id, int position, const uint32_t *value)
+static bool add_codec(cl_filters *f, uint32_t id, int position, const uint32_t *value,
+                      size_t n)
 {
     f->codec = cl_codec_find(id, value);
     f->pack = position;
+    f->n = (uint32_t)n;
     memcpy(f->value, value, sizeof f->value);
     return f->codec != NULL;
 }
@@ -80,18 +72,78 @@ bool cl_filters_add(cl_filters *f, uint32_t id, int position, const unsigned *va
         return false;
     const bool is_bits = id == BITSHUFFLE && known[4] == 0;
     if (id != SHUFFLE && !is_bits)
-        return add_codec(f, id, position, known);
+        return add_codec(f, id, position, known, n);
     if (f->shuffle >= 0)
         return false;
     return is_bits ? add_bitshuffle(f, position, known)
                    : add_shuffle(f, position, known);
 }
 
-void cl_filters_deflate(cl_filters *filters, int position, int level)
+void cl_filters_describe(const cl_filters *f, cl_compression *c)
 {
-    filters->pack = position;
-    filters->value[0] = (uint32_t)level;
-    filters->codec = cl_codec_find(DEFLATE, filters->value);
+    *c = (cl_compression){.fletcher = f->fletcher >= 0, .bit_block = f->bit_asked};
+    if (f->shuffle >= 0)
+        c->shuffle = f->bit_block > 0 ? CL_SHUFFLE_BITS : CL_SHUFFLE_BYTES;
+    if (!f->codec)
+        return;
+    c->codec = f->codec->id;
+    c->n = f->n;
+    memcpy(c->value, f->value, sizeof c->value);
+    if (f->codec->fit)
+        c->n = f->codec->fit(c->value, c->n, 0, 0);
+    if (f->n > CL_CODEC_VALUES || !cl_codec_can_write(c->codec, c->value))
+        *c = (cl_compression){0};
+}
+
+static bool set_codec(cl_filters *f, const cl_compression *c, int position,
+                      uint64_t chunk_bytes)
+{
+    uint32_t value[CL_CODEC_VALUES];
+    memcpy(value, c->value, sizeof value);
+    f->codec = cl_codec_can_write(c->codec, value) ? cl_codec_any(c->codec) : NULL;
+    if (!f->codec)
+        return false;
+    const uint32_t n =
+        f->codec->fit ? f->codec->fit(value, c->n, f->item, chunk_bytes) : c->n;
+    return add_codec(f, c->codec, position, value, n);
+}
+
+bool cl_filters_set(cl_filters *f, const cl_compression *c, uint32_t item,
+                    uint64_t chunk_bytes)
+{
+    int n = 0;
+    const uint32_t bits[CL_CODEC_VALUES] = {[2] = item, [3] = c->bit_block};
+    cl_filters_init(f, item);
+    if (c->shuffle == CL_SHUFFLE_BYTES)
+        f->shuffle = n++;
+    if (c->shuffle == CL_SHUFFLE_BITS && !add_bitshuffle(f, n++, bits))
+        return false;
+    if (c->codec && !set_codec(f, c, n++, chunk_bytes))
+        return false;
+    if (c->fletcher)
+        f->fletcher = n;
+    return true;
+}
+
+uint32_t cl_filters_get(const cl_filters *f, int position,
+                        uint32_t value[CL_CODEC_VALUES], uint32_t *n)
+{
+    memset(value, 0, CL_CODEC_VALUES * sizeof *value);
+    *n = 0;
+    if (position < 0)
+        return 0;
+    if (position == f->pack) {
+        memcpy(value, f->value, sizeof f->value);
+        *n = f->n;
+        return f->codec->id;
+    }
+    if (position == f->shuffle && f->bit_block > 0) {
+        const uint32_t bits[] = {0, 4, f->item, f->bit_asked, 0};
+        memcpy(value, bits, sizeof bits);
+        *n = sizeof bits / sizeof *bits;
+        return BITSHUFFLE;
+    }
+    return position == f->shuffle ? SHUFFLE : position == f->fletcher ? FLETCHER : 0;
 }
 
 int cl_filters_gzip(const cl_filters *filters)
@@ -231,33 +283,67 @@ static const void *add_fletcher(const void *data, void *out, uint64_t *bytes)
     return out;
 }
 
-static const void *pack(const cl_filters *filters, cl_packer *packer, const void *data,
-                        void *out, uint64_t *bytes, uint32_t *mask)
+uint64_t cl_packer_bytes(const cl_filters *f, uint64_t chunk_bytes)
 {
-    if (filters->pack < 0)
-        return data;
-    const size_t packed =
-        *bytes > 0 ? libdeflate_zlib_compress(packer, data, *bytes, out, *bytes - 1)
-                   : 0;
-    if (packed == 0) {
-        *mask = 1u << filters->pack;
-        return data;
-    }
-    *bytes = packed;
-    return out;
+    return f->codec && f->codec->pack_bytes
+               ? f->codec->pack_bytes(f->value, chunk_bytes)
+               : 0;
 }
 
-const void *cl_filters_apply(const cl_filters *filters, cl_packer *packer,
-                             const void *in, uint64_t bytes, void *work, void *out,
-                             uint64_t *stored_bytes, uint32_t *mask)
+bool cl_packer_open(cl_packer *packer, const cl_filters *f, uint64_t chunk_bytes,
+                    void *memory)
 {
+    *packer = (cl_packer){.filters = f, .state = memory};
+    if (!f->codec || !f->codec->pack_open)
+        return true;
+    packer->state = f->codec->pack_open(f->value, chunk_bytes, memory);
+    return packer->state != NULL;
+}
+
+void cl_packer_close(cl_packer *packer)
+{
+    const cl_codec *codec = packer->filters->codec;
+    if (packer->state && codec && codec->pack_close)
+        codec->pack_close(packer->state);
+    packer->state = NULL;
+}
+
+/* false: no memory. */
+static bool pack(const cl_packer *packer, const void **data, void *out, uint64_t *bytes,
+                 uint32_t *mask)
+{
+    const cl_filters *f = packer->filters;
+    uint64_t packed = 0;
+    if (!f->codec)
+        return true;
+    if (*bytes > 0 &&
+        !f->codec->encode(packer->state, f->value, *data, *bytes, out, &packed))
+        return false;
+    if (packed == 0 || packed >= *bytes) {
+        *mask = 1u << f->pack;
+        return true;
+    }
+    *bytes = packed;
+    *data = out;
+    return true;
+}
+
+const void *cl_filters_apply(const cl_packer *packer, const void *in, uint64_t bytes,
+                             void *work, void *out, uint64_t *stored_bytes,
+                             uint32_t *mask)
+{
+    const cl_filters *f = packer->filters;
     const void *data = in;
     *stored_bytes = bytes;
     *mask = 0;
-    if (filters->shuffle >= 0 && filters->item > 1) {
-        cl_shuffle(work, in, bytes, filters->item);
+    if (f->bit_block > 0) {
+        cl_bitshuffle(work, in, bytes, f->item, f->bit_block);
+        data = work;
+    } else if (f->shuffle >= 0 && f->item > 1) {
+        cl_shuffle(work, in, bytes, f->item);
         data = work;
     }
-    data = pack(filters, packer, data, out, stored_bytes, mask);
-    return filters->fletcher >= 0 ? add_fletcher(data, out, stored_bytes) : data;
+    if (!pack(packer, &data, out, stored_bytes, mask))
+        return NULL;
+    return f->fletcher >= 0 ? add_fletcher(data, out, stored_bytes) : data;
 }

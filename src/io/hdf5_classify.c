@@ -114,8 +114,8 @@ static clast_status read_filters(cl_hdf5_source *s, hid_t plist, bool *is_ours,
         *is_ours = cl_filters_add(&s->filters, (uint32_t)f.id, i, f.value, f.nvalue);
     }
     s->base.info.is_filtered = n > 0;
-    s->base.info.gzip = cl_filters_gzip(&s->filters);
-    s->base.info.shuffle = s->filters.shuffle >= 0 && s->filters.bit_block == 0;
+    if (*is_ours)
+        cl_filters_describe(&s->filters, &s->base.info.compression);
     return CLAST_OK;
 }
 

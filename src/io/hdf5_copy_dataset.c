@@ -18,6 +18,7 @@
 #include "base/alloc.h"
 #include "base/dtype.h"
 #include "io/hdf5_copy.h"
+#include "io/hdf5_filters.h"
 #include "io/hdf5_lib.h"
 #include "io/hdf5_type.h"
 
@@ -253,24 +254,6 @@ static void ask_chunks(const original *o, const cl_copy_rule *rule, hsize_t *chu
     }
 }
 
-/* What the filters of a list are, as far as Clast writes them itself: shuffle, deflate
- * and fletcher32, in this order. */
-static bool read_filters(hid_t list, size_t item, cl_filters *filters)
-{
-    cl_filters_init(filters, (uint32_t)item);
-    for (int i = 0; i < H5Pget_nfilters(list); i++) {
-        unsigned flags, value[CL_CODEC_VALUES] = {0}, config;
-        size_t n = CL_CODEC_VALUES;
-        const H5Z_filter_t id =
-            H5Pget_filter2(list, (unsigned)i, &flags, &n, value, 0, NULL, &config);
-        if (id < 0 || n > CL_CODEC_VALUES ||
-            !cl_filters_add(filters, (uint32_t)id, i, value, n))
-            return false;
-    }
-    return filters->bit_block == 0 &&
-           (filters->pack < 0 || cl_filters_gzip(filters) > 0);
-}
-
 static bool has_filter(hid_t list, H5Z_filter_t wanted)
 {
     unsigned flags;
@@ -278,37 +261,53 @@ static bool has_filter(hid_t list, H5Z_filter_t wanted)
     return H5Pget_filter_by_id2(list, wanted, &flags, &n, NULL, 0, NULL, NULL) >= 0;
 }
 
-static bool set_filters(const cl_copy *copy, const original *o, hid_t list)
+/* Another pipeline in the list's place. */
+static bool replace_filters(hid_t list, const cl_filters *filters)
 {
-    const int gzip = copy->set.gzip;
-    const bool has_checksum = has_filter(list, H5Z_FILTER_FLETCHER32);
-    if (gzip == 0)
-        return true;
-    if (H5Premove_filter(list, H5Z_FILTER_ALL) < 0)
-        return false;
-    if (gzip > 0 && copy->set.shuffle && o->item > 1 && H5Pset_shuffle(list) < 0)
-        return false;
-    if (gzip > 0 && H5Pset_deflate(list, (unsigned)gzip) < 0)
-        return false;
-    return !has_checksum || H5Pset_fletcher32(list) >= 0;
+    return H5Premove_filter(list, H5Z_FILTER_ALL) >= 0 &&
+           cl_hdf5_filters_write(list, filters);
 }
 
-static bool is_same_filters(hid_t a, hid_t b)
+/* Where filters are kept that Clast does not write, they stay libhdf5's, which is told
+ * by *by_library. */
+static bool set_filters(const cl_copy *copy, const original *o, const hsize_t *chunk,
+                        hid_t list, cl_filters *filters, bool *by_library)
 {
-    const int n = H5Pget_nfilters(a);
-    if (n != H5Pget_nfilters(b))
-        return false;
-    for (int i = 0; i < n; i++) {
-        unsigned flags, x[8] = {0}, y[8] = {0}, config;
-        size_t nx = 8, ny = 8;
-        const H5Z_filter_t first =
-            H5Pget_filter2(a, (unsigned)i, &flags, &nx, x, 0, NULL, &config);
-        const H5Z_filter_t second =
-            H5Pget_filter2(b, (unsigned)i, &flags, &ny, y, 0, NULL, &config);
-        if (first != second || (first == H5Z_FILTER_DEFLATE && x[0] != y[0]))
-            return false;
+    static const cl_compression none;
+    cl_compression c = copy->set.compression;
+    cl_filters there;
+    const bool has_checksum = has_filter(o->list, H5Z_FILTER_FLETCHER32);
+    const bool is_ours = cl_hdf5_filters_read(o->list, (uint32_t)o->item, &there);
+    uint64_t bytes = o->item;
+    for (int a = 0; a < o->ndim; a++)
+        bytes *= chunk[a];
+    *by_library = false;
+    if (copy->set.keeps) {
+        c = none;
+        if (is_ours)
+            cl_filters_describe(&there, &c);
+        *by_library = memcmp(&c, &none, sizeof c) == 0 && H5Pget_nfilters(o->list) > 0;
     }
-    return true;
+    if (*by_library) {
+        cl_filters_init(filters, (uint32_t)o->item);
+        return true;
+    }
+    if (c.shuffle == CL_SHUFFLE_BYTES && o->item == 1 && !copy->set.keeps)
+        c.shuffle = CL_SHUFFLE_NONE;
+    c.fletcher = has_checksum;
+    return cl_filters_set(filters, &c, (uint32_t)o->item, bytes) &&
+           replace_filters(list, filters);
+}
+
+static bool is_same_filters(const original *o, const cl_filters *filters)
+{
+    cl_filters there;
+    cl_compression a, b;
+    if (!cl_hdf5_filters_read(o->list, (uint32_t)o->item, &there))
+        return false;
+    cl_filters_describe(filters, &a);
+    cl_filters_describe(&there, &b);
+    return memcmp(&a, &b, sizeof a) == 0;
 }
 
 /* Whether storage other than the source's is asked for, and possible. */
@@ -326,28 +325,39 @@ static bool is_candidate(cl_copy *copy, const original *o, cl_copy_rule *rule,
         return false;
     if (rule)
         return rule->path || !is_small;
-    return copy->set.gzip > 0 ? !is_small
-                              : copy->set.gzip < 0 && o->layout == H5D_CHUNKED;
+    const bool is_packed = copy->set.compression.codec || copy->set.compression.shuffle;
+    return !copy->set.keeps && (is_packed ? !is_small : o->layout == H5D_CHUNKED);
 }
 
-/* The creation list with the storage that is wanted; *is_changed: it is another one. */
+/* The storage that is wanted. */
+typedef struct {
+    hid_t list;
+    hsize_t chunk[H5S_MAX_RANK];
+    cl_filters filters;
+    bool by_library; /* which filters */
+    bool is_changed; /* it is not the source's */
+} storage;
+
+/* Its creation list; negative: libhdf5 failed. What is made has every chunk filtered,
+ * also where the source left those out that the array's end cuts. */
 static hid_t wanted_list(cl_copy *copy, const original *o, const cl_copy_rule *rule,
-                         hsize_t *chunk, bool *is_changed)
+                         storage *s)
 {
-    const hid_t list = H5Pcopy(o->list);
+    const hid_t list = s->list = H5Pcopy(o->list);
+    hsize_t *chunk = s->chunk;
     const bool keeps_chunks = !rule && o->layout == H5D_CHUNKED;
     if (keeps_chunks)
         memcpy(chunk, o->chunk, (size_t)o->ndim * sizeof *chunk);
     else
         ask_chunks(o, rule, chunk);
-    *is_changed = true;
     if (list >= 0 && (keeps_chunks || H5Pset_chunk(list, o->ndim, chunk) >= 0) &&
         (o->layout == H5D_CHUNKED ||
          H5Pset_alloc_time(list, H5D_ALLOC_TIME_DEFAULT) >= 0) &&
-        set_filters(copy, o, list)) {
-        *is_changed = o->layout != H5D_CHUNKED ||
-                      memcmp(chunk, o->chunk, (size_t)o->ndim * sizeof *chunk) != 0 ||
-                      !is_same_filters(list, o->list);
+        H5Pset_chunk_opts(list, 0) >= 0 &&
+        set_filters(copy, o, chunk, list, &s->filters, &s->by_library)) {
+        s->is_changed = o->layout != H5D_CHUNKED ||
+                        memcmp(chunk, o->chunk, (size_t)o->ndim * sizeof *chunk) != 0 ||
+                        (!s->by_library && !is_same_filters(o, &s->filters));
         return list;
     }
     if (list >= 0)
@@ -382,7 +392,7 @@ static bool check_chunk_bytes(cl_copy *copy, const char *path, const original *o
 
 /* Notes that a run has to fill it. */
 static bool add_dataset(cl_copy *copy, const original *o, const char *path,
-                        const hsize_t *chunk, hid_t list, clast_dtype bits)
+                        const storage *s, clast_dtype bits)
 {
     if (!cl_grow(&copy->dataset, &copy->room, copy->n + 1, sizeof *copy->dataset)) {
         cl_error_set(copy->err, CLAST_ENOMEM, "no memory for a list of datasets");
@@ -395,11 +405,10 @@ static bool add_dataset(cl_copy *copy, const original *o, const char *path,
     d->shape.ndim = o->ndim;
     for (int a = 0; a < o->ndim; a++) {
         d->shape.dim[a] = (int64_t)o->dim[a];
-        d->chunk[a] = (int64_t)chunk[a];
+        d->chunk[a] = (int64_t)s->chunk[a];
     }
-    d->by_library = !read_filters(list, o->item, &d->filters);
-    if (d->by_library)
-        cl_filters_init(&d->filters, (uint32_t)o->item);
+    d->filters = s->filters;
+    d->by_library = s->by_library;
     d->bytes = (uint64_t)o->count * o->item;
     copy->n++;
     if (d->path && d->target)
@@ -409,16 +418,18 @@ static bool add_dataset(cl_copy *copy, const original *o, const char *path,
 }
 
 static bool make_to_be_filled(cl_copy *copy, const original *o, const char *path,
-                              hid_t list, const hsize_t *chunk, clast_dtype bits,
-                              hid_t links)
+                              const storage *s, clast_dtype bits, hid_t links)
 {
-    if (!check_chunk_bytes(copy, path, o, chunk))
+    if (!check_chunk_bytes(copy, path, o, s->chunk))
         return false;
-    const hid_t to = create(copy, o, path, list, links);
-    if (to < 0 || H5Dclose(to) < 0)
+    const hid_t to = create(copy, o, path, s->list, links);
+    if (to >= 0 && !s->by_library && !cl_hdf5_filters_check(to, &s->filters))
+        cl_error_set(copy->err, CLAST_ENOTSUP, CL_HDF5_FILTERS_CHANGED, copy->set.in,
+                     path);
+    if (to < 0 || H5Dclose(to) < 0 || copy->err->status != CLAST_OK)
         return false;
     return o->count <= 0 || H5Dget_storage_size(o->id) == 0 ||
-           add_dataset(copy, o, path, chunk, list, bits);
+           add_dataset(copy, o, path, s, bits);
 }
 
 static bool make_as_it_is(cl_copy *copy, const cl_walk_item *item, const original *o,
@@ -433,8 +444,7 @@ static bool make(cl_copy *copy, const cl_walk_item *item, const original *o,
                  hid_t links)
 {
     cl_hdf5_type bits;
-    hsize_t chunk[H5S_MAX_RANK];
-    bool is_changed;
+    storage s;
     cl_copy_rule *rule = find_rule(copy, item->path, o->ndim);
     if (rule && rule->path && rule->ndim != 0 && rule->ndim != o->ndim) {
         cl_error_set(copy->err, CLAST_EVALUE, "%s:%s has %d axes, the chunks for it %d",
@@ -445,15 +455,14 @@ static bool make(cl_copy *copy, const cl_walk_item *item, const original *o,
         return make_as_it_is(copy, item, o, links);
     if (rule)
         rule->is_used = true;
-    const hid_t list = wanted_list(copy, o, rule, chunk, &is_changed);
-    if (list < 0) {
+    if (wanted_list(copy, o, rule, &s) < 0) {
         cl_copy_fail(copy, item->path, "its storage cannot be set");
         return false;
     }
-    const bool is_good = is_changed ? make_to_be_filled(copy, o, item->path, list,
-                                                        chunk, bits.dtype, links)
-                                    : make_as_it_is(copy, item, o, links);
-    H5Pclose(list);
+    const bool is_good =
+        s.is_changed ? make_to_be_filled(copy, o, item->path, &s, bits.dtype, links)
+                     : make_as_it_is(copy, item, o, links);
+    H5Pclose(s.list);
     return is_good;
 }
 

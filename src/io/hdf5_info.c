@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/text.h"
+#include "io/codec.h"
 #include "io/hdf5_cf.h"
 #include "io/hdf5_dims.h"
 #include "io/hdf5_file.h"
@@ -45,6 +46,13 @@ static void say_shape(cl_text *b, hid_t space)
         say_extents(b, dim, ndim > 0 ? ndim : 0);
 }
 
+/* Of a filter that libhdf5 did not have when the dataset was made. */
+static const char *name_of(H5Z_filter_t id)
+{
+    const char *name = cl_codec_name((uint32_t)id);
+    return name ? name : "";
+}
+
 static void say_filters(cl_text *b, hid_t plist)
 {
     for (int i = 0; i < H5Pget_nfilters(plist); i++) {
@@ -60,7 +68,7 @@ static void say_filters(cl_text *b, hid_t plist)
         else if (id == H5Z_FILTER_FLETCHER32)
             cl_text_say(b, ", fletcher32");
         else
-            cl_text_say(b, ", filter %d %s", (int)id, name);
+            cl_text_say(b, ", filter %d %s", (int)id, name[0] ? name : name_of(id));
     }
 }
 

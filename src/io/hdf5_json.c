@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "io/codec.h"
 #include "io/hdf5_dims.h"
 #include "io/hdf5_type.h"
 
@@ -204,8 +205,9 @@ static void add_filters(cl_text *t, hid_t list)
         char name[64] = "";
         const H5Z_filter_t id = H5Pget_filter2(list, (unsigned)i, &flags, &n, value,
                                                sizeof name, name, &config);
+        const char *known = cl_codec_name((uint32_t)id);
         cl_text_say(t, "%s{\"id\": %d, \"name\": ", i > 0 ? ", " : "", (int)id);
-        add_string(t, name);
+        add_string(t, name[0] || !known ? name : known);
         cl_text_say(t, ", \"values\": [");
         for (size_t k = 0; k < n && k < 32; k++)
             cl_text_say(t, "%s%u", k > 0 ? ", " : "", value[k]);

@@ -4,8 +4,8 @@
  *
  * A unit is cut into storage chunks. Direct outputs are written in place by positioned
  * writes, rows of neighbouring chunks in one call; the padding of chunks that the
- * array's end cuts stays zero. Others are gathered, shuffled and deflated by the caller
- * of put, and go to the file in an order of their own (hdf5_order.h); only
+ * array's end cuts stays zero. Others are gathered, shuffled and compressed by the
+ * caller of put, and go to the file in an order of their own (hdf5_order.h); only
  * H5Dwrite_chunk takes the lock.
  *
  * Each chunk is written exactly once: libhdf5 would keep the old filter mask of a
@@ -151,14 +151,19 @@ const unsigned char *cl_outputs_stored(const cl_outputs *outputs, size_t index)
 /* --- put -----------------------------------------------------------------------------
  */
 
-/* The chunk's elements, and what the filters make of them. */
-static uint64_t staging_of(const cl_output *o)
+/* The chunk's elements, what the filters make of them, and what they work with. */
+static uint64_t chunk_room(const cl_output *o)
 {
     return 2 * align(o->chunk_bytes) +
            align(cl_filters_bound(&o->filters, o->chunk_bytes));
 }
 
-uint64_t cl_output_staging_per_chunk(const cl_output_spec *spec)
+static uint64_t staging_of(const cl_output *o)
+{
+    return chunk_room(o) + align(cl_packer_bytes(&o->filters, o->chunk_bytes));
+}
+
+uint64_t cl_output_staging(const cl_output_spec *spec)
 {
     cl_output o;
     uint64_t bytes = 0;
@@ -272,6 +277,12 @@ static clast_status fail_write(const cl_output *o, int error, cl_error *err)
                         o->spec.file, o->path, strerror(error));
 }
 
+static clast_status fail_packing(const cl_output *o, cl_error *err)
+{
+    return cl_error_set(err, CLAST_ENOMEM, "%s:%s: no memory to compress", o->spec.file,
+                        o->path);
+}
+
 static void write_behind(cl_output_file *f, int fd, uint64_t bytes)
 {
     if (!f->is_synced || fd < 0)
@@ -378,7 +389,7 @@ clast_status cl_output_write_chunk(const cl_output *o, cl_output_file *f,
 
 static clast_status put_filtered_chunk(cl_outputs *outputs, cl_output *o,
                                        const unit_walk *w, const void *data,
-                                       unsigned char *staging, cl_packer *packer,
+                                       unsigned char *staging, const cl_packer *packer,
                                        uint64_t *stored, cl_error *err)
 {
     cl_box part;
@@ -392,28 +403,31 @@ static clast_status put_filtered_chunk(cl_outputs *outputs, cl_output *o,
         return CLAST_OK;
     CL_TRY(mark_chunk(o, index, err));
     const void *in = gather_chunk(o, w->box, data, &chunk, &part, staging);
-    const void *bytes = cl_filters_apply(&o->filters, packer, in, o->chunk_bytes, work,
+    const void *bytes = cl_filters_apply(packer, in, o->chunk_bytes, work,
                                          work + align(o->chunk_bytes), &size, &mask);
+    if (!bytes)
+        return fail_packing(o, err);
     *stored += size;
     CL_TRY(cl_chunk_order_put(f->order, o, index, mask, bytes, size, err));
     if (f->journal)
         CL_TRY(cl_resume_log(outputs, o, index, mask, bytes, size, err));
-    return cl_chunk_order_drain(f->order, staging, staging_of(o), err);
+    return cl_chunk_order_drain(f->order, staging, chunk_room(o), err);
 }
 
 static clast_status put_filtered(cl_outputs *outputs, cl_output *o, const cl_box *box,
                                  const void *data, void *staging, uint64_t *stored,
                                  cl_error *err)
 {
-    cl_packer *packer = NULL;
-    if (o->filters.pack >= 0 && !(packer = cl_packer_new(cl_filters_gzip(&o->filters))))
-        return cl_error_set(err, CLAST_ENOMEM, "%s:%s: no memory to compress",
-                            o->spec.file, o->path);
+    cl_packer packer;
+    if (!cl_packer_open(&packer, &o->filters, o->chunk_bytes,
+                        (unsigned char *)staging + chunk_room(o)))
+        return fail_packing(o, err);
     clast_status status = CLAST_OK;
     unit_walk w = unit_begin(o, box);
     for (; w.left > 0 && status == CLAST_OK; unit_next(&w))
-        status = put_filtered_chunk(outputs, o, &w, data, staging, packer, stored, err);
-    cl_packer_free(packer);
+        status =
+            put_filtered_chunk(outputs, o, &w, data, staging, &packer, stored, err);
+    cl_packer_close(&packer);
     return status;
 }
 
@@ -430,7 +444,7 @@ static clast_status put_by_library(cl_output *o, const cl_output_file *f,
         const void *bytes = gather_chunk(o, box, data, &part, &part, staging);
         *stored += size;
         CL_TRY(cl_chunk_order_put(f->order, o, index, 0, bytes, size, err));
-        CL_TRY(cl_chunk_order_drain(f->order, staging, staging_of(o), err));
+        CL_TRY(cl_chunk_order_drain(f->order, staging, chunk_room(o), err));
     }
     return CLAST_OK;
 }

@@ -64,7 +64,11 @@ static void say_output(cl_text *text, const cl_output *o)
     say_numbers(text, s->shape.ndim, s->shape.dim);
     cl_text_say(text, ") in chunks (");
     say_numbers(text, o->chunks > 0 ? s->shape.ndim : 0, o->chunk);
-    cl_text_say(text, "), gzip %d, shuffle %d, attributes %d\n", s->gzip, s->shuffle,
+    const cl_compression *c = &s->compression;
+    cl_text_say(text, "), shuffle %u, filter %u", c->shuffle, c->codec);
+    for (uint32_t i = 0; i < c->n; i++)
+        cl_text_say(text, " %u", c->value[i]);
+    cl_text_say(text, ", checksum %u, attributes %d\n", c->fletcher,
                 s->like ? 1 + (int)s->level : 0);
 }
 

@@ -70,18 +70,19 @@ static clast_status settle_chunks(cl_output *o, cl_error *err)
     return CLAST_OK;
 }
 
-static void settle_filters(cl_output *o)
+static clast_status settle_filters(cl_output *o, cl_error *err)
 {
-    const cl_output_spec *spec = &o->spec;
-    const bool is_plain = o->chunks == 0 || spec->shape.ndim == 0;
-    int n = 0;
-    cl_filters_init(&o->filters, (uint32_t)clast_dtype_size(spec->dtype));
-    if (spec->shuffle && !is_plain)
-        o->filters.shuffle = n++;
-    if (spec->gzip > 0 && !is_plain)
-        cl_filters_deflate(&o->filters, n++, spec->gzip);
-    o->is_direct = n == 0;
-    o->is_contiguous = o->is_contiguous && n == 0;
+    static const cl_compression none;
+    const bool is_plain = o->chunks == 0 || o->spec.shape.ndim == 0;
+    const cl_compression *c = is_plain ? &none : &o->spec.compression;
+    if (!cl_filters_set(&o->filters, c, (uint32_t)clast_dtype_size(o->spec.dtype),
+                        o->chunk_bytes))
+        return cl_error_set(err, CLAST_ENOTSUP,
+                            "%s:%s: filter %u cannot be written with these parameters",
+                            o->spec.file, o->path, c->codec);
+    o->is_direct = memcmp(c, &none, sizeof none) == 0;
+    o->is_contiguous = o->is_contiguous && o->is_direct;
+    return CLAST_OK;
 }
 
 clast_status cl_output_settle(cl_output *o, const cl_output_spec *spec, cl_error *err)
@@ -102,11 +103,10 @@ clast_status cl_output_settle(cl_output *o, const cl_output_spec *spec, cl_error
     if (!*o->path)
         return cl_error_set(err, CLAST_EVALUE, "%s:%s is not the name of a dataset",
                             spec->file, spec->path);
-    if (clast_dtype_size(spec->dtype) == 0 || spec->gzip < 0 || spec->gzip > 9)
-        return cl_error_set(err, CLAST_EVALUE, "%s:%s: gzip level %d is not 0 to 9",
-                            spec->file, o->path, spec->gzip);
+    if (clast_dtype_size(spec->dtype) == 0)
+        return cl_error_set(err, CLAST_EDTYPE, "%s:%s: no dtype", spec->file, o->path);
     CL_TRY(settle_chunks(o, err));
-    settle_filters(o);
+    CL_TRY(settle_filters(o, err));
     if (!o->is_contiguous && o->chunk_bytes > CHUNK_MOST)
         return cl_error_set(err, CLAST_EVALUE,
                             "%s:%s: its chunks have %llu bytes, HDF5 allows %llu",

@@ -152,8 +152,7 @@ static void adopt(untrusted_source *u, const cl_description *d, const cl_describ
     for (int a = 0; a < r->shape.ndim && info->has_chunks; a++)
         info->chunk[a] = d->chunk[a];
     info->is_filtered = d->nfilter > 0;
-    info->gzip = cl_filters_gzip(&r->filters);
-    info->shuffle = r->filters.shuffle >= 0 && r->filters.bit_block == 0;
+    cl_filters_describe(&r->filters, &info->compression);
     s->access = d->layout == CL_DESCRIBED_CONTIGUOUS ? CL_ACCESS_CONTIGUOUS
                 : !info->has_chunks                  ? CL_ACCESS_NONE
                 : info->is_filtered                  ? CL_ACCESS_FILTERED

@@ -22,6 +22,7 @@
 #include "io/hdf5_capture.h"
 #include "io/hdf5_carry.h"
 #include "io/hdf5_file.h"
+#include "io/hdf5_filters.h"
 #include "io/hdf5_lib.h"
 #include "io/hdf5_order.h"
 #include "io/hdf5_output.h"
@@ -46,12 +47,10 @@ static herr_t set_layout(hid_t list, const cl_output *o)
         return 0;
     for (int a = 0; a < o->spec.shape.ndim; a++)
         chunk[a] = (hsize_t)o->chunk[a];
-    if (H5Pset_chunk(list, o->spec.shape.ndim, chunk) < 0 ||
-        (o->filters.shuffle >= 0 && H5Pset_shuffle(list) < 0) ||
-        (o->filters.pack >= 0 &&
-         H5Pset_deflate(list, (unsigned)cl_filters_gzip(&o->filters)) < 0))
-        return -1;
-    return 0;
+    return H5Pset_chunk(list, o->spec.shape.ndim, chunk) >= 0 &&
+                   cl_hdf5_filters_write(list, &o->filters)
+               ? 0
+               : -1;
 }
 
 static hid_t make_space(const cl_shape *shape)
@@ -212,6 +211,9 @@ static clast_status make_dataset(const cl_output_file *f, hid_t file, cl_output 
     if (dataset >= 0)
         cl_hdf5_scales_restore(dataset, strrchr(o->path, '/') + 1, &users);
     cl_hdf5_scale_users_fini(&users);
+    if (dataset >= 0 && !o->is_direct && !cl_hdf5_filters_check(dataset, &o->filters))
+        status = cl_error_set(err, CLAST_ENOTSUP, CL_HDF5_FILTERS_CHANGED, o->spec.file,
+                              o->path);
     if (dataset < 0 || H5Dclose(dataset) < 0)
         status = cl_output_fail(f, err, "%s:%s cannot be made", o->spec.file, o->path);
     return status;

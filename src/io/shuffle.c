@@ -11,7 +11,8 @@
  * stay in the first-level cache: for each byte of the element its 8 rows are unshuffled
  * as if they were the bytes of 8-byte elements, and each of those, an 8 x 8 matrix of
  * bits, is transposed by three exchanges (Warren, Hacker's Delight, 7-3); then the
- * bytes of the strip are unshuffled. Cost: about four passes over the strip.
+ * bytes of the strip are unshuffled. Doing it is the same steps in the other order.
+ * Cost: about four passes over the strip.
  */
 #include "io/shuffle.h"
 
@@ -151,7 +152,7 @@ void cl_unshuffle(void *dst, const void *src, uint64_t bytes, uint32_t item)
 
 enum { COLUMNS = 16, STRIP = 8 * COLUMNS }; /* bytes of a row, elements, a strip */
 
-/* Bit e of byte k becomes bit k of byte e. */
+/* Bit e of byte k becomes bit k of byte e; its own inverse. */
 static uint64_t transpose_bits(uint64_t x)
 {
     uint64_t t = (x ^ x >> 7) & 0x00aa00aa00aa00aau;
@@ -191,19 +192,60 @@ static void unshuffle_block(uint8_t *dst, const uint8_t *src, uint64_t n, uint32
     }
 }
 
-void cl_bitunshuffle(void *dst, const void *src, uint64_t bytes, uint32_t item,
-                     uint32_t block)
+/* The 8 rows of bits of one byte of 8 * columns elements. */
+static void shuffle_rows(uint8_t *dst, const uint8_t *src, uint64_t stride,
+                         uint64_t columns)
+{
+    uint8_t rows[STRIP];
+    uint64_t cell[COLUMNS];
+    memcpy(cell, src, 8 * columns);
+    for (uint64_t i = 0; i < columns; i++)
+        cell[i] = transpose_bits(cell[i]);
+    cl_shuffle(rows, cell, 8 * columns, 8);
+    for (uint64_t k = 0; k < 8; k++)
+        memcpy(dst + k * stride, rows + k * columns, columns);
+}
+
+static void shuffle_block(uint8_t *dst, const uint8_t *src, uint64_t n, uint32_t item)
+{
+    uint8_t bytes[STRIP * CL_BITSHUFFLE_ITEM];
+    const uint64_t stride = n / 8;
+    for (uint64_t at = 0; at < stride; at += COLUMNS) {
+        const uint64_t columns = stride - at < COLUMNS ? stride - at : COLUMNS;
+        cl_shuffle(bytes, src + at * 8 * item, 8 * columns * item, item);
+        for (uint32_t j = 0; j < item; j++)
+            shuffle_rows(dst + 8 * j * stride + at, bytes + j * 8 * columns, stride,
+                         columns);
+    }
+}
+
+typedef void block_fn(uint8_t *dst, const uint8_t *src, uint64_t n, uint32_t item);
+
+static void by_blocks(block_fn *run, void *dst, const void *src, uint64_t bytes,
+                      uint32_t item, uint32_t block)
 {
     uint8_t *to = dst;
     const uint8_t *from = src;
     for (uint64_t left = bytes / item / 8 * 8, n; left > 0; left -= n) {
         n = left < block ? left : block;
-        unshuffle_block(to, from, n, item);
+        run(to, from, n, item);
         to += n * item;
         from += n * item;
         bytes -= n * item;
     }
     memcpy(to, from, bytes);
+}
+
+void cl_bitshuffle(void *dst, const void *src, uint64_t bytes, uint32_t item,
+                   uint32_t block)
+{
+    by_blocks(shuffle_block, dst, src, bytes, item, block);
+}
+
+void cl_bitunshuffle(void *dst, const void *src, uint64_t bytes, uint32_t item,
+                     uint32_t block)
+{
+    by_blocks(unshuffle_block, dst, src, bytes, item, block);
 }
 
 uint32_t cl_bitshuffle_block(uint32_t item)

@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "clast/context.h"
 #include "clast/sink.h"
+#include "io/compression.h"
 
 typedef struct cl_source cl_source;
 
@@ -35,11 +36,11 @@ typedef struct {
     bool is_filtered; /* whole chunks only are cheap to read */
     bool is_slow;     /* through H5Dread */
     uint64_t staging_per_chunk, staging_fixed;
-    int gzip; /* deflate level of the storage, 0: none; what outputs inherit */
-    bool shuffle;
-    const char *file, *path; /* NULL for memory */
-    bool is_untrusted;       /* nobody may open the file with libhdf5 */
-    uint64_t table_bytes;    /* charged while the source is open */
+    cl_compression compression; /* of the storage, which outputs inherit; all zeros:
+                                   none, or one that Clast does not write */
+    const char *file, *path;    /* NULL for memory */
+    bool is_untrusted;          /* nobody may open the file with libhdf5 */
+    uint64_t table_bytes;       /* charged while the source is open */
     /* Hashes of what a dataset's attributes say; 0: nothing. */
     uint64_t units;    /* the units, and the calendar of times */
     uint64_t encoding; /* fill values, packing, limits, flags */
@@ -170,10 +171,9 @@ typedef struct {
     const char *file, *path;
     clast_dtype dtype;
     cl_shape shape;
-    int64_t chunk[CL_MAXDIM]; /* settled: > 0 and <= the extent where that is > 0;
+    int64_t chunk[CL_MAXDIM];   /* settled: > 0 and <= the extent where that is > 0;
                                  ignored for rank 0 and empty shapes */
-    int gzip;                 /* settled: 0 none */
-    bool shuffle;
+    cl_compression compression; /* settled */
     bool overwrite, no_sync;
     bool in_place; /* an existing file is changed as it is, if all its outputs say so */
     const cl_source *like; /* HDF5: its attributes are carried; NULL: none are */
@@ -217,8 +217,8 @@ clast_status cl_outputs_look(cl_outputs **outputs, size_t n,
 /* Chunks that an earlier attempt stored, a bit each in C order; they need not be put.
  * NULL: none. Until commit or abort. */
 const unsigned char *cl_outputs_stored(const cl_outputs *outputs, size_t index);
-/* Bytes of workspace that one put of a unit of `chunks` storage chunks needs. */
-uint64_t cl_output_staging_per_chunk(const cl_output_spec *spec);
+/* Bytes of workspace that one put needs, aligned to 64. */
+uint64_t cl_output_staging(const cl_output_spec *spec);
 /* data: C-contiguous over the box; the box is whole chunks (clipped at the array's
  * end). From any thread. */
 clast_status cl_output_put(cl_outputs *outputs, size_t index, const cl_box *box,

@@ -322,27 +322,13 @@ static bool is_contiguous(const cl_box *box, const cl_input *input, size_t eleme
     return true;
 }
 
-/* Storage chunks that a box meets. */
-static uint64_t chunks_of(const cl_output_spec *spec, const cl_box *box)
-{
-    uint64_t n = 1;
-    for (int a = 0; a < box->ndim; a++) {
-        const int64_t c = spec->chunk[a] > 0 ? spec->chunk[a] : 1;
-        n *= box->n[a]
-                 ? (uint64_t)((box->lo[a] + box->n[a] - 1) / c - box->lo[a] / c + 1)
-                 : 0;
-    }
-    return n;
-}
-
 static clast_status put(cl_job *job, const cl_run_sink *sink, const cl_box *box,
                         const cl_input *input)
 {
     const size_t element = clast_dtype_size(sink->spec->dtype);
     int64_t stride[CL_MAXDIM];
     const uint64_t bytes = c_strides(box, element, stride);
-    void *staging = cl_job_take(job, chunks_of(sink->spec, box) *
-                                         cl_output_staging_per_chunk(sink->spec));
+    void *staging = cl_job_take(job, cl_output_staging(sink->spec));
     char *gathered = NULL;
     if (!is_contiguous(box, input, element))
         gathered = cl_job_take(job, bytes);

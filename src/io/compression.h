@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What chunks of an output are stored with: what is asked for in words or inherited from
+ * an input, without what depends on the dataset (sizes of elements and chunks).
+ *
+ * All zeros: as they are. Two that are equal byte by byte store a dataset in the same
+ * way.
+ */
+#ifndef CL_IO_COMPRESSION_H
+#define CL_IO_COMPRESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+#define CL_CODEC_VALUES 8 /* parameters that are kept; the others are 0 */
+
+typedef enum { CL_SHUFFLE_NONE, CL_SHUFFLE_BYTES, CL_SHUFFLE_BITS } cl_shuffling;
+
+typedef struct {
+    uint32_t shuffle;                /* cl_shuffling */
+    uint32_t bit_block;              /* CL_SHUFFLE_BITS: elements, 0: bitshuffle's */
+    uint32_t codec;                  /* the filter's number; 0: none */
+    uint32_t n;                      /* parameters that the filter is given */
+    uint32_t value[CL_CODEC_VALUES]; /* as registered; 0 what the dataset decides */
+    uint32_t fletcher;               /* 1: a checksum behind it */
+} cl_compression;
+
+/*
+ * What a caller's options ask for: `text` as `clast eval --compress` has it, or, where
+ * that is NULL, the level of gzip (0: same, -1: none). shuffle: -1 no, 1 bytes, 0 as is
+ * usual with the codec. *is_same: the input's is wanted, and *c says none. CLAST_EVALUE,
+ * CLAST_ENOTSUP this build lacks the codec.
+ */
+clast_status cl_compression_ask(cl_compression *c, bool *is_same, const char *text,
+                                int gzip, int shuffle, cl_error *err);
+/* The option `shuffle` for what is inherited. */
+void cl_compression_shuffle(cl_compression *c, int shuffle);
+
+#endif
