@@ -196,19 +196,27 @@ END_TEST
 
 /* ---- a full disk, by the limit on file sizes */
 
+static const char *const storages[] = {
+    "none", "gzip:1", "bitshuffle:none", "lzf", "lz4", "zstd", "blosc", "bitshuffle"};
+enum { STORAGES = sizeof storages / sizeof *storages };
+
 START_TEST(full_disk)
 {
-    static const int gzip[] = {-1, 1};
     struct rlimit old;
     getrlimit(RLIMIT_FSIZE, &old);
     const struct rlimit low = {1 << 20, old.rlim_max};
-    const clast_hdf5_options stored = {.gzip = gzip[_i]};
+    const clast_hdf5_options stored = {.compress = storages[_i]};
     const int64_t shape[2] = {1000, 1000};
     signal(SIGXFSZ, SIG_IGN);
     clast_ctx *ctx = open_with(CLAST_MIB(64), 0);
     clast_array *big = clast_random(ctx, 2, shape, 1, CLAST_FLOAT64);
     setrlimit(RLIMIT_FSIZE, &low);
-    ck_assert_int_eq(clast_to_hdf5(big, out, "/y", &stored), CLAST_ENOSPACE);
+    const clast_status status = clast_to_hdf5(big, out, "/y", &stored);
+    if (status == CLAST_ENOTSUP) { /* not in this build */
+        clast_close(&ctx);
+        return;
+    }
+    ck_assert_int_eq(status, CLAST_ENOSPACE);
     ck_assert_ptr_nonnull(strstr(clast_ctx_error(ctx), "File too large"));
     setrlimit(RLIMIT_FSIZE, &old);
     ck_assert_int_ne(access(out, F_OK), 0);
@@ -263,7 +271,7 @@ static Suite *faults(void)
     tcase_add_loop_test(t, every_allocation_fails_in_turn, 0,
                         (int)(sizeof runs / sizeof *runs));
     tcase_add_loop_test(t, in_the_background, 0, 2);
-    tcase_add_loop_test(t, full_disk, 0, 2);
+    tcase_add_loop_test(t, full_disk, 0, STORAGES);
     tcase_add_test(t, two_contexts_in_two_threads);
     suite_add_tcase(s, t);
     return s;

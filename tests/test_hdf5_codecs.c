@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Datasets stored by filters that libhdf5 does not have by itself: chunks written as
- * their plugins do, and a file that the plugins wrote. */
+ * their plugins do, a file that the plugins wrote, and outputs, also in a process that
+ * has registered such a filter. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -199,6 +200,154 @@ START_TEST(nobody_has_it)
 }
 END_TEST
 
+/* --- outputs ------------------------------------------------------------------------
+ */
+
+static const char *const asked[] = {"lzf",
+                                    "lz4",
+                                    "zstd",
+                                    "blosc",
+                                    "blosc:zstd:9",
+                                    "bitshuffle",
+                                    "bitshuffle:zstd",
+                                    "bitshuffle:none"};
+enum { ASKED = sizeof asked / sizeof *asked };
+
+static bool make_spec(cl_output_spec *spec, const char *compress, clast_dtype dtype)
+{
+    static const int64_t shape[] = {ROWS, COLUMNS};
+    bool is_same;
+    cl_error err = {0};
+    *spec = (cl_output_spec){.file = "b.h5",
+                             .path = "/packed",
+                             .dtype = dtype,
+                             .chunk = {HEIGHT, WIDTH},
+                             .overwrite = true,
+                             .no_sync = true};
+    spec->shape = cl_shape_of(2, shape);
+    const clast_status status =
+        cl_compression_ask(&spec->compression, &is_same, compress, 0, 0, &err);
+    ck_assert_msg(status == CLAST_OK || status == CLAST_ENOTSUP, "%s", err.text);
+    spec->compression.fletcher = dtype == CLAST_INT16;
+    return status == CLAST_OK;
+}
+
+static clast_status write(const cl_output_spec *spec, const void *data, cl_error *err)
+{
+    const cl_box whole = cl_box_whole(&spec->shape);
+    cl_outputs *outputs;
+    uint64_t stored;
+    const clast_status begun = cl_outputs_begin(&outputs, 1, spec, NULL, err);
+    if (begun != CLAST_OK)
+        return begun;
+    void *staging = cl_alloc(cl_output_staging(spec));
+    const clast_status put =
+        cl_output_put(outputs, 0, &whole, data, staging, &stored, err);
+    cl_free(staging);
+    if (put == CLAST_OK)
+        return cl_outputs_commit(outputs, err);
+    cl_outputs_abort(outputs);
+    return put;
+}
+
+/* Every seventh row of chunks is noise, which no codec makes smaller. */
+static void *make_elements(clast_dtype dtype)
+{
+    const size_t item = clast_dtype_size(dtype);
+    unsigned char *data = cl_calloc(ROWS * COLUMNS, item);
+    uint64_t h = 1;
+    for (size_t i = 0; i < ROWS * COLUMNS * item; i++) {
+        h = h * 6364136223846793005u + 1442695040888963407u;
+        const bool is_noise = i / (COLUMNS * item) / HEIGHT == 1;
+        data[i] = is_noise        ? (unsigned char)(h >> 56)
+                  : i % item == 0 ? (unsigned char)(i / item % 50)
+                                  : 0;
+    }
+    return data;
+}
+
+static void written_and_read(const cl_output_spec *spec)
+{
+    cl_error err = {0};
+    void *data = make_elements(spec->dtype);
+    const clast_status status = write(spec, data, &err);
+    ck_assert_msg(status == CLAST_OK, "%s", err.text);
+    cl_source *source = files_open("b.h5", "/packed", true);
+    const cl_source_info *info = cl_source_get_info(source);
+    ck_assert_int_eq(((const cl_hdf5_source *)source)->access, CL_ACCESS_FILTERED);
+    ck_assert_mem_eq(&info->compression, &spec->compression, sizeof spec->compression);
+    void *read = files_read(source);
+    files_same(read, data, ROWS * COLUMNS * clast_dtype_size(spec->dtype));
+    cl_free(read);
+    cl_free(data);
+    cl_source_close(source);
+    ck_assert_int_eq(files_open_ids(), 0);
+}
+
+START_TEST(written_by_us)
+{
+    static const clast_dtype dtypes[] = {CLAST_UINT8, CLAST_INT16, CLAST_FLOAT32,
+                                         CLAST_FLOAT64, CLAST_COMPLEX128};
+    cl_output_spec spec;
+    for (size_t d = 0; d < sizeof dtypes / sizeof *dtypes; d++)
+        if (make_spec(&spec, asked[_i], dtypes[d]))
+            written_and_read(&spec);
+}
+END_TEST
+
+static size_t no_filter(unsigned flags, size_t n, const unsigned *value, size_t bytes,
+                        size_t *room, void **data)
+{
+    return 0;
+}
+
+/* As bitshuffle's: its own parameters in front of the user's. */
+static herr_t shift(hid_t list, hid_t type, hid_t space)
+{
+    unsigned flags, value[11] = {0, 5, (unsigned)H5Tget_size(type)};
+    size_t n = 8;
+    if (H5Pget_filter_by_id2(list, 32008, &flags, &n, value + 3, 0, NULL, NULL) < 0 ||
+        value[3] % 8 != 0 || value[4] > 3)
+        return -1;
+    return H5Pmodify_filter(list, 32008, flags, n + 3, value);
+}
+
+static herr_t spoil(hid_t list, hid_t type, hid_t space)
+{
+    const unsigned value[] = {0, 4, 3};
+    return H5Pmodify_filter(list, 32008, H5Z_FLAG_OPTIONAL, 3, value);
+}
+
+static void with_host(herr_t (*set_local)(hid_t, hid_t, hid_t))
+{
+    const H5Z_class2_t own = {H5Z_CLASS_T_VERS, 32008, 1,         1,
+                              "the host's",     NULL,  set_local, no_filter};
+    ck_assert(H5Zregister(&own) >= 0);
+}
+
+/* What the host registered completes the parameters, and stays. */
+START_TEST(host_has_it)
+{
+    cl_output_spec spec;
+    cl_error err = {0};
+    with_host(shift);
+    for (int i = 5; i < ASKED; i++)
+        if (make_spec(&spec, asked[i], CLAST_FLOAT64))
+            written_and_read(&spec);
+    ck_assert_int_gt(H5Zfilter_avail(32008), 0);
+    H5Zunregister(32008);
+    with_host(spoil);
+    ck_assert(make_spec(&spec, "bitshuffle:none", CLAST_FLOAT64));
+    void *data = make_elements(CLAST_FLOAT64);
+    ck_assert_int_eq(write(&spec, data, &err), CLAST_ENOTSUP);
+    ck_assert_msg(strstr(err.text, "b.h5:/packed: a filter that is registered"), "%s",
+                  err.text);
+    cl_free(data);
+    H5Zunregister(32008);
+    ck_assert_int_eq(files_open_ids(), 0);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("hdf5_codecs");
@@ -207,6 +356,8 @@ static Suite *suite(void)
     tcase_add_loop_test(t, written_as_plugins_do, 0, PACKINGS);
     tcase_add_test(t, written_by_plugins);
     tcase_add_test(t, nobody_has_it);
+    tcase_add_loop_test(t, written_by_us, 0, ASKED);
+    tcase_add_test(t, host_has_it);
     suite_add_tcase(s, t);
     return s;
 }

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "check_main.h"
 #include "clast.h"
 #include "hdf5_files.h"
@@ -749,6 +750,32 @@ START_TEST(children_during_a_run)
 }
 END_TEST
 
+/* ---- copies */
+
+/* Chunks that the array's end cuts are not filtered in the source; compressed otherwise
+ * they are, and the copy says so. */
+START_TEST(raw_edges_in_a_copy)
+{
+    const file_spec spec = {.file = "a.h5",
+                            .path = "/x",
+                            .ndim = 2,
+                            .shape = {37, 53},
+                            .chunk = {8, 16},
+                            .is_latest = true,
+                            .has_raw_edges = true,
+                            .filters = FILTER_DEFLATE};
+    const cl_box whole = {2, {0, 0}, {37, 53}};
+    const clast_copy_options options = {.gzip = 2, .overwrite = true};
+    files_make(&spec);
+    ck_assert_int_eq(clast_hdf5_copy(ctx, "a.h5", NULL, "b.h5", &options), CLAST_OK);
+    void *before = files_h5dread("a.h5", "/x", CLAST_FLOAT64, &whole);
+    void *after = files_h5dread("b.h5", "/x", CLAST_FLOAT64, &whole);
+    files_same(after, before, 37 * 53 * sizeof(double));
+    cl_free(before);
+    cl_free(after);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("hdf5_host");
@@ -773,6 +800,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, together, 0, 2);
     tcase_add_test(t, closed_on_exec);
     tcase_add_test(t, children_during_a_run);
+    tcase_add_test(t, raw_edges_in_a_copy);
     suite_add_tcase(s, t);
     return s;
 }

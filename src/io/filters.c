@@ -95,6 +95,17 @@ void cl_filters_describe(const cl_filters *f, cl_compression *c)
         *c = (cl_compression){0};
 }
 
+bool cl_filters_same(const cl_filters *a, const cl_filters *b)
+{
+    /* What a dataset decides comes behind the versions of filter and format. */
+    const size_t first = a->codec && a->codec->fit ? 2 : 0;
+    return a->shuffle == b->shuffle && a->pack == b->pack &&
+           a->fletcher == b->fletcher && a->item == b->item &&
+           a->bit_block == b->bit_block && a->codec == b->codec &&
+           (!a->codec || memcmp(a->value + first, b->value + first,
+                                sizeof a->value - first * sizeof *a->value) == 0);
+}
+
 static bool set_codec(cl_filters *f, const cl_compression *c, int position,
                       uint64_t chunk_bytes)
 {

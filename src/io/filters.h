@@ -33,6 +33,8 @@ bool cl_filters_add(cl_filters *filters, uint32_t id, int position,
                     const unsigned *value, size_t n);
 /* What outputs inherit; all zeros where Clast cannot write every filter. */
 void cl_filters_describe(const cl_filters *filters, cl_compression *c);
+/* Whether chunks of the one can be undone as those of the other: all but versions. */
+bool cl_filters_same(const cl_filters *a, const cl_filters *b);
 /* The pipeline of a new dataset whose chunks have so many bytes; false: this build
  * cannot write it. */
 bool cl_filters_set(cl_filters *filters, const cl_compression *c, uint32_t item,

@@ -12,8 +12,6 @@
  */
 #include "io/hdf5_filters.h"
 
-#include <string.h>
-
 enum { BITSHUFFLE = 32008, BITSHUFFLE_OWN = 3 };
 
 static bool add(hid_t list, H5Z_filter_t id, size_t n, const uint32_t *value)
@@ -55,14 +53,9 @@ bool cl_hdf5_filters_read(hid_t list, uint32_t item, cl_filters *filters)
 bool cl_hdf5_filters_check(hid_t dataset, const cl_filters *filters)
 {
     cl_filters there;
-    cl_compression wanted, found;
     const hid_t list = H5Dget_create_plist(dataset);
     const bool is_read = list >= 0 && cl_hdf5_filters_read(list, filters->item, &there);
     if (list >= 0)
         H5Pclose(list);
-    if (!is_read)
-        return false;
-    cl_filters_describe(filters, &wanted);
-    cl_filters_describe(&there, &found);
-    return memcmp(&wanted, &found, sizeof wanted) == 0;
+    return is_read && cl_filters_same(&there, filters);
 }

@@ -100,8 +100,38 @@ class Command(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         with h5py.File(out) as f:
             self.assertEqual((f["same"].chunks, f["same"].compression), ((16, 16), "gzip"))
+            self.assertTrue(f["same"].shuffle)
             self.assertEqual(f["y"].compression, None)
             np.testing.assert_array_equal(f["y"][()], self.x * 2)
+
+    def test_every_filter(self):
+        """The first input's filters are inherited, checksums too; what h5py lacks is read back by ourselves."""
+        a, b = self.folder / "packed.h5", self.folder / "again.h5"
+        with h5py.File(a, "w") as f:
+            f.create_dataset("x", data=self.x, chunks=(16, 16), compression="lzf", shuffle=True, fletcher32=True)
+        done = self.eval("x + 1", "--in", f"x={a}:/x", "--out", f"{b}:/y", "--chunks", "20,20")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with h5py.File(b) as f:
+            p = f["y"].id.get_create_plist()
+            self.assertEqual([p.get_filter(i)[:3] for i in range(p.get_nfilters())],
+                             [(2, 1, (8,)), (32000, 1, (4, 0x105, 3200)), (3, 0, ())])
+            np.testing.assert_array_equal(f["y"][()], self.x + 1)
+        for kind in ["lzf", "lz4", "zstd", "zstd:1", "blosc", "blosc:lz4hc:3", "bitshuffle", "bitshuffle:zstd", "bitshuffle:none"]:
+            with self.subTest(kind):
+                files = []
+                for workers in "13":
+                    files.append(self.folder / f"{workers}.h5")
+                    done = self.eval("x * 2", "--in", f"x={self.file}:/x", "--out", f"{files[-1]}:/y", "--compress", kind,
+                                     "--chunks", "13,19", "--overwrite", "--workers", workers)
+                    if "not in this build" in done.stderr:
+                        break
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                else:
+                    self.assertEqual(files[0].read_bytes(), files[1].read_bytes())
+                    done = self.eval("y", "--in", f"y={files[0]}:/y", "--out", f"{b}:/z", "--overwrite", "--compress", "none")
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    with h5py.File(b) as f:
+                        np.testing.assert_array_equal(f["z"][()], self.x * 2)
 
     def test_same_file(self):
         done = self.eval("x = x - 1", "--in", f"x={self.file}:/x", "--out", f"{self.file}:/x", "--overwrite")
@@ -167,7 +197,7 @@ class Command(unittest.TestCase):
                 ([], "program is missing"), (["1", "2"], "unexpected argument"), (["x", "--in"], "missing"), (["x", "--frob"], "--frob"),
                 (["x", "--in", place, "--in", place], "given twice"), (["x", "--in", "x"], "NAME=FILE:/path"),
                 (["x", "--in", f"x={self.file}"], "FILE:/path"), (["1", "--memory", "much"], "much"), (["1", "--memory", "0%"], "0%"),
-                (["1", "--workers", "0"], "'0'"), (["1", "--chunks", "3,x"], "3,x"), (["1", "--compress", "lzf"], "lzf"),
+                (["1", "--workers", "0"], "'0'"), (["1", "--chunks", "3,x"], "3,x"), (["1", "--out", "q.h5:/q", "--compress", "zip"], "'zip'"),
                 (["1", "--raw=1"], "no value"), (["1", "--stats=xml"], "json:FILE"), (["1", "--out", "o.h5:/y", "--out", "p.h5:/y"], "twice"),
                 (["-f", str(self.folder / "none.txt")], "No such file"), (["x", "--in", place, "--out", f"{self.folder}/o.h5:/y", "--chunks", "3"],
                                                                          "2 dimensions")]:

@@ -408,6 +408,39 @@ class Copy(Tools):
                     self.assertEqual(f["strings"].chunks, None)
                     self.assertTrue(f["kinds/1"].fletcher32)
 
+    def test_filters_that_libhdf5_lacks(self):
+        """Other chunks with the filters kept, by the engine: parameters that name the chunk are those of the new one."""
+        a, b, c = (self.folder / f"{name}.h5" for name in "abc")
+        x = np.random.default_rng(5).integers(0, 50, (150, 130)).astype(">i4")
+        with h5py.File(a, "w") as f:
+            f.create_dataset("lzf", data=x, chunks=(40, 40), compression="lzf", shuffle=True, fletcher32=True)
+        stats = self.folder / "s.json"
+        self.run_ok("copy", a, b, "--chunks", "60,50", "--memory", "1M", "--block", "32K", f"--stats=json:{stats}")
+        self.assertLessEqual(json.loads(stats.read_text())["peak"], 1 << 20)
+        self.assertEqual(json.loads(stats.read_text())["written"], x.nbytes)
+        with h5py.File(b) as f:
+            p = f["lzf"].id.get_create_plist()
+            self.assertEqual([p.get_filter(i)[:3] for i in range(3)], [(2, 1, (4,)), (32000, 1, (4, 0x105, 12000)), (3, 0, ())])
+            np.testing.assert_array_equal(f["lzf"], x)
+        for kind in ["zstd", "lz4", "blosc:zstd:3", "bitshuffle", "bitshuffle:zstd:1"]:
+            with self.subTest(kind):
+                done = clast("copy", a, b, "--overwrite", "--compress", kind)
+                if "not in this build" in done.stderr:
+                    continue
+                self.assertEqual(done.returncode, 0, done.stderr)
+                with h5py.File(b) as f:
+                    p = f["lzf"].id.get_create_plist()
+                    filters = [p.get_filter(i)[:2] for i in range(p.get_nfilters())]
+                    self.assertEqual(filters[-1], (3, 0))
+                self.run_ok("copy", b, c, "--overwrite", "--chunks", "33,70", "--workers", "2")
+                with h5py.File(c) as f:
+                    p = f["lzf"].id.get_create_plist()
+                    self.assertEqual([p.get_filter(i)[:2] for i in range(p.get_nfilters())], filters)
+                    self.assertEqual(f["lzf"].chunks, (33, 70))
+                self.run_ok("copy", c, b, "--overwrite", "--compress", "none")
+                with h5py.File(b) as f:
+                    np.testing.assert_array_equal(f["lzf"], x)
+
     def test_onto_itself_and_groups(self):
         a = self.folder / "a.h5"
         self.make(a)
