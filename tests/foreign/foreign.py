@@ -4,6 +4,7 @@
 
     foreign.py READER installed          files of packages that are installed, and one of each kind that h5py writes
     foreign.py READER packages [NAME...] files of Debian packages, fetched by apt-get into a folder that is removed
+    foreign.py READER sources [NAME...]  the same of what upstream released, as Debian's source packages have it
 
 What is numeric for h5py must come out with the same bits (float16 as float32); what is not must be refused; where h5py
 fails, or takes the process with it, Clast may as well. Prints how many datasets went which way; fails on any difference.
@@ -24,6 +25,8 @@ import numpy as np
 # Debian packages with HDF5 and netCDF-4 files of PyTables, bitshuffle, GMT, NeXus, PyMca, MINC and others.
 PACKAGES = ["python-tables-data", "python3-tables", "python3-h5py-serial", "bitshuffle", "gmt-gshhg-low", "gmt-dcw",
             "hdf-compass-doc", "vitables", "pymca-data", "python3-nibabel", "minc-tools", "python3-pandas", "nexus-tools"]
+SOURCES = ["hdf5", "netcdf", "pytables"]
+KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 INSTALLED = ["/usr/lib/python3/dist-packages/h5py", "/usr/lib/python3/dist-packages/tables", "/usr/share/hdf5-tools"]
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 SECONDS = 60  # a file
@@ -241,6 +244,33 @@ def fetch(names, folder):
         shutil.rmtree(place, True)
 
 
+def fetch_sources(names, folder):
+    """The same for source packages. The machine's own apt need not know sources: the place of its packages has them too."""
+    for part in ("lists/partial", "cache/archives/partial"):
+        (folder / "apt" / part).mkdir(parents=True)
+    told = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages",
+                           "Label: Debian", "Component: main"], capture_output=True, text=True, check=True).stdout
+    (folder / "apt/sources.list").write_text(f"deb-src [signed-by={KEYS}] {told.splitlines()[0]}\n")
+    apt = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root"]
+    for option, value in (("Dir::Etc::sourcelist", "sources.list"), ("Dir::State::lists", "lists"), ("Dir::Cache", "cache")):
+        apt += ["-o", f"{option}={folder / 'apt' / value}"]
+    apt += ["-o", "Dir::Etc::sourceparts=-"]
+    subprocess.run([*apt, "update"], check=True)
+    for name in names:
+        place = folder / name
+        place.mkdir()
+        subprocess.run([*apt, "source", "--download-only", name], cwd=place, check=False)
+        archives = list(place.glob("*.orig*.tar.*"))  # complete even where another part of the package is missing
+        for archive in archives:
+            subprocess.run(["tar", "-xf", archive.name], cwd=place, check=True)
+            archive.unlink()
+        if archives:
+            yield place
+        else:
+            print(f"{name}: could not be had")
+        shutil.rmtree(place, True)
+
+
 def main():
     program, mode, *names = sys.argv[1:]
     program = os.path.abspath(program)
@@ -251,7 +281,7 @@ def main():
             write_kinds(folder / "kinds.h5")
             files += check_folders([folder, *INSTALLED, *names], program, counts, faults)
         else:
-            for place in fetch(names or PACKAGES, folder):
+            for place in fetch_sources(names or SOURCES, folder) if mode == "sources" else fetch(names or PACKAGES, folder):
                 n = check_folders([place], program, counts, faults)
                 print(f"{place.name}: {n} files")
                 files += n
