@@ -155,6 +155,7 @@ def stores(b):
         ("clast", b.eval("x", f"{source}:/x", "--out", f"{out}:/y", "--chunks", "512,512", "--compress", "gzip:4"), [out]),
         ("clast, one worker", b.eval("x", f"{source}:/x", "--out", f"{out}:/y", "--chunks", "512,512", "--compress", "gzip:4",
                                      "--workers", "1"), [out]),
+        ("clast, zstd", b.eval("x", f"{source}:/x", "--out", f"{out}:/y", "--chunks", "512,512", "--compress", "zstd"), [out]),
         ("h5py", b.python(store, source, out), [out])])
 
 

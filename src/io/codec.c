@@ -57,10 +57,14 @@ static bool deflate_writes(const uint32_t *value)
     return value[0] >= 1 && value[0] <= 9;
 }
 
+/* zlib's levels are promises about size and time, and libdeflate's of the same numbers
+ * do more: these are the fastest that come to zlib's size on shuffled numbers, within a
+ * few thousandths. */
 static void *deflate_pack_open(const uint32_t *value, uint64_t chunk_bytes,
                                void *memory)
 {
-    return libdeflate_alloc_compressor((int)value[0]);
+    static const int level[] = {0, 1, 1, 2, 2, 4, 5, 7, 8, 9};
+    return libdeflate_alloc_compressor(level[value[0]]);
 }
 
 static void deflate_pack_close(void *state)
