@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "array/handle.h"
+#include "base/limits.h"
 #include "check_main.h"
 
 enum { MOST = 8 };

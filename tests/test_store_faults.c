@@ -20,6 +20,7 @@
 #include "clast.h"
 #include "disk_faults.h"
 #include "hdf5_files.h"
+#include "io/direct.h"
 
 /* What is stored: x * 2 in a.h5 and, where there are two, x + 1 in b.h5. */
 typedef struct {
@@ -28,24 +29,27 @@ typedef struct {
     bool overwrite; /* a.h5:/y is there, alone or beside /rest */
     bool has_rest;
     int nfile;
-    bool resume; /* the next run goes on with what is left */
+    bool resume;   /* the next run goes on with what is left */
+    bool is_large; /* for the page cache */
 } scenario;
 
 static const scenario scenarios[] = {
-    {"a new file", -1, false, false, 1, false},
-    {"a new file, compressed", 1, false, false, 1, false},
-    {"a dataset more", -1, false, true, 1, false},
-    {"a dataset more, compressed", 1, false, true, 1, false},
-    {"another dataset in its place", -1, true, true, 1, false},
-    {"another file in its place", 1, true, false, 1, false},
-    {"two files", -1, false, true, 2, false},
-    {"two files, compressed", 1, true, true, 2, false},
-    {"a new file, resumed", -1, false, false, 1, true},
-    {"a new file, compressed, resumed", 1, false, false, 1, true},
-    {"a dataset more, resumed", -1, false, true, 1, true},
-    {"another dataset, compressed, resumed", 1, true, true, 1, true},
-    {"two files, resumed", -1, true, false, 2, true},
-    {"two files, compressed, resumed", 1, false, true, 2, true},
+    {"a new file", -1, false, false, 1, false, false},
+    {"a new file, compressed", 1, false, false, 1, false, false},
+    {"a dataset more", -1, false, true, 1, false, false},
+    {"a dataset more, compressed", 1, false, true, 1, false, false},
+    {"another dataset in its place", -1, true, true, 1, false, false},
+    {"another file in its place", 1, true, false, 1, false, false},
+    {"two files", -1, false, true, 2, false, false},
+    {"two files, compressed", 1, true, true, 2, false, false},
+    {"a new file, resumed", -1, false, false, 1, true, false},
+    {"a new file, compressed, resumed", 1, false, false, 1, true, false},
+    {"a dataset more, resumed", -1, false, true, 1, true, false},
+    {"another dataset, compressed, resumed", 1, true, true, 1, true, false},
+    {"two files, resumed", -1, true, false, 2, true, false},
+    {"two files, compressed, resumed", 1, false, true, 2, true, false},
+    {"a large file", -1, false, false, 1, false, true},
+    {"two large files, resumed", -1, true, false, 2, true, true},
 };
 enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
 
@@ -164,6 +168,7 @@ static void begin(int i)
 {
     const scenario *s = &scenarios[i];
     files_begin();
+    cl_cache_pretend(s->is_large ? 4096 : 0);
     make_input();
     if (s->has_rest)
         store_ones("/rest");

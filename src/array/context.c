@@ -11,6 +11,7 @@
  * published, so the status can be read without the lock (from callbacks, say).
  */
 #include "array/turn.h"
+#include "base/limits.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -127,13 +127,7 @@ clast_array *cl_array_poison(clast_ctx *ctx, clast_status status, const char *te
 void cl_scope_free(clast_ctx *ctx, cl_scope *scope); /* frees the handles in it */
 void cl_node_drop(clast_ctx *ctx, cl_node_id id); /* and the sources that go with it */
 
-/* The most workers that a context may have, the tile where options say nothing, the
- * smallest trace. */
-enum { CL_MOST_WORKERS = 256, CL_BLOCK_BYTES = 4 << 20, CL_LEAST_TRACE = 64 << 10 };
-
-/* Memory and workers of this machine that a process may use. root: where /proc and /sys
- * lie, "" but in tests. */
-uint64_t cl_limit_memory(const char *root);
-int cl_limit_workers(const char *root);
+/* The tile where options say nothing, the smallest trace. */
+enum { CL_BLOCK_BYTES = 4 << 20, CL_LEAST_TRACE = 64 << 10 };
 
 #endif

@@ -19,16 +19,47 @@
      << 30) /* Linux moves at most 2 GiB - 4 KiB a call                    \
                          */
 
+#define LONG_LIST 4096 /* pieces of a read past the page cache */
+
 void cl_runs_init(cl_runs *runs, int fd, bool is_write, uint64_t limit)
 {
     runs->fd = fd;
     runs->is_write = is_write;
     runs->limit = limit;
     runs->gap_most = is_write ? 0 : CL_RUNS_GAP;
+    runs->direct = NULL;
+    runs->behind = NULL;
     runs->begin = runs->end = runs->moved = 0;
     runs->n = 0;
+    runs->most = CL_SYS_IOV;
+    runs->iov = runs->own;
     if (is_write)
         memset(runs->gap, 0, sizeof runs->gap);
+}
+
+void cl_runs_pass_cache(cl_runs *runs, const cl_direct *direct, void *room)
+{
+    const size_t list = LONG_LIST * sizeof *runs->iov;
+    runs->direct = direct;
+    runs->room = (cl_direct_room){room, CL_RUNS_ROOM - list};
+    runs->iov = (void *)((char *)room + runs->room.bytes);
+    runs->most = LONG_LIST;
+}
+
+static int write_pieces(cl_runs *runs, int n)
+{
+    const int error = cl_sys_write_all(runs->fd, runs->iov, n, (off_t)runs->begin);
+    if (error == 0 && runs->behind)
+        cl_behind_wrote(runs->behind, runs->fd, runs->begin, runs->end - runs->begin);
+    return error;
+}
+
+static int read_pieces(cl_runs *runs, int n)
+{
+    const off_t at = (off_t)runs->begin;
+    return runs->direct ? cl_direct_read_all(runs->direct, &runs->room, runs->fd,
+                                             runs->iov, n, at)
+                        : cl_sys_read_all(runs->fd, runs->iov, n, at);
 }
 
 int cl_runs_flush(cl_runs *runs)
@@ -38,9 +69,7 @@ int cl_runs_flush(cl_runs *runs)
         return 0;
     runs->n = 0;
     runs->moved += runs->end - runs->begin;
-    const off_t at = (off_t)runs->begin;
-    return runs->is_write ? cl_sys_write_all(runs->fd, runs->iov, n, at)
-                          : cl_sys_read_all(runs->fd, runs->iov, n, at);
+    return runs->is_write ? write_pieces(runs, n) : read_pieces(runs, n);
 }
 
 /* A reader bridges what lies in pages that it reads anyway, and a quarter more: two
@@ -53,7 +82,7 @@ static bool is_cheap(const cl_runs *runs, uint64_t gap, uint64_t bytes)
 
 static bool is_bridged(const cl_runs *runs, uint64_t at, uint64_t bytes)
 {
-    return runs->n > 0 && runs->n <= CL_SYS_IOV - 2 && at >= runs->end &&
+    return runs->n > 0 && runs->n <= runs->most - 2 && at >= runs->end &&
            is_cheap(runs, at - runs->end, bytes) &&
            at + bytes - runs->begin <= LARGEST_CALL;
 }

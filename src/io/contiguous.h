@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/shape.h"
+#include "io/direct.h"
 #include "io/sys.h"
 
 #define CL_RUNS_GAP 4096 /* bytes: bridging this costs less than a system call */
@@ -24,13 +25,20 @@ typedef struct {
     uint64_t limit;    /* no byte at or behind this offset is touched */
     uint64_t gap_most; /* bytes: the widest hole that is bridged; a writer's is 0 unless
                           it says otherwise */
+    const cl_direct *direct; /* a reader's way past the page cache; NULL: none */
+    cl_direct_room room;     /* its */
+    cl_behind *behind;       /* a writer's, who is told of each write; NULL: none */
     uint64_t begin, end, moved;
-    int n;
-    struct iovec iov[CL_SYS_IOV];
+    int n, most; /* pieces */
+    struct iovec *iov, own[CL_SYS_IOV];
     unsigned char gap[CL_RUNS_GAP];
 } cl_runs;
 
 void cl_runs_init(cl_runs *runs, int fd, bool is_write, uint64_t limit);
+/* The reads go past the page cache. room: CL_RUNS_ROOM bytes for what is read on the
+ * way to many places and for a longer list of these; it must live as long. */
+enum { CL_RUNS_ROOM = (2 << 20) - 4096 };
+void cl_runs_pass_cache(cl_runs *runs, const cl_direct *direct, void *room);
 /* 0, an errno, or -1 where the file ends too early. */
 int cl_runs_add(cl_runs *runs, uint64_t at, void *memory, uint64_t bytes);
 int cl_runs_flush(cl_runs *runs);

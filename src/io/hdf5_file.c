@@ -130,6 +130,7 @@ static void unlink_open(cl_hdf5_file *f)
 
 static void close_id(cl_hdf5_file *f)
 {
+    cl_direct_close(&f->direct);
     H5Fclose(f->id);
     f->id = H5I_INVALID_HID;
     f->fd = -1;
@@ -217,6 +218,8 @@ static clast_status open_with(cl_hdf5_file *f, const char *name,
     }
     if (!wanted && f->fd >= 0)
         f->at_open = found;
+    if (f->fd >= 0)
+        cl_direct_open(&f->direct, f->fd, (uint64_t)found.st_size);
     link_open(f);
     return CLAST_OK;
 }

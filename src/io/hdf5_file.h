@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 
 #include "base/status.h"
+#include "io/direct.h"
 
 /* A dataset that is open in a file, and closed when the file rests. */
 typedef struct cl_hdf5_client {
@@ -40,6 +41,7 @@ typedef struct cl_hdf5_file {
     cl_hdf5_client *client;
     hid_t id; /* negative: the host's, whose ids are not ours to hold; or it rests */
     int fd;   /* below id; belongs to libhdf5; -1: no positioned reads */
+    cl_direct direct; /* open only while fd is */
     bool is_host;
     atomic_bool is_open;   /* false: it rests */
     atomic_int users;      /* reads under way: it must not rest */

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "io/atomic_file.h"
+#include "io/direct.h"
 #include "io/filters.h"
 #include "io/journal.h"
 #include "io/store.h"
@@ -47,6 +48,8 @@ typedef struct {
     uint64_t bytes;
     bool is_synced, is_begun; /* begun: datasets may have been made */
     _Atomic uint64_t unsynced;
+    bool is_large;         /* its direct outputs would fill much of the page cache */
+    cl_behind behind;      /* of one that is large */
     cl_chunk_order *order; /* of one whose chunks libhdf5 places; NULL otherwise */
     cl_journal *journal;   /* of one that can be resumed; NULL otherwise */
     bool is_logged;        /* its chunks are in the journal, not only their places */

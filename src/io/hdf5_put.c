@@ -13,7 +13,8 @@
  *
  * Write-behind: after every 64 MiB of a synced file the kernel is told to begin
  * writing, and the writer waits for what it was told the time before. So at most about
- * two windows are dirty, and the final fsync is short.
+ * two windows are dirty, and the final fsync is short. Direct outputs that would fill
+ * much of the page cache go by direct.h instead, synced or not.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -329,6 +330,7 @@ static clast_status put_direct(cl_outputs *outputs, cl_output *o, const cl_box *
     int error = 0;
     cl_runs_init(&runs, f->fd, true, f->bytes);
     runs.gap_most = CL_RUNS_GAP;
+    runs.behind = f->is_large ? &f->behind : NULL;
     unit_walk w = unit_begin(o, box);
     for (; w.left > 0 && error == 0; unit_next(&w)) {
         cl_box part;
@@ -344,7 +346,8 @@ static clast_status put_direct(cl_outputs *outputs, cl_output *o, const cl_box *
     *stored = runs.moved;
     if (error)
         return fail_write(o, error < 0 ? EIO : error, err);
-    write_behind(f, f->fd, runs.moved);
+    if (!f->is_large)
+        write_behind(f, f->fd, runs.moved);
     return f->journal ? note_unit(outputs, o, box, data, err) : CLAST_OK;
 }
 
@@ -512,6 +515,8 @@ static void free_outputs(cl_outputs *outputs)
         cl_free((void *)(uintptr_t)o->written);
     }
     for (size_t f = 0; outputs->file && f < outputs->nfile && !outputs->is_part; f++) {
+        if (outputs->file[f].is_large)
+            cl_behind_fini(&outputs->file[f].behind);
         cl_free(outputs->file[f].journal_name);
         cl_free(outputs->file[f].history);
     }

@@ -8,7 +8,8 @@
  * threads.
  *
  *   unfiltered  stored elements go straight to the end of dst, C-contiguous over the
- *               box; decode converts them in place, front to back
+ *               box; decode converts them in place, front to back; staging = [room for
+ *               reads past the page cache][table of chunks]
  *   filtered    staging = [table of chunks][two chunks of work][their stored bytes,
  *               back to back][what the codec's library takes]; decode inflates straight into dst where the chunk is
  *               one run of the box, else row by row
@@ -103,9 +104,21 @@ static clast_status fail_chunk(const cl_hdf5_source *s, const chunk_walk *w,
                         w->box->ndim == 1 ? ",)" : ")", what);
 }
 
+static bool is_large(const cl_hdf5_source *s)
+{
+    const cl_box whole = cl_box_whole(&s->base.info.shape);
+    const uint64_t item = cl_convert_stored_size(&s->convert);
+    return s->file->direct.is_open &&
+           (uint64_t)cl_box_count(&whole) >= s->file->direct.least / item;
+}
+
 void cl_hdf5_count_staging(cl_hdf5_source *s)
 {
     cl_source_info *info = &s->base.info;
+    s->is_large =
+        (s->access == CL_ACCESS_CONTIGUOUS || s->access == CL_ACCESS_CHUNKED) &&
+        is_large(s);
+    info->staging_fixed = s->is_large ? CL_RUNS_ROOM : 0;
     const uint64_t chunk = align(s->chunk_bytes);
     switch (s->access) {
     case CL_ACCESS_FILTERED:
@@ -303,16 +316,24 @@ static clast_status locate_plain(cl_hdf5_source *s, const cl_box *box,
     return status;
 }
 
+/* The runs of an unfiltered dataset. */
+static void begin_runs(const cl_hdf5_source *s, cl_runs *runs, void *staging)
+{
+    cl_runs_init(runs, s->file->fd, false, (uint64_t)s->file->at_open.st_size);
+    if (s->is_large && s->file->direct.is_open)
+        cl_runs_pass_cache(runs, &s->file->direct, staging);
+}
+
 static clast_status fetch_chunked(cl_hdf5_source *s, const cl_box *box,
                                   const cl_lattice *wanted, void *raw, void *staging,
                                   uint64_t *stored, cl_error *err)
 {
-    chunk_entry *table = staging;
+    chunk_entry *table = (void *)((char *)staging + s->base.info.staging_fixed);
     cl_runs runs;
     int error = 0;
     const uint64_t item = cl_convert_stored_size(&s->convert);
     CL_TRY(locate_plain(s, box, wanted, raw, table, err));
-    cl_runs_init(&runs, s->file->fd, false, (uint64_t)s->file->at_open.st_size);
+    begin_runs(s, &runs, staging);
     chunk_walk w = walk_begin(s, box);
     for (int64_t i = 0; i < w.n && error == 0; i++, walk_next(&w)) {
         cl_box part;
@@ -330,12 +351,12 @@ static clast_status fetch_chunked(cl_hdf5_source *s, const cl_box *box,
 }
 
 static clast_status fetch_contiguous(cl_hdf5_source *s, const cl_box *box,
-                                     const cl_lattice *wanted, void *raw,
+                                     const cl_lattice *wanted, void *raw, void *staging,
                                      uint64_t *stored, cl_error *err)
 {
     cl_runs runs;
     const cl_box whole = cl_box_whole(&s->base.info.shape);
-    cl_runs_init(&runs, s->file->fd, false, (uint64_t)s->file->at_open.st_size);
+    begin_runs(s, &runs, staging);
     int error = cl_runs_lattice(&runs, s->address, &whole, raw, box, box, wanted,
                                 cl_convert_stored_size(&s->convert));
     if (error == 0)
@@ -521,7 +542,7 @@ static clast_status fetch(cl_hdf5_source *s, const cl_box *box,
         fill_part(s, raw, box, box);
         return CLAST_OK;
     case CL_ACCESS_CONTIGUOUS:
-        return fetch_contiguous(s, box, wanted, raw, stored, err);
+        return fetch_contiguous(s, box, wanted, raw, staging, stored, err);
     case CL_ACCESS_CHUNKED:
         return fetch_chunked(s, box, wanted, raw, staging, stored, err);
     case CL_ACCESS_FILTERED:

@@ -35,6 +35,7 @@ typedef struct {
     uint64_t address;     /* CONTIGUOUS */
     uint64_t chunk_bytes; /* stored, 0 if not chunked */
     cl_filters filters;
+    bool is_large;          /* unfiltered, and too large for the page cache */
     bool is_raw;            /* CF attributes are left alone */
     bool has_raw_edges;     /* chunks that the array's end cuts are stored unfiltered */
     unsigned char fill[16]; /* one stored element */

@@ -38,6 +38,7 @@ typedef struct {
 static void close_untrusted(cl_source *source)
 {
     untrusted_source *u = (untrusted_source *)source;
+    cl_direct_close(&u->file.direct);
     if (u->file.fd >= 0)
         close(u->file.fd);
     cl_free(u->file.name);
@@ -202,6 +203,7 @@ static clast_status open_bytes(cl_hdf5_file *f, const char *name, cl_error *err)
         return cl_error_set(err, CLAST_EACCESS,
                             "%s is open for writing elsewhere and locked by HDF5",
                             name);
+    cl_direct_open(&f->direct, f->fd, (uint64_t)f->at_open.st_size);
     return CLAST_OK;
 }
 

@@ -32,6 +32,8 @@
 #include "io/hdf5_writer.h"
 #include "io/sys.h"
 
+#define LARGE_SHARE 8 /* of what the page cache can hold */
+
 /* --- datasets -----------------------------------------------------------------------
  */
 
@@ -293,7 +295,8 @@ static clast_status find_datasets(cl_outputs *outputs, size_t index, cl_error *e
     return status;
 }
 
-/* Blocks on the disk for the direct outputs, so that a full disk is found now. */
+/* Blocks on the disk for the direct outputs, so that a full disk is found now. Those that
+ * are so large that the system would slow their writers anyway go to the disk at once. */
 static clast_status reserve(cl_outputs *outputs, size_t index, cl_error *err)
 {
     cl_output_file *f = &outputs->file[index];
@@ -301,6 +304,7 @@ static clast_status reserve(cl_outputs *outputs, size_t index, cl_error *err)
     if (f->fd < 0)
         return cl_error_set(err, cl_status_from_errno(errno), "%s: opening failed: %s",
                             f->atomic.file, strerror(errno));
+    uint64_t all = 0;
     for (size_t i = 0; i < outputs->n; i++) {
         const cl_output *o = &outputs->output[i];
         if (o->file != index || !o->is_direct || o->chunks == 0)
@@ -314,7 +318,11 @@ static clast_status reserve(cl_outputs *outputs, size_t index, cl_error *err)
             return cl_error_set(err, cl_status_from_errno(error),
                                 "%s:%s: no room for its %llu bytes: %s", o->spec.file,
                                 o->path, (unsigned long long)bytes, strerror(error));
+        all += bytes; /* within the file: no overflow */
     }
+    f->is_large = all >= cl_cache_room(all) / LARGE_SHARE;
+    if (f->is_large)
+        cl_behind_init(&f->behind);
     return CLAST_OK;
 }
 

@@ -8,11 +8,12 @@
  * the group itself, which the walk ends with in any case. Files that are not there
  * limit nothing.
  */
-#include "array/handle.h"
+#include "base/limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

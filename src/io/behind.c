@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Write-behind: a ring of ranges that are on their way to the disk.
+ *
+ * Whoever writes starts the disk on his range and then waits for as many old ranges as
+ * it takes to have at most CL_BEHIND_MOST bytes under way. Waiting is outside of the
+ * mutex: a range is taken out first, so that no two wait for one. Pages that a range
+ * has in part stay in the cache until its neighbour is dropped.
+ */
+#include <fcntl.h>
+
+#include "io/direct.h"
+
+void cl_behind_init(cl_behind *behind)
+{
+    cl_mutex_init(&behind->mutex);
+    behind->first = behind->n = 0;
+    behind->bytes = 0;
+}
+
+void cl_behind_fini(cl_behind *behind)
+{
+    cl_mutex_fini(&behind->mutex);
+}
+
+/* The oldest range, where there is no room for another. */
+static bool take(cl_behind *behind, cl_behind_range *range)
+{
+    if (behind->n == 0 ||
+        (behind->bytes <= CL_BEHIND_MOST && behind->n < CL_BEHIND_RANGES))
+        return false;
+    *range = behind->range[behind->first];
+    behind->first = (behind->first + 1) % CL_BEHIND_RANGES;
+    behind->n--;
+    behind->bytes -= range->bytes;
+    return true;
+}
+
+static void wait_and_drop(int fd, const cl_behind_range *range)
+{
+    sync_file_range(fd, (off_t)range->at, (off_t)range->bytes,
+                    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                        SYNC_FILE_RANGE_WAIT_AFTER);
+    posix_fadvise(fd, (off_t)range->at, (off_t)range->bytes, POSIX_FADV_DONTNEED);
+}
+
+void cl_behind_wrote(cl_behind *behind, int fd, uint64_t at, uint64_t bytes)
+{
+    sync_file_range(fd, (off_t)at, (off_t)bytes, SYNC_FILE_RANGE_WRITE);
+    cl_behind_range old;
+    cl_mutex_lock(&behind->mutex);
+    while (take(behind, &old)) {
+        cl_mutex_unlock(&behind->mutex);
+        wait_and_drop(fd, &old);
+        cl_mutex_lock(&behind->mutex);
+    }
+    const uint32_t end = (behind->first + behind->n) % CL_BEHIND_RANGES;
+    behind->range[end] = (cl_behind_range){at, bytes};
+    behind->n++;
+    behind->bytes += bytes;
+    cl_mutex_unlock(&behind->mutex);
+}
