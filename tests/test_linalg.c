@@ -315,7 +315,7 @@ static bool say_stop(void *arg)
 START_TEST(test_cancels)
 {
     const cl_poll poll = {say_stop, NULL};
-    static double x[16], c[16], t[(4 + CL_QR_NB) * 4], work[CL_QR_NB * 16];
+    static double x[16], c[16], t[(8 + CL_QR_NB) * 4], work[CL_QR_NB * CL_QR_NB * 2];
     operand a;
     lay_out(&a, PLAIN, CLAST_FLOAT64, 4, 4, (const char *)x);
     ck_assert_int_eq(cl_gemm_run(CLAST_FLOAT64, &a.box, &a.input, &a.box, &a.input, c,

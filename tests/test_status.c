@@ -147,6 +147,8 @@ START_TEST(test_reflectors)
 {
     ck_assert_int_eq(cl_reflector_bytes(CLAST_FLOAT64, 1000, 100),
                      8 * (1000 + CL_QR_NB) * 100);
+    ck_assert_int_eq(cl_reflector_bytes(CLAST_FLOAT32, 1001, 100),
+                     4 * (1008 + CL_QR_NB) * 100); /* whole cache lines */
     ck_assert_int_eq(cl_reflector_bytes(CLAST_COMPLEX128, INT64_MAX / 4, 100),
                      INT64_MAX);
 }

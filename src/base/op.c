@@ -119,10 +119,17 @@ int64_t cl_partial_bytes(clast_reduction r, clast_dtype input, int64_t elements)
     return bytes;
 }
 
+int64_t cl_reflector_column(clast_dtype dtype, int64_t rows)
+{
+    const int64_t line = 64 / (int64_t)clast_dtype_size(dtype);
+    return rows > INT64_MAX - line ? INT64_MAX : (rows + line - 1) / line * line;
+}
+
 int64_t cl_reflector_bytes(clast_dtype dtype, int64_t rows, int64_t n)
 {
     int64_t height, elements, bytes;
-    if (__builtin_add_overflow(rows, (int64_t)CL_QR_NB, &height) ||
+    if (__builtin_add_overflow(cl_reflector_column(dtype, rows), (int64_t)CL_QR_NB,
+                               &height) ||
         __builtin_mul_overflow(height, n, &elements) ||
         __builtin_mul_overflow(elements, (int64_t)clast_dtype_size(dtype), &bytes))
         return INT64_MAX;

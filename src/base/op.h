@@ -139,9 +139,11 @@ int64_t cl_partial_bytes(clast_reduction r, clast_dtype input, int64_t elements)
 int64_t cl_partial_second(clast_reduction r, clast_dtype input, int64_t elements);
 const char *cl_reduction_name(clast_reduction r); /* "sum", ..., "all" */
 
-/* Compact WY factors of a rows x n block: the reflectors and, below them, CL_QR_NB x n
- * block factors. */
-#define CL_QR_NB 40
+/* Compact WY factors of a rows x n block: the reflectors, column-major with columns of
+ * cl_reflector_column elements (whole cache lines), and below them CL_QR_NB x n block
+ * factors. */
+#define CL_QR_NB 32
+int64_t cl_reflector_column(clast_dtype dtype, int64_t rows);
 int64_t cl_reflector_bytes(clast_dtype dtype, int64_t rows, int64_t n);
 
 #endif
