@@ -234,6 +234,62 @@ START_TEST(constant_powers)
 }
 END_TEST
 
+/* x * x / d, and then less d: the quotient is made in one pass with the product, and d
+ * itself is used once more. Some divisors have an exact inverse. */
+START_TEST(constant_divisors)
+{
+    static const double divisors[] = {2,      -0.5,     8,       1,       3,
+                                      0,      -0.0,     1.5,     0x1p-70, NAN,
+                                      0x1p70, INFINITY, 0x1p120, 0x1p-120};
+    const double x[] = {0.0,  -0.0,   2.0,      -3.0,      1e-38, 3e-22, 1e-20,
+                        1e19, 3e-160, INFINITY, -INFINITY, NAN,   0.1,   1e-162};
+    enum { N = sizeof x / sizeof *x };
+    const clast_dtype t = _i % 2 ? CLAST_FLOAT32 : CLAST_FLOAT64;
+    const int64_t size = (int64_t)clast_dtype_size(t);
+    const uint8_t dtype = (uint8_t)t;
+    const double d = divisors[_i / 2];
+    char in[8 * N], out[8 * N];
+    for (int i = 0; i < N; i++) {
+        const cl_scalar v = cl_scalar_cast((cl_scalar){.f64 = x[i]}, CLAST_FLOAT64, t);
+        memcpy(in + i * size, &v, (size_t)size);
+    }
+    const cl_box box = {.ndim = 1, .n = {N}};
+    const cl_span span = {.box = box, .data = in, .stride = {size}};
+    const cl_input input = {1, &span};
+    const cl_imm imm = {
+        .value = {cl_scalar_cast((cl_scalar){.f64 = d}, CLAST_FLOAT64, t)}};
+    const cl_insn insn[] = {
+        {.op = CL_OP_CONST, .type = dtype, .dtype = dtype},
+        {.op = CL_OP_MUL, .type = dtype, .dtype = dtype, .arg = {0, 0}},
+        {.op = CL_OP_DIV, .type = dtype, .dtype = dtype, .arg = {2, 1}},
+        {.op = CL_OP_SUB, .type = dtype, .dtype = dtype, .arg = {3, 1}},
+    };
+    for (uint16_t n = 3; n <= 4; n++) {
+        const cl_program p = {.ndim = 1,
+                              .ninput = 1,
+                              .ninsn = n,
+                              .nimm = 1,
+                              .input_dtype = &dtype,
+                              .insn = insn,
+                              .imm = &imm};
+        ck_assert_int_eq(run(&p, &box, &input, out), CLAST_OK);
+        for (int i = 0; i < N; i++) {
+            cl_scalar got = {0}, want;
+            memcpy(&got, out + i * size, (size_t)size);
+            if (t == CLAST_FLOAT32) {
+                const float f = (float)x[i], square = f * f, ratio = square / (float)d;
+                want = (cl_scalar){.f32 = n == 3 ? ratio : ratio - (float)d};
+            } else {
+                const double square = x[i] * x[i], ratio = square / d;
+                want = (cl_scalar){.f64 = n == 3 ? ratio : ratio - d};
+            }
+            ck_assert_msg(naive_same(got, want, t), "%s: %g ** 2 / %g",
+                          clast_dtype_name(t), x[i], d);
+        }
+    }
+}
+END_TEST
+
 START_TEST(negative_integer_powers_are_refused)
 {
     const int32_t x[] = {2, 3, 4}, e[] = {1, -1, 2};
@@ -521,6 +577,7 @@ static Suite *map_suite(void)
     tcase_add_loop_test(t, operations, 0, CLAST_NDTYPE);
     tcase_add_loop_test(t, casts, 0, CLAST_NDTYPE);
     tcase_add_loop_test(t, constant_powers, 0, 6);
+    tcase_add_loop_test(t, constant_divisors, 0, 28);
     tcase_add_test(t, negative_integer_powers_are_refused);
     tcase_add_loop_test(t, programs, 0, 12);
     tcase_add_test(t, empty_boxes);

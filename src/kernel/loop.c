@@ -8,7 +8,9 @@
  * result never shares a register with its operands, so that loops may be `restrict`.
  * The last value goes straight to the output. Constants keep a register for the whole
  * run. Sums, differences and products of floats are paired with the next instruction
- * where they are made for it alone, so that a + b + c is one pass. O(instructions).
+ * where they are made for it alone, so that a + b + c is one pass. Division of floats
+ * by a constant power of two is a product with its inverse, which has the same bits.
+ * O(instructions).
  *
  * A strip is 8 KiB of the widest type, so that a handful of registers stays in L1, but
  * at least 512 elements, so that the step from loop to loop costs little. Inputs that
@@ -17,6 +19,7 @@
  */
 #include "kernel/loop.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -33,7 +36,14 @@ typedef struct {
     uint16_t *idle;     /* stack of free registers */
     uint32_t nidle;
     uint32_t pair; /* the last instruction that was joined to the one before it */
+    uint16_t made; /* the operation that the last one of its own became */
+    uint16_t nimm;
 } builder;
+
+/* What an instruction becomes: a loop's operation, and where its second operand is. */
+typedef struct {
+    uint16_t op, second;
+} form;
 
 /* ---- sizes ---- */
 
@@ -168,6 +178,13 @@ static bool is_integer_two(const cl_scalar *v, clast_dtype type)
            memcmp(v, &two, clast_dtype_size(type)) == 0; /* little-endian */
 }
 
+/* Of a value that is_fixed. */
+static const cl_scalar *fixed_value(const builder *b, uint16_t value)
+{
+    const cl_insn *constant = &b->program->insn[value - b->program->ninput];
+    return &b->program->imm[constant->imm].value[0];
+}
+
 /* The operation that NumPy uses for powers with a scalar exponent; POW for most. */
 static uint16_t power_operation(const builder *b, const cl_insn *in)
 {
@@ -175,8 +192,7 @@ static uint16_t power_operation(const builder *b, const cl_insn *in)
     const uint16_t exponent = in->arg[1];
     if (!is_fixed(b, exponent))
         return CL_OP_POW;
-    const cl_insn *constant = &b->program->insn[exponent - b->program->ninput];
-    const cl_scalar *v = &b->program->imm[constant->imm].value[0];
+    const cl_scalar *v = fixed_value(b, exponent);
     double e;
     if (is_integer_two(v, type))
         return CL_LOOP_SQUARE;
@@ -189,19 +205,61 @@ static uint16_t power_operation(const builder *b, const cl_insn *in)
                        : CL_OP_POW;
 }
 
-static clast_status add_loop(builder *b, const cl_insn *in, uint16_t out)
+/* The inverse of a power of two; false where it is none, or one far from 1, whose
+ * inverse may not be a normal number. */
+static bool exact_inverse(const cl_scalar *v, clast_dtype type, cl_scalar *inverse)
+{
+    int exponent;
+    double x;
+    if (!cl_dtype_is_float(type) || !real_constant(v, type, &x) ||
+        !(fabs(x) >= 0x1p-120 && fabs(x) <= 0x1p120) ||
+        fabs(frexp(x, &exponent)) != 0.5)
+        return false;
+    *inverse = cl_scalar_cast((cl_scalar){.f64 = 1 / x}, CLAST_FLOAT64, type);
+    return true;
+}
+
+static void add_fixed(builder *b, uint16_t imm, clast_dtype type, uint16_t out)
+{
+    cl_loop *l = b->loop;
+    l->fixed[l->nfixed++] = (cl_fixed){out, imm, (uint8_t)clast_dtype_size(type)};
+}
+
+static form make_form(builder *b, const cl_insn *in)
+{
+    if (cl_ops[in->op].arity < 2)
+        return (form){in->op, 0};
+    const clast_dtype type = (clast_dtype)in->type;
+    const uint16_t divisor = in->arg[1];
+    form f = {in->op, b->slot[divisor]};
+    if (in->op == CL_OP_POW)
+        f.op = power_operation(b, in);
+    if (in->op != CL_OP_DIV || !is_fixed(b, divisor))
+        return f;
+    cl_scalar inverse;
+    if (!exact_inverse(fixed_value(b, divisor), type, &inverse))
+        return f;
+    const uint16_t imm = b->nimm++, out = b->loop->nregister++;
+    b->loop->imm[imm].value[0] = inverse;
+    add_fixed(b, imm, type, out);
+    return (form){CL_OP_MUL, (uint16_t)(b->loop->ninput + out)};
+}
+
+static clast_status add_loop(builder *b, const cl_insn *in, form f, uint16_t out)
 {
     const cl_loops *loops = b->loop->loops;
+    const int arity = cl_ops[in->op].arity;
     cl_step *s = add_step(b, out);
     for (int k = 0; k < 3; k++)
-        s->arg[k] = b->slot[in->arg[k < cl_ops[in->op].arity ? k : 0]];
+        s->arg[k] = b->slot[in->arg[k < arity ? k : 0]];
+    if (arity > 1)
+        s->arg[1] = f.second;
     if (in->op == CL_OP_CAST) {
         s->fn = loops->cast[in->type][in->dtype];
         return CLAST_OK;
     }
-    const uint16_t op = in->op == CL_OP_POW ? power_operation(b, in) : in->op;
-    s->fn = loops->op[in->type][op];
-    if (op == CL_OP_POW)
+    s->fn = loops->op[in->type][f.op];
+    if (f.op == CL_OP_POW)
         s->refuses = loops->has_negative[in->type];
     return s->fn ? CLAST_OK : CLAST_EDTYPE;
 }
@@ -215,7 +273,7 @@ static int pair_place(uint16_t op)
 /* (a op b) op' c where the step before made a op b for this instruction alone: both in
  * one pass over memory. The pair's result takes the register of a op b, which none of
  * the three operands has. */
-static bool add_pair(builder *b, uint32_t i)
+static bool add_pair(builder *b, uint32_t i, form f)
 {
     const cl_program *p = b->program;
     const cl_insn *in = &p->insn[i], *before = in - 1;
@@ -223,7 +281,7 @@ static bool add_pair(builder *b, uint32_t i)
         in->arg[1] == in->arg[0] || b->last_use[in->arg[0]] != i ||
         in->type != before->type)
         return false;
-    const int first = pair_place(before->op), second = pair_place(in->op);
+    const int first = pair_place(b->made), second = pair_place(f.op);
     if (first < 0 || second < 0)
         return false;
     cl_step *s = &b->loop->step[b->loop->nstep - 1];
@@ -233,20 +291,13 @@ static bool add_pair(builder *b, uint32_t i)
         return false;
     const uint16_t c = in->arg[1];
     s->fn = fn;
-    s->arg[2] = b->slot[c];
+    s->arg[2] = f.second;
     s->out = i + 1u == p->ninsn ? NO_VALUE : s->out;
     b->slot[in->arg[0] + 1] = b->slot[in->arg[0]];
     b->pair = i;
     if (c >= p->ninput && b->last_use[c] == i && !is_fixed(b, c))
         give_register(b, (uint16_t)(b->slot[c] - p->ninput));
     return true;
-}
-
-static void add_fixed(builder *b, const cl_insn *in, uint16_t out)
-{
-    cl_loop *l = b->loop;
-    l->fixed[l->nfixed++] =
-        (cl_fixed){out, in->imm, (uint8_t)clast_dtype_size((clast_dtype)in->dtype)};
 }
 
 /* ARANGE computes in `type` and is cast afterwards. */
@@ -278,8 +329,10 @@ static clast_status add_instruction(builder *b, uint32_t i)
     const bool is_constant = in->op == CL_OP_CONST;
     const uint16_t value = (uint16_t)(p->ninput + i);
     b->loop->cost += cl_ops[in->op].cost;
-    if (add_pair(b, i))
+    const form f = make_form(b, in);
+    if (add_pair(b, i, f))
         return CLAST_OK;
+    b->made = f.op;
     const uint16_t out = is_constant ? b->loop->nregister++ /* never shared */
                          : is_last   ? NO_VALUE
                                      : take_register(b);
@@ -287,9 +340,9 @@ static clast_status add_instruction(builder *b, uint32_t i)
     if (in->op == CL_OP_ARANGE || in->op == CL_OP_RANDOM)
         CL_TRY(add_maker(b, in, out));
     else if (is_constant)
-        add_fixed(b, in, out);
+        add_fixed(b, in->imm, (clast_dtype)in->dtype, out);
     else
-        CL_TRY(add_loop(b, in, out));
+        CL_TRY(add_loop(b, in, f, out));
     if (is_last && is_constant)
         add_conversion(b, b->loop->loops->op[in->dtype][CL_LOOP_COPY], out, NO_VALUE);
     release_operands(b, i);
@@ -325,8 +378,8 @@ static cl_loop *allocate_loop(const cl_program *p)
         return NULL;
     l->input_size = cl_calloc(p->ninput + 1u, sizeof *l->input_size);
     l->step = cl_calloc(2u * p->ninsn + 1u, sizeof *l->step);
-    l->fixed = cl_calloc(p->ninsn + 1u, sizeof *l->fixed);
-    l->imm = cl_calloc(p->nimm + 1u, sizeof *l->imm);
+    l->fixed = cl_calloc(2u * p->ninsn + 1u, sizeof *l->fixed); /* with inverses */
+    l->imm = cl_calloc((size_t)p->nimm + p->ninsn + 1u, sizeof *l->imm);
     if (l->input_size && l->step && l->fixed && l->imm)
         return l;
     cl_loop_free(l);
@@ -367,8 +420,10 @@ clast_status cl_loop_new(cl_loop **loop, const cl_program *program)
     if (nvalue == 0 || nvalue >= NO_VALUE / 2)
         return CLAST_EINTERNAL;
     clast_status status = CLAST_ENOMEM;
-    builder b = {
-        .program = program, .loop = allocate_loop(program), .pair = UINT32_MAX};
+    builder b = {.program = program,
+                 .loop = allocate_loop(program),
+                 .pair = UINT32_MAX,
+                 .nimm = program->nimm};
     b.slot = cl_calloc(nvalue, sizeof *b.slot);
     b.last_use = cl_calloc(nvalue, sizeof *b.last_use);
     b.idle = cl_calloc(2 * (size_t)nvalue, sizeof *b.idle);
