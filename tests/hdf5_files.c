@@ -290,6 +290,57 @@ int64_t files_transient_ids(void)
     return n;
 }
 
+/* A dataset or, with a name, an attribute of it. */
+static void add_value(hid_t parent, const char *name, hid_t type, hsize_t n,
+                      const void *value, bool is_attribute)
+{
+    const hid_t space = H5Screate_simple(1, &n, NULL);
+    const hid_t list = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_obj_track_times(list, 0);
+    const hid_t id =
+        is_attribute
+            ? H5Acreate2(parent, name, type, space, H5P_DEFAULT, H5P_DEFAULT)
+            : H5Dcreate2(parent, name, type, space, H5P_DEFAULT, list, H5P_DEFAULT);
+    ck_assert_int_ge(id, 0);
+    ck_assert_int_ge(is_attribute
+                         ? H5Awrite(id, type, value)
+                         : H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value),
+                     0);
+    ck_assert_int_ge(is_attribute ? H5Aclose(id) : H5Dclose(id), 0);
+    H5Pclose(list);
+    H5Sclose(space);
+}
+
+void files_odd_types(const char *file)
+{
+    static const char *const texts[3] = {"one", "", "a longer text than the others"};
+    static const int16_t numbers[2] = {-7, 9};
+    hobj_ref_t reference[2];
+    const hid_t f = H5Fopen(file, H5F_ACC_RDWR, H5P_DEFAULT);
+    const hid_t list = H5Pcreate(H5P_GROUP_CREATE);
+    H5Pset_obj_track_times(list, 0);
+    const hid_t group = H5Gcreate2(f, "/odd", H5P_DEFAULT, list, H5P_DEFAULT);
+    const hid_t text = H5Tcopy(H5T_C_S1);
+    ck_assert_int_ge(H5Tset_size(text, H5T_VARIABLE), 0);
+    const hid_t committed = H5Tcopy(H5T_NATIVE_SHORT);
+    ck_assert_int_ge(
+        H5Tcommit2(group, "type", committed, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), 0);
+    ck_assert_int_ge(H5Rcreate(&reference[0], f, "/x", H5R_OBJECT, -1), 0);
+    ck_assert_int_ge(H5Rcreate(&reference[1], f, "/odd", H5R_OBJECT, -1), 0);
+    add_value(group, "texts", text, 3, texts, false);
+    add_value(group, "references", H5T_STD_REF_OBJ, 2, reference, false);
+    add_value(group, "typed", committed, 2, numbers, false);
+    add_value(group, "of", H5T_STD_REF_OBJ, 1, reference, true);
+    add_value(group, "units", text, 1, texts, true);
+    H5Lcreate_soft("/x", group, "link", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_external("other.h5", "/x", group, "far", H5P_DEFAULT, H5P_DEFAULT);
+    H5Tclose(committed);
+    H5Tclose(text);
+    H5Gclose(group);
+    H5Pclose(list);
+    ck_assert_int_ge(H5Fclose(f), 0);
+}
+
 char *files_slurp(const char *name, size_t *bytes)
 {
     struct stat st;

@@ -55,6 +55,10 @@ void files_same(const void *a, const void *b, size_t bytes);
 char *files_slurp(const char *name, size_t *bytes);
 void files_attribute(const char *file, const char *path, const char *name, hid_t type,
                      const void *value, hsize_t n);
+/* What no array is made of, added to a file that is there: /odd with texts, references
+ * to /x, a committed type and a dataset of it, soft links, attributes of texts and of
+ * references. Object times are off. */
+void files_odd_types(const char *file);
 /* Files, datasets, groups and attributes that are open in the whole process. */
 ssize_t files_open_ids(void);
 /* Types, spaces, property lists and error stacks, libhdf5's own included. */

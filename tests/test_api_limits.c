@@ -5,7 +5,9 @@
  * each.
  */
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "check_main.h"
@@ -374,6 +376,60 @@ END_TEST
 
 #define COUNT(rows) ((int)(sizeof(rows) / sizeof *(rows)))
 
+/* ---- outputs of many chunks */
+
+/* The budget in MiB that would do for an array in chunks of eight numbers. */
+static double wanted_budget(int64_t chunks, const clast_hdf5_options *how)
+{
+    double wanted = 0;
+    const int64_t shape[1] = {8 * chunks};
+    clast_ctx *small =
+        clast_open(&(clast_options){.memory = CLAST_MIB(3), .workers = 1});
+    clast_array *x = clast_ones(small, 1, shape, CLAST_FLOAT64);
+    ck_assert_int_eq(clast_to_hdf5(x, "/tmp/clast-many-chunks.h5", "/x", how),
+                     CLAST_EBUDGET);
+    const char *text = strstr(clast_ctx_error(small), "once; ");
+    ck_assert_msg(text && sscanf(text, "once; %lf MiB would do", &wanted) == 1, "%s",
+                  clast_ctx_error(small));
+    clast_close(&small);
+    return wanted;
+}
+
+/* What is kept of a million chunks belongs to what a run needs: a bit each where they lie
+ * at known places, eight bytes more where they may have to wait. */
+START_TEST(tables_of_outputs_are_in_the_budget)
+{
+    static const int64_t chunk[1] = {8};
+    const clast_hdf5_options stored = {.chunks = chunk, .gzip = 1},
+                             plain = {.chunks = chunk, .gzip = -1};
+    const double least = 1e6 / 1048576;
+    const double with = wanted_budget(1000000, &stored);
+    const double without = wanted_budget(1000000, &plain);
+    ck_assert_double_ge(with, 8 * least);
+    ck_assert_double_ge(with - without, 7.5 * least);
+}
+END_TEST
+
+/* Where the chunks come in the opposite order nearly all of them wait. */
+START_TEST(no_more_is_allocated_than_the_budget)
+{
+    static const int64_t chunk[1] = {8}, shape[1] = {8 * 50000};
+    static const char *const file = "/tmp/clast-waiting-chunks.h5";
+    const clast_hdf5_options stored = {
+        .chunks = chunk, .gzip = 1, .no_sync = true, .overwrite = true};
+    const uint64_t before = cl_alloc_live();
+    clast_ctx *small = clast_open(
+        &(clast_options){.memory = CLAST_MIB(24), .workers = 2, .block = 4096});
+    clast_array *x = clast_flip(clast_ones(small, 1, shape, CLAST_FLOAT64), 0);
+    cl_alloc_forget_peak();
+    ck_assert_msg(clast_to_hdf5(x, file, "/x", &stored) == CLAST_OK, "%s",
+                  clast_ctx_error(small));
+    ck_assert_uint_le(cl_alloc_peak() - before, CLAST_MIB(24));
+    clast_close(&small);
+    unlink(file);
+}
+END_TEST
+
 static Suite *limits(void)
 {
     Suite *s = suite_create("api_limits");
@@ -385,6 +441,8 @@ static Suite *limits(void)
     tcase_add_loop_test(c, scopes, 0, COUNT(lives));
     tcase_add_test(c, cancelled_from_another_thread);
     tcase_add_test(c, endless_plans_are_refused_before_they_are_made);
+    tcase_add_test(c, tables_of_outputs_are_in_the_budget);
+    tcase_add_test(c, no_more_is_allocated_than_the_budget);
     suite_add_tcase(s, c);
     return s;
 }

@@ -14,7 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "alloc_faults.h"
 #include "check_main.h"
 #include "clast.h"
 
@@ -147,50 +147,39 @@ static clast_status submit_both(clast_ctx *ctx, const clast_sink *sinks)
     return worst;
 }
 
-static clast_status run_once(int i, bool in_background)
+typedef struct {
+    int i; /* in `runs` */
+    bool in_background;
+} attempt;
+
+static clast_status run_once(void *arg)
 {
     static const clast_hdf5_options stored = {.gzip = 1, .no_sync = true};
-    clast_ctx *ctx = open_with(runs[i].memory, runs[i].block);
+    const attempt *a = arg;
+    clast_ctx *ctx = open_with(runs[a->i].memory, runs[a->i].block);
     clast_array *x = clast_from_hdf5(ctx, in, "/x");
     const clast_sink sinks[] = {
-        clast_sink_hdf5(runs[i].formula(ctx, x), out, "/g/y", &stored),
+        clast_sink_hdf5(runs[a->i].formula(ctx, x), out, "/g/y", &stored),
         clast_sink_hdf5(x, out, "/x", &stored)};
     const clast_status status =
-        in_background ? submit_both(ctx, sinks) : clast_compute(ctx, 2, sinks);
-    if (!in_background || status == CLAST_OK)
+        a->in_background ? submit_both(ctx, sinks) : clast_compute(ctx, 2, sinks);
+    if (!a->in_background || status == CLAST_OK)
         ck_assert((access(out, F_OK) == 0) == (status == CLAST_OK));
     unlink(out);
     clast_close(&ctx);
     return status;
 }
 
-static void fail_in_turn(int i, bool in_background)
-{
-    ck_assert_int_eq(run_once(i, in_background), CLAST_OK);
-    const uint64_t before = cl_alloc_live();
-    clast_status status = CLAST_ENOMEM;
-    int64_t n = 0;
-    while (status != CLAST_OK) {
-        cl_alloc_fail_after(++n);
-        status = run_once(i, in_background);
-        cl_alloc_fail_after(-1);
-        ck_assert_msg(status == CLAST_OK || status == CLAST_ENOMEM, "allocation %d: %s",
-                      (int)n, clast_status_name(status));
-        ck_assert_msg(cl_alloc_live() == before, "allocation %d leaks", (int)n);
-    }
-    ck_assert_int_gt(n, 50);
-}
-
 START_TEST(every_allocation_fails_in_turn)
 {
-    fail_in_turn(_i, false);
+    fail_every_allocation(run_once, &(attempt){_i, false}, 50);
 }
 END_TEST
 
 /* The thread, the runs that wait, and what a run copies of its sinks, fail as well. */
 START_TEST(in_the_background)
 {
-    fail_in_turn(_i, true);
+    fail_every_allocation(run_once, &(attempt){_i, true}, 50);
 }
 END_TEST
 

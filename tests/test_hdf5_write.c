@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "alloc_faults.h"
 #include "check_main.h"
 #include "hdf5_files.h"
 #include "io/hdf5_attributes.h"
@@ -544,28 +544,25 @@ static cl_source *make_described(void)
     return files_open("in.h5", "/y", false);
 }
 
+static clast_status begin_and_abort(void *arg)
+{
+    cl_error err = {0};
+    cl_outputs *outputs = NULL;
+    const ssize_t ids = files_open_ids();
+    const clast_status status = cl_outputs_begin(&outputs, 1, arg, NULL, &err);
+    cl_outputs_abort(outputs);
+    ck_assert_int_eq(files_count(), 1);
+    ck_assert_int_eq(files_open_ids(), ids);
+    return status;
+}
+
 START_TEST(out_of_memory)
 {
-    const layout_row *row = &layouts[2];
-    cl_output_spec spec = spec_of(row, CLAST_FLOAT64, "a.h5", "/g/x");
+    cl_output_spec spec = spec_of(&layouts[2], CLAST_FLOAT64, "a.h5", "/g/x");
     cl_source *source = make_described();
     spec.like = source;
     spec.level = CL_CARRY_UNITS;
-    const uint64_t live = cl_alloc_live();
-    const ssize_t ids = files_open_ids();
-    bool is_done = false;
-    for (int64_t n = 1; !is_done && n < 200; n++) {
-        cl_error err = {0};
-        cl_outputs *outputs = NULL;
-        cl_alloc_fail_after(n);
-        is_done = cl_outputs_begin(&outputs, 1, &spec, NULL, &err) == CLAST_OK;
-        cl_alloc_fail_after(-1);
-        cl_outputs_abort(outputs);
-        ck_assert_uint_eq(cl_alloc_live(), live);
-        ck_assert_int_eq(files_count(), 1);
-        ck_assert_int_eq(files_open_ids(), ids);
-    }
-    ck_assert(is_done);
+    fail_every_allocation(begin_and_abort, &spec, 20);
     cl_source_close(source);
 }
 END_TEST

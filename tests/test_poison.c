@@ -35,6 +35,11 @@ static clast_status do_nothing(clast_call *call, void *user, int nin,
     return CLAST_OK;
 }
 
+static void no_chunk(void *arg, int ndim, const int64_t *chunk)
+{
+    ck_abort_msg("a chunk of a file that is not read");
+}
+
 static void write_nothing(void *arg, const char *text, size_t bytes) {}
 
 static void lock_nothing(void *arg) {}
@@ -220,6 +225,9 @@ static void try_context(clast_ctx *ctx, clast_status status)
     ck_assert_int_eq(clast_hdf5_copy(ctx, "x.h5", NULL, "y.h5", NULL), status);
     ck_assert_int_eq(clast_hdf5_datasets(ctx, "x.h5", write_nothing, NULL), status);
     bool is_equal = false;
+    int64_t chunks = 0;
+    ck_assert_int_eq(clast_hdf5_damage(ctx, "x.h5", "/x", &chunks, no_chunk, NULL),
+                     status);
     ck_assert_int_eq(clast_hdf5_same(ctx, "x.h5", "/x", "y.h5", "/y", &is_equal),
                      status);
     ck_assert_int_eq(clast_graph(ctx, 0, NULL, write_nothing, NULL), status);

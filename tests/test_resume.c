@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "alloc_faults.h"
 #include "check_main.h"
 #include "clast.h"
 #include "disk_faults.h"
@@ -308,6 +308,50 @@ START_TEST(spoiled_anywhere)
 }
 END_TEST
 
+/* ---- no memory ---- */
+
+typedef struct {
+    const attempt *a;
+    saved left[8];
+    int n;
+} progress;
+
+/* As long as it is not done, what was kept before is kept still. */
+static clast_status go_on(void *arg)
+{
+    const progress *p = arg;
+    remove_left();
+    restore_all(p->left, p->n, SIZE_MAX, SIZE_MAX);
+    const clast_status status = run(p->a);
+    ck_assert((access("out.h5", F_OK) == 0) == (status == CLAST_OK));
+    for (int i = 0; i < p->n && status != CLAST_OK; i++) {
+        const saved *s = &p->left[i];
+        FILE *f = fopen(s->name, "rb");
+        ck_assert_msg(f != NULL, "%s: %s is gone", text, s->name);
+        /* Behind the last whole record is what another one may take the place of. */
+        for (size_t k = 0; k < s->bytes / 2 && strstr(s->name, "journal"); k++)
+            ck_assert_msg(fgetc(f) == (unsigned char)s->data[k], "%s: %s is changed",
+                          text, s->name);
+        fclose(f);
+    }
+    return status;
+}
+
+START_TEST(every_allocation_fails)
+{
+    progress p = {.a = &usual[_i]};
+    disk_fail(count_calls(p.a) * 2 / 3, EIO);
+    ck_assert_int_ne(run(p.a), CLAST_OK);
+    disk_mend();
+    p.n = save_all(p.left);
+    ck_assert_uint_gt(journal_bytes(p.left, p.n), 0);
+    fail_every_allocation(go_on, &p, 100);
+    check_result(p.a, "after all");
+    for (int i = 0; i < p.n; i++)
+        cl_free(p.left[i].data);
+}
+END_TEST
+
 /* A chunk of the kept file is damaged: it is computed again. */
 START_TEST(damaged_chunk)
 {
@@ -591,6 +635,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, torn_anywhere, 0, USUAL);
     tcase_add_loop_test(t, spoiled_anywhere, 0, USUAL);
     tcase_add_test(t, damaged_chunk);
+    tcase_add_loop_test(t, every_allocation_fails, 0, USUAL);
     tcase_add_loop_test(t, another_run_is_refused, 0,
                         2 * (int)(sizeof others / sizeof *others));
     tcase_add_test(t, without_identity);

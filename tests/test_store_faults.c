@@ -31,25 +31,30 @@ typedef struct {
     int nfile;
     bool resume;   /* the next run goes on with what is left */
     bool is_large; /* for the page cache */
+    bool copies;   /* in.h5 to a.h5 instead, with other chunks or compression */
 } scenario;
 
 static const scenario scenarios[] = {
-    {"a new file", -1, false, false, 1, false, false},
-    {"a new file, compressed", 1, false, false, 1, false, false},
-    {"a dataset more", -1, false, true, 1, false, false},
-    {"a dataset more, compressed", 1, false, true, 1, false, false},
-    {"another dataset in its place", -1, true, true, 1, false, false},
-    {"another file in its place", 1, true, false, 1, false, false},
-    {"two files", -1, false, true, 2, false, false},
-    {"two files, compressed", 1, true, true, 2, false, false},
-    {"a new file, resumed", -1, false, false, 1, true, false},
-    {"a new file, compressed, resumed", 1, false, false, 1, true, false},
-    {"a dataset more, resumed", -1, false, true, 1, true, false},
-    {"another dataset, compressed, resumed", 1, true, true, 1, true, false},
-    {"two files, resumed", -1, true, false, 2, true, false},
-    {"two files, compressed, resumed", 1, false, true, 2, true, false},
-    {"a large file", -1, false, false, 1, false, true},
-    {"two large files, resumed", -1, true, false, 2, true, true},
+    {"a new file", -1, false, false, 1, false, false, false},
+    {"a new file, compressed", 1, false, false, 1, false, false, false},
+    {"a dataset more", -1, false, true, 1, false, false, false},
+    {"a dataset more, compressed", 1, false, true, 1, false, false, false},
+    {"another dataset in its place", -1, true, true, 1, false, false, false},
+    {"another file in its place", 1, true, false, 1, false, false, false},
+    {"two files", -1, false, true, 2, false, false, false},
+    {"two files, compressed", 1, true, true, 2, false, false, false},
+    {"a new file, resumed", -1, false, false, 1, true, false, false},
+    {"a new file, compressed, resumed", 1, false, false, 1, true, false, false},
+    {"a dataset more, resumed", -1, false, true, 1, true, false, false},
+    {"another dataset, compressed, resumed", 1, true, true, 1, true, false, false},
+    {"two files, resumed", -1, true, false, 2, true, false, false},
+    {"two files, compressed, resumed", 1, false, true, 2, true, false, false},
+    {"a large file", -1, false, false, 1, false, true, false},
+    {"two large files, resumed", -1, true, false, 2, true, true, false},
+    {"a copy", -1, false, false, 1, false, false, true},
+    {"a copy, compressed", 1, false, false, 1, false, false, true},
+    {"a copy in a file's place", -1, true, true, 1, false, false, true},
+    {"a copy in a file's place, compressed", 1, true, true, 1, false, false, true},
 };
 enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
 
@@ -69,19 +74,36 @@ static clast_ctx *open_context(void)
     return clast_open(&options);
 }
 
-static clast_status run(const scenario *s)
+/* Attributes, texts and references are copied besides. */
+static clast_status copy(clast_ctx *ctx, const scenario *s)
+{
+    static const int64_t rows[2] = {10, -1};
+    static const clast_copy_chunks chunks = {.ndim = 2, .length = rows};
+    return clast_hdf5_copy(ctx, "in.h5", NULL, target[0],
+                           &(clast_copy_options){.nchunks = s->gzip < 0,
+                                                 .chunks = &chunks,
+                                                 .gzip = s->gzip,
+                                                 .overwrite = s->overwrite});
+}
+
+static clast_status store(clast_ctx *ctx, const scenario *s)
 {
     static const int64_t chunk[2] = {16, 16};
     const clast_hdf5_options stored = {.chunks = chunk,
                                        .gzip = s->gzip,
                                        .overwrite = s->overwrite,
                                        .resume = s->resume};
-    clast_ctx *ctx = open_context();
     clast_array *x = clast_from_hdf5(ctx, "in.h5", "/x");
     const clast_sink sink[2] = {
         clast_sink_hdf5(clast_mul(x, clast_double(ctx, 2)), target[0], "/y", &stored),
         clast_sink_hdf5(clast_add(x, clast_double(ctx, 1)), target[1], "/y", &stored)};
-    const clast_status status = clast_compute(ctx, s->nfile, sink);
+    return clast_compute(ctx, s->nfile, sink);
+}
+
+static clast_status run(const scenario *s)
+{
+    clast_ctx *ctx = open_context();
+    const clast_status status = s->copies ? copy(ctx, s) : store(ctx, s);
     snprintf(text, sizeof text, "%s", clast_ctx_error(ctx));
     clast_close(&ctx);
     return status;
@@ -120,6 +142,7 @@ static void make_input(void)
     clast_array *x = clast_random(ctx, 2, shape, 1, CLAST_FLOAT64);
     ck_assert_int_eq(clast_to_hdf5(x, "in.h5", "/x", &stored), CLAST_OK);
     clast_close(&ctx);
+    files_odd_types("in.h5");
 }
 
 /* ---- files ---- */
@@ -132,15 +155,8 @@ typedef struct {
 static contents slurp(const char *name)
 {
     contents c = {NULL, 0};
-    FILE *f = fopen(name, "rb");
-    if (!f)
-        return c;
-    fseek(f, 0, SEEK_END);
-    c.bytes = (size_t)ftell(f);
-    rewind(f);
-    c.data = cl_alloc(c.bytes + 1);
-    ck_assert_uint_eq(fread(c.data, 1, c.bytes, f), c.bytes);
-    fclose(f);
+    if (access(name, F_OK) == 0)
+        c.data = files_slurp(name, &c.bytes);
     return c;
 }
 
@@ -224,8 +240,9 @@ static void check_values(const scenario *s)
         const cl_shape shape = cl_shape_of(2, (const int64_t[]){60, 40});
         const cl_box box = cl_box_whole(&shape);
         double *x = files_h5dread("in.h5", "/x", CLAST_FLOAT64, &box);
-        double *y = files_h5dread(target[f], "/y", CLAST_FLOAT64, &box);
-        for (int i = 0; i < 60 * 40; i++)
+        double *y =
+            files_h5dread(target[f], s->copies ? "/x" : "/y", CLAST_FLOAT64, &box);
+        for (int i = 0; i < 60 * 40 && !s->copies; i++)
             x[i] = f == 0 ? x[i] * 2 : x[i] + 1;
         files_same(y, x, 60 * 40 * sizeof *x);
         cl_free(x);

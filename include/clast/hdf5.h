@@ -126,6 +126,25 @@ CLAST_API clast_status clast_compare(clast_array *a, clast_array *b,
 CLAST_API clast_status clast_hdf5_datasets(clast_ctx *ctx, const char *file,
                                            clast_text_fn *fn, void *arg);
 
+/** A chunk, by its position in the grid of chunks. */
+typedef void clast_chunk_fn(void *arg, int ndim, const int64_t *chunk);
+
+/**
+ * Which chunks of a dataset cannot be read or decoded: for one that a run has failed on,
+ * as a run ends at the first. `fn`, which may not use the context, is called for each of
+ * them in C order.
+ *
+ * @param chunks  set to how many the dataset has; 0 where it is not stored in chunks
+ * @return        CLAST_OK, whether any is damaged or none
+ * @errors        CLAST_ENOENT, CLAST_EACCESS, CLAST_EFORMAT the dataset cannot be
+ *                opened; CLAST_EDTYPE, CLAST_ESHAPE; CLAST_EBUDGET no room for a chunk;
+ *                CLAST_ECANCELED; CLAST_EVALUE NULL
+ * @cost          reads and decodes each chunk once, on all workers
+ */
+CLAST_API clast_status clast_hdf5_damage(clast_ctx *ctx, const char *file,
+                                         const char *path, int64_t *chunks,
+                                         clast_chunk_fn *fn, void *arg);
+
 /**
  * Compares two datasets of any type by what their elements are: for those that no array
  * can be made of. Strings of variable length and sequences by their contents,

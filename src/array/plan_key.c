@@ -155,6 +155,7 @@ static void write_sink(writer *w, const cl_sink_facts *f, const cl_output_spec *
     write_number(w, (uint64_t)spec->shape.ndim);
     write_numbers(w, spec->shape.ndim, f->chunk);
     write_number(w, f->staging);
+    write_number(w, spec->identity != NULL); /* a journal takes memory */
     write_number(w, f->stored != NULL);
     int64_t chunks = 1;
     for (int a = 0; a < spec->shape.ndim; a++)

@@ -182,6 +182,22 @@ static bool may_be_resumed(const cl_request *request)
     return false;
 }
 
+/* The tables of outputs belong to what a plan needs, but those of a run that may be
+ * resumed are made before there is one. */
+static clast_status check_tables(const cl_request *request, cl_error *err)
+{
+    uint64_t bytes = 0;
+    const uint64_t memory = request->ctx->options.memory;
+    for (size_t i = 0; i < request->nspec; i++)
+        bytes += cl_output_table_bytes(&request->spec[i]);
+    if (bytes <= memory)
+        return CLAST_OK;
+    return cl_error_set(err, CLAST_EBUDGET,
+                        "a memory budget of %llu bytes is too small: the tables of the "
+                        "outputs' chunks alone take %llu",
+                        (unsigned long long)memory, (unsigned long long)bytes);
+}
+
 /* What an earlier run left is looked for before the plan is made, which leaves out what
  * is stored. Comparing checksums may take long: the lock is let go. */
 static clast_status resume(cl_request *request, cl_error *err)
@@ -189,6 +205,7 @@ static clast_status resume(cl_request *request, cl_error *err)
     clast_ctx *ctx = request->ctx;
     clast_status status;
     CL_TRY(cl_request_identify(request, err));
+    CL_TRY(check_tables(request, err));
     if (request->is_dry) {
         status = cl_outputs_look(&request->outputs, request->nspec, request->spec, err);
     } else {

@@ -31,6 +31,7 @@ _Static_assert(sizeof(header) % ALIGNMENT == 0, "payloads must stay aligned");
 
 static _Atomic uint64_t live, peak;
 static _Atomic int64_t countdown = -1;
+static atomic_bool has_failed;
 
 /* Whether this allocation has to fail; counts it where a countdown runs. */
 static bool is_failing(void)
@@ -39,6 +40,8 @@ static bool is_failing(void)
     while (left > 1)
         if (atomic_compare_exchange_weak(&countdown, &left, left - 1))
             return false;
+    if (left >= 0)
+        atomic_store_explicit(&has_failed, true, memory_order_relaxed);
     return left >= 0;
 }
 
@@ -128,7 +131,13 @@ void cl_alloc_forget_peak(void)
 
 void cl_alloc_fail_after(int64_t n)
 {
+    atomic_store(&has_failed, false);
     atomic_store(&countdown, n);
+}
+
+bool cl_alloc_has_failed(void)
+{
+    return atomic_load(&has_failed);
 }
 
 bool cl_grow_more(void *p_address, size_t *capacity, size_t need, size_t size)

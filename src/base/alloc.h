@@ -27,6 +27,7 @@ uint64_t cl_alloc_peak(void); /* the most that were since the last forgetting */
 void cl_alloc_forget_peak(void);
 void cl_alloc_fail_after(int64_t n); /* tests: the n-th allocation from now and all
                                         later ones fail; negative: none fails */
+bool cl_alloc_has_failed(void);      /* tests: whether one was made to, since then */
 
 /* A growing array: makes room for `need` elements, growing by half. false: no memory,
  * *p unchanged. */

@@ -6,19 +6,30 @@
  * What is missing (NaN, and what _FillValue and missing_value name) is counted and left
  * out of minimum, maximum and mean. All of it is one run of reductions a dataset, and a
  * second one, over the stored numbers, tells NaN from fill values where something is
- * missing. A dataset that cannot be read is named with its first damaged chunk, and the
- * next one follows.
+ * missing. Of a dataset that cannot be read all chunks are tried, after the run that
+ * failed: it is named with how many are damaged and where, without statistics, and the
+ * next one follows. With --json all of it is one object.
  */
 #include <math.h>
 #include <string.h>
 
 #include "cli.h"
 
+enum { LISTED = 6 }; /* damaged chunks that are named */
+
 typedef struct {
     clast_ctx *ctx;
     const char *file;
-    bool is_damaged;
+    bool is_json, is_damaged;
+    size_t n; /* JSON: datasets written so far */
 } check;
+
+/* Damaged chunks of one dataset, as they are told. */
+typedef struct {
+    bool is_json;
+    int64_t n;
+    char text[512]; /* the first ones */
+} damage;
 
 typedef struct {
     int64_t missing, nans; /* what is missing, and NaN is stored for */
@@ -76,9 +87,8 @@ static clast_status count_nans(check *c, const char *path, summary *s)
     return clast_compute(c->ctx, 1, &sink);
 }
 
-static void say(const char *path, int64_t count, clast_dtype dtype, const summary *s)
+static void say_values(int64_t n, clast_dtype dtype, const summary *s, bool is_json)
 {
-    const int64_t n = count - s->missing;
     const double mean = s->sum / (double)n;
     const clast_dtype ends = dtype_of_ends(dtype);
     const struct {
@@ -88,20 +98,98 @@ static void say(const char *path, int64_t count, clast_dtype dtype, const summar
     } rows[] = {{"min", ends, s->least},
                 {"max", ends, s->most},
                 {"mean", CLAST_FLOAT64, &mean}};
-    printf("%s  %lld elements, %lld NaN, %lld fill", path, (long long)count,
-           (long long)s->nans, (long long)(s->missing - s->nans));
     for (int i = 0; i < 3 && n > 0; i++) {
         char text[DIGITS_TEXT];
+        printf(is_json ? ", \"%s\": " : ", %s ", rows[i].name);
         scalar_text(rows[i].dtype, rows[i].value, text);
-        printf(", %s %s", rows[i].name, text);
+        if (is_json)
+            write_json_scalar(stdout, rows[i].dtype, rows[i].value);
+        else
+            fputs(text, stdout);
     }
-    putchar('\n');
 }
 
-static int damaged(check *c, const char *message)
+static void begin_dataset(check *c, const char *path)
+{
+    progress_hide();
+    if (!c->is_json) {
+        printf("%s  ", path);
+        return;
+    }
+    fputs(c->n++ > 0 ? ",\n{\"path\": " : "\n{\"path\": ", stdout);
+    write_json_string(stdout, path);
+}
+
+static void say(check *c, const char *path, int64_t count, clast_dtype dtype,
+                const summary *s)
+{
+    begin_dataset(c, path);
+    printf(c->is_json ? ", \"elements\": %lld, \"nan\": %lld, \"fill\": %lld"
+                      : "%lld elements, %lld NaN, %lld fill",
+           (long long)count, (long long)s->nans, (long long)(s->missing - s->nans));
+    say_values(count - s->missing, dtype, s, c->is_json);
+    fputs(c->is_json ? "}" : "\n", stdout);
+}
+
+/* ---- damage ---- */
+
+static void note_chunk(void *arg, int ndim, const int64_t *chunk)
+{
+    damage *d = arg;
+    char text[32 * CLAST_MAXDIM] = "";
+    size_t used = 0;
+    for (int a = 0; a < ndim; a++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%lld",
+                                 a > 0 ? ", " : "", (long long)chunk[a]);
+    if (d->is_json)
+        printf("%s[%s]", d->n > 0 ? ", " : "", text);
+    used = strlen(d->text);
+    if (d->n < LISTED)
+        snprintf(d->text + used, sizeof d->text - used, "%s(%s%s)",
+                 d->n > 0 ? ", " : "", text, ndim == 1 ? "," : "");
+    d->n++;
+}
+
+/* Which chunks they are, after the error of the run has been said. */
+static int say_damage(check *c, const char *path, int64_t count)
+{
+    int64_t chunks = 0;
+    damage d = {.is_json = c->is_json};
+    clast_ctx_clear(c->ctx);
+    begin_dataset(c, path);
+    printf(c->is_json ? ", \"elements\": %lld, \"damaged\": ["
+                      : "%lld elements, no statistics: ",
+           (long long)count);
+    const clast_status status =
+        clast_hdf5_damage(c->ctx, c->file, path, &chunks, note_chunk, &d);
+    if (c->is_json)
+        printf("], \"chunks\": %lld}", (long long)chunks);
+    else if (d.n == 0)
+        puts("it is damaged");
+    else
+        printf("%lld of %lld chunks are damaged: %s%s\n", (long long)d.n,
+               (long long)chunks, d.text, d.n > LISTED ? ", ..." : "");
+    return status == CLAST_OK || status == CLAST_EFORMAT || status == CLAST_EIO
+               ? EXIT_DONE
+               : session_failed(c->ctx, status);
+}
+
+static void say_error(check *c, const char *message)
 {
     complain("%s", message);
     c->is_damaged = true;
+}
+
+/* There is not even an array. */
+static int say_unreadable(check *c, const char *path, const char *message)
+{
+    say_error(c, message);
+    if (!c->is_json)
+        return EXIT_DONE;
+    begin_dataset(c, path);
+    fputs(", \"error\": ", stdout);
+    write_json_string(stdout, message);
+    putchar('}');
     return EXIT_DONE;
 }
 
@@ -115,7 +203,7 @@ static int check_dataset(check *c, const char *path)
     if (opened == CLAST_ENOENT)
         return session_failed(c->ctx, opened);
     if (opened != CLAST_OK)
-        return damaged(c, clast_error(x));
+        return say_unreadable(c, path, clast_error(x));
     int64_t count = 1;
     for (int a = 0; a < clast_ndim(x); a++)
         count *= clast_shape(x)[a];
@@ -128,19 +216,26 @@ static int check_dataset(check *c, const char *path)
         status = summarize_values(c->ctx, x, &s);
     if (status == CLAST_OK && s.missing > 0)
         status = count_nans(c, path, &s);
-    if (status == CLAST_EFORMAT || status == CLAST_EIO)
-        return damaged(c, clast_ctx_error(c->ctx));
+    if (status == CLAST_EFORMAT || status == CLAST_EIO) {
+        say_error(c, clast_ctx_error(c->ctx));
+        return say_damage(c, path, count);
+    }
     if (status != CLAST_OK)
         return session_failed(c->ctx, status);
-    progress_hide();
-    say(path, count, dtype, &s);
+    say(c, path, count, dtype, &s);
     return EXIT_DONE;
 }
 
-int check_datasets(clast_ctx *ctx, const char *file, size_t n, char *const *path)
+int check_datasets(clast_ctx *ctx, const char *file, size_t n, char *const *path,
+                   bool is_json)
 {
-    check c = {.ctx = ctx, .file = file};
+    check c = {.ctx = ctx, .file = file, .is_json = is_json};
     int code = EXIT_DONE;
+    if (is_json) {
+        fputs("{\"file\": ", stdout);
+        write_json_string(stdout, file);
+        fputs(", \"datasets\": [", stdout);
+    }
     for (size_t i = 0; i < n && code == EXIT_DONE; i++) {
         clast_ctx_clear(ctx);
         clast_scope_begin(ctx);
@@ -149,5 +244,7 @@ int check_datasets(clast_ctx *ctx, const char *file, size_t n, char *const *path
         if (interrupt_code() != 0)
             code = interrupt_code();
     }
+    if (is_json && code == EXIT_DONE)
+        printf("\n], \"damaged\": %s}\n", c.is_damaged ? "true" : "false");
     return code == EXIT_DONE && c.is_damaged ? EXIT_FAILED : code;
 }

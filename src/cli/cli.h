@@ -116,7 +116,8 @@ int paths_read(clast_ctx *ctx, const char *file, path_list *list);
 void paths_free(path_list *list);
 
 /* check.c: reads these datasets; EXIT_FAILED where one is damaged. */
-int check_datasets(clast_ctx *ctx, const char *file, size_t n, char *const *path);
+int check_datasets(clast_ctx *ctx, const char *file, size_t n, char *const *path,
+                   bool is_json);
 
 /* interrupt.c */
 void interrupt_watch(clast_ctx *ctx); /* signals cancel runs of ctx */
@@ -140,6 +141,8 @@ int draw_graph(const char *file, clast_ctx *ctx, int n, const clast_sink *sink);
 
 /* json.c: bytes that are not UTF-8 become \udc80 to \udcff. */
 void write_json_string(FILE *to, const char *text);
+/* A real number; NaN and the infinities as strings. */
+void write_json_scalar(FILE *to, clast_dtype dtype, const void *value);
 
 /* stats.c */
 int write_stats(const cli_options *o, const clast_options *settled,

@@ -56,37 +56,39 @@ static void say_index(const int64_t *index, int ndim)
     putchar(']');
 }
 
-static void say_number(double v)
-{
-    char text[DIGITS_TEXT];
-    scalar_text(CLAST_FLOAT64, &v, text);
-    if (v - v == 0)
-        fputs(text, stdout);
-    else
-        printf("\"%s\"", v != v ? "NaN" : "Infinity");
-}
-
 static void say_largest(const clast_comparison *c)
 {
     if (c->is_integer)
         printf("%llu", (unsigned long long)c->largest_integer);
     else
-        say_number(c->largest);
+        write_json_scalar(stdout, CLAST_FLOAT64, &c->largest);
+}
+
+/* How both texts and JSON say where the differences are largest. */
+static void say_differences(const clast_comparison *c, const char *at,
+                            const char *relative)
+{
+    say_largest(c);
+    fputs(at, stdout);
+    say_index(c->where, c->ndim);
+    fputs(relative, stdout);
+    write_json_scalar(stdout, CLAST_FLOAT64, &c->largest_relative);
+}
+
+static void say_path(const char *name, const char *path)
+{
+    fputs(name, stdout);
+    if (path != NULL)
+        write_json_string(stdout, path);
+    else
+        fputs("null", stdout);
 }
 
 static void begin_json(diff *d, const char *a, const char *b)
 {
     fputs(d->n++ > 0 ? ",\n" : "\n", stdout);
-    fputs("{\"a\": ", stdout);
-    if (a != NULL)
-        write_json_string(stdout, a);
-    else
-        fputs("null", stdout);
-    fputs(", \"b\": ", stdout);
-    if (b != NULL)
-        write_json_string(stdout, b);
-    else
-        fputs("null", stdout);
+    say_path("{\"a\": ", a);
+    say_path(", \"b\": ", b);
 }
 
 static void say_json(diff *d, const char *a, const char *b, const clast_comparison *c,
@@ -98,11 +100,7 @@ static void say_json(diff *d, const char *a, const char *b, const clast_comparis
            "\"different\": %lld, \"one_nan\": %lld, \"largest\": ",
            word[is_equal], word[c->same_shape], word[c->same_dtype],
            (long long)c->count, (long long)c->different, (long long)c->one_nan);
-    say_largest(c);
-    fputs(", \"where\": ", stdout);
-    say_index(c->where, c->ndim);
-    fputs(", \"largest_relative\": ", stdout);
-    say_number(c->largest_relative);
+    say_differences(c, ", \"where\": ", ", \"largest_relative\": ");
     fputs(", \"where_relative\": ", stdout);
     say_index(c->where_relative, c->ndim);
     fputs("}", stdout);
@@ -137,11 +135,7 @@ static void say_text(const char *path, clast_array *a, clast_array *b,
     if (c->different > 0) {
         printf("%s%lld of %lld elements differ, by at most ", separator,
                (long long)c->different, (long long)c->count);
-        say_largest(c);
-        fputs(" at ", stdout);
-        say_index(c->where, c->ndim);
-        fputs(", relative ", stdout);
-        say_number(c->largest_relative);
+        say_differences(c, " at ", ", relative ");
         fputs(" at ", stdout);
         say_index(c->where_relative, c->ndim);
     }

@@ -6,7 +6,7 @@
 
 #include "cli.h"
 
-static const char help[] = "clast info [--json|--check] FILE[:/path]\n"
+static const char help[] = "clast info [--json] [--check] FILE[:/path]\n"
                            "\n"
                            "Describes an HDF5 file, or one object in it: names, "
                            "shapes, dtypes, chunks, filters,\n"
@@ -54,7 +54,7 @@ static int check(const cli_options *o, const char *file, const char *path)
         code = paths_read(ctx, file, &list);
     if (code == EXIT_DONE)
         code = check_datasets(ctx, file, path != NULL ? 1 : list.n,
-                              path != NULL ? only : list.path);
+                              path != NULL ? only : list.path, o->json);
     paths_free(&list);
     session_close(&ctx);
     return code;
@@ -73,10 +73,6 @@ int command_info(int argc, char **argv)
         return code;
     if (o.nword != 1) {
         complain("info: takes one argument, FILE or FILE:/path");
-        return EXIT_WRONG;
-    }
-    if (o.json && o.check) {
-        complain("info: --json and --check exclude each other");
         return EXIT_WRONG;
     }
     split_place(o.word[0], &file, &path);

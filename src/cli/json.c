@@ -6,6 +6,8 @@
  * 15, table 3-7) is written byte by byte as \udc80 to \udcff, as Python's
  * "surrogateescape" reads and writes it, so that the output is JSON and nothing is lost.
  */
+#include <string.h>
+
 #include "cli.h"
 
 /* How many bytes the character of UTF-8 has; 0: it is none. */
@@ -47,4 +49,18 @@ void write_json_string(FILE *to, const char *text)
         p += length > 0 ? length : 1;
     }
     fputc('"', to);
+}
+
+void write_json_scalar(FILE *to, clast_dtype dtype, const void *value)
+{
+    double v = 0;
+    char text[DIGITS_TEXT];
+    if (dtype == CLAST_FLOAT64)
+        memcpy(&v, value, sizeof v);
+    if (v - v == 0) {
+        scalar_text(dtype, value, text);
+        fputs(text, to);
+    } else {
+        fputs(v != v ? "\"NaN\"" : v > 0 ? "\"Infinity\"" : "\"-Infinity\"", to);
+    }
 }

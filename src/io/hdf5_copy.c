@@ -35,6 +35,12 @@ cl_walk_step cl_copy_fail(cl_copy *copy, const char *path, const char *what)
     return CL_WALK_STOP;
 }
 
+bool cl_copy_no_memory(cl_copy *copy, const char *what)
+{
+    cl_error_set(copy->err, CLAST_ENOMEM, "no memory for %s", what);
+    return false;
+}
+
 static bool check_canceled(const cl_copy *copy, cl_error *err)
 {
     const atomic_bool *flag = copy->set.is_canceled;
@@ -62,8 +68,10 @@ static cl_copied_type *find_type(cl_copy *copy, uint64_t address)
 
 static hid_t commit_type(cl_copy *copy, hid_t type, uint64_t address)
 {
-    if (!cl_grow(&copy->type, &copy->type_room, copy->ntype + 1, sizeof *copy->type))
+    if (!cl_grow(&copy->type, &copy->type_room, copy->ntype + 1, sizeof *copy->type)) {
+        cl_copy_no_memory(copy, "a list of types");
         return H5I_INVALID_HID;
+    }
     const hid_t list = H5Tget_create_plist(type);
     const hid_t id = H5Tcopy(type);
     if (list < 0 || id < 0 ||
@@ -147,7 +155,8 @@ static bool copy_group(cl_copy *copy, const cl_walk_item *item, hid_t links)
 static bool copy_link(cl_copy *copy, const cl_walk_item *item, hid_t links)
 {
     cl_link_target target;
-    cl_hdf5_link_target(item, &target);
+    if (!cl_hdf5_link_target(item, &target))
+        return cl_copy_no_memory(copy, "a link");
     const hid_t to = copy->file.id;
     herr_t result = -1;
     if (item->link == H5L_TYPE_SOFT)
@@ -214,12 +223,7 @@ static cl_walk_step describe_item(void *arg, const cl_walk_item *item)
 static clast_status walk(cl_copy *copy, cl_hdf5_objects *objects, cl_hdf5_walk_fn *fn)
 {
     const cl_walk_end end = cl_hdf5_walk(copy->start, true, objects, fn, copy);
-    if (end == CL_WALK_NO_MEMORY)
-        return cl_error_set(copy->err, CLAST_ENOMEM, "%s: %s", copy->set.in,
-                            cl_walk_end_text(end));
-    if (end != CL_WALK_DONE)
-        cl_hdf5_fail(copy->err, CLAST_EFORMAT, "%s cannot be copied: %s", copy->set.in,
-                     cl_walk_end_text(end));
+    cl_walk_fail(end, copy->set.in, "cannot be copied", copy->err);
     return copy->err->status;
 }
 

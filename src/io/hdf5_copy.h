@@ -32,7 +32,8 @@ struct cl_copy {
 
 /* libhdf5 or writing failed: notes "file:/path: what" and returns CL_WALK_STOP. */
 cl_walk_step cl_copy_fail(cl_copy *copy, const char *path, const char *what);
-bool cl_copy_is_canceled(cl_copy *copy); /* and notes it */
+bool cl_copy_no_memory(cl_copy *copy, const char *what); /* notes it; false */
+bool cl_copy_is_canceled(cl_copy *copy);                 /* and notes it */
 
 /* The type to make an object of the copy with: the counterpart of a committed one, else
  * the type itself. To be closed; negative: libhdf5 failed. */

@@ -37,13 +37,22 @@ typedef struct {
     size_t item;
 } original;
 
+/* A dataset without times gives one without times: the list that libhdf5 gives of a
+ * dataset does not say that it has none. */
+static bool keep_timeless(const original *o)
+{
+    H5O_info_t info;
+    return H5Oget_info2(o->id, &info, H5O_INFO_TIME) >= 0 &&
+           (info.ctime != 0 || H5Pset_obj_track_times(o->list, 0) >= 0);
+}
+
 static bool open_original(hid_t dataset, original *o)
 {
     *o = (original){.id = dataset,
                     .type = H5Dget_type(dataset),
                     .space = H5Dget_space(dataset),
                     .list = H5Dget_create_plist(dataset)};
-    if (dataset < 0 || o->type < 0 || o->space < 0 || o->list < 0)
+    if (dataset < 0 || o->type < 0 || o->space < 0 || o->list < 0 || !keep_timeless(o))
         return false;
     o->class = H5Sget_simple_extent_type(o->space);
     o->layout = H5Pget_layout(o->list);
@@ -100,8 +109,9 @@ static bool move_piece(cl_copy *copy, const original *o, hid_t to, hid_t memory,
                        hid_t file, size_t n)
 {
     void *value = cl_calloc(n, o->item);
-    bool is_good =
-        value && H5Dread(o->id, o->type, memory, file, H5P_DEFAULT, value) >= 0;
+    if (!value)
+        return cl_copy_no_memory(copy, "a piece of a dataset");
+    bool is_good = H5Dread(o->id, o->type, memory, file, H5P_DEFAULT, value) >= 0;
     if (is_good) {
         cl_copy_translate(copy, o->type, value, n);
         is_good = H5Dwrite(to, o->type, memory, file, H5P_DEFAULT, value) >= 0;
@@ -394,10 +404,8 @@ static bool check_chunk_bytes(cl_copy *copy, const char *path, const original *o
 static bool add_dataset(cl_copy *copy, const original *o, const char *path,
                         const storage *s, clast_dtype bits)
 {
-    if (!cl_grow(&copy->dataset, &copy->room, copy->n + 1, sizeof *copy->dataset)) {
-        cl_error_set(copy->err, CLAST_ENOMEM, "no memory for a list of datasets");
-        return false;
-    }
+    if (!cl_grow(&copy->dataset, &copy->room, copy->n + 1, sizeof *copy->dataset))
+        return cl_copy_no_memory(copy, "a list of datasets");
     cl_copy_dataset *d = &copy->dataset[copy->n];
     *d = (cl_copy_dataset){.path = join(copy->set.group ? copy->set.group : "", path),
                            .target = cl_strdup(path),
@@ -413,8 +421,7 @@ static bool add_dataset(cl_copy *copy, const original *o, const char *path,
     copy->n++;
     if (d->path && d->target)
         return true;
-    cl_error_set(copy->err, CLAST_ENOMEM, "no memory for a list of datasets");
-    return false;
+    return cl_copy_no_memory(copy, "a list of datasets");
 }
 
 static bool make_to_be_filled(cl_copy *copy, const original *o, const char *path,

@@ -118,7 +118,9 @@ static bool copy_value(cl_copy *copy, hid_t from, hid_t to, hid_t type, hid_t sp
     if (!cl_mul_size((size_t)n, H5Tget_size(type), &bytes))
         return false;
     void *value = cl_calloc(bytes, 1);
-    bool is_good = value && H5Aread(from, type, value) >= 0;
+    if (!value)
+        return cl_copy_no_memory(copy, "an attribute");
+    bool is_good = H5Aread(from, type, value) >= 0;
     if (is_good) {
         cl_copy_translate(copy, type, value, (size_t)n);
         is_good = H5Awrite(to, type, value) >= 0;

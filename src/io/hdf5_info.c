@@ -216,7 +216,7 @@ static void say_object(cl_text *b, hid_t parent, const char *name)
 static void say_link(cl_text *b, const cl_walk_item *item)
 {
     cl_link_target target;
-    cl_hdf5_link_target(item, &target);
+    b->has_failed = !cl_hdf5_link_target(item, &target) || b->has_failed;
     cl_text_say(b, "  link to %s%s%s\n", target.file, *target.file ? ":" : "",
                 target.path);
     cl_hdf5_link_target_fini(&target);
@@ -279,9 +279,8 @@ static clast_status describe(cl_text *text, const char *file, const char *path,
         describe_one(f->id, path, say, text);
     else if (status == CLAST_OK)
         end = cl_hdf5_walk(f->id, false, NULL, say, text);
-    if (end != CL_WALK_DONE && end != CL_WALK_STOPPED)
-        status = cl_hdf5_fail(err, CLAST_EFORMAT, "%s cannot be read to its end: %s",
-                              file, cl_walk_end_text(end));
+    if (status == CLAST_OK)
+        status = cl_walk_fail(end, file, "cannot be read to its end", err);
     cl_hdf5_file_close(f);
     return status;
 }

@@ -158,6 +158,7 @@ static void add_attribute_value(cl_text *t, hid_t attribute, hid_t type, hid_t s
         return;
     const value_form form = form_of(type);
     char *value = form.memory < 0 ? NULL : cl_calloc((size_t)n + 1, form.size);
+    t->has_failed = t->has_failed || (form.memory >= 0 && !value);
     if (value && H5Aread(attribute, form.memory, value) >= 0) {
         add_values(t, &form, value, n, is_scalar);
         if (form.add == add_variable)
@@ -301,7 +302,7 @@ static void add_object(cl_text *t, const cl_walk_item *item)
 static void add_link(cl_text *t, const cl_walk_item *item)
 {
     cl_link_target target;
-    cl_hdf5_link_target(item, &target);
+    t->has_failed = !cl_hdf5_link_target(item, &target) || t->has_failed;
     cl_text_say(t, ", \"kind\": \"%s\"", *target.file ? "external link" : "soft link");
     if (*target.file) {
         cl_text_say(t, ", \"file\": ");

@@ -82,6 +82,11 @@ clast_status cl_chunk_order_new(cl_chunk_order **out, cl_outputs *outputs, size_
     return CLAST_OK;
 }
 
+uint64_t cl_chunk_order_bytes(int64_t chunks)
+{
+    return (uint64_t)chunks * sizeof(uint64_t);
+}
+
 void cl_chunk_order_free(cl_chunk_order *order)
 {
     if (!order)

@@ -12,6 +12,8 @@
 /* Of a file whose datasets are open; numbers the chunks of its outputs. */
 clast_status cl_chunk_order_new(cl_chunk_order **order, cl_outputs *outputs,
                                 size_t file, cl_error *err);
+/* Memory that so many chunks in an order may take. */
+uint64_t cl_chunk_order_bytes(int64_t chunks);
 void cl_chunk_order_free(cl_chunk_order *order); /* NULL is legal */
 
 /* A chunk as it is to be stored (of outputs by_library: its elements): written, or kept

@@ -39,13 +39,10 @@ clast_status cl_hdf5_datasets(const char *file, clast_text_fn *fn, void *arg,
     clast_status status = cl_hdf5_file_open(&f, file, err);
     if (status == CLAST_OK) {
         const cl_walk_end end = cl_hdf5_walk(f->id, false, NULL, add_path, &list);
-        if (list.has_failed || end == CL_WALK_NO_MEMORY)
+        status = cl_walk_fail(end, file, "cannot be read to its end", err);
+        if (list.has_failed)
             status =
                 cl_error_set(err, CLAST_ENOMEM, "no memory for a list of datasets");
-        else if (end != CL_WALK_DONE)
-            status =
-                cl_hdf5_fail(err, CLAST_EFORMAT, "%s cannot be read to its end: %s",
-                             file, cl_walk_end_text(end));
         cl_hdf5_file_close(f);
     }
     cl_hdf5_leave(&guard);
@@ -182,12 +179,16 @@ typedef struct {
 } pair;
 
 /* What a range of the first axis holds, of one side; H5S_ALL for scalars. */
-static char *read_range(const pair *p, int side, hid_t memory, hid_t file, size_t n)
+static char *read_range(const pair *p, int side, hid_t memory, hid_t file, size_t n,
+                        cl_error *err)
 {
     char *value = cl_calloc(n, H5Tget_size(p->type));
-    if (value &&
-        H5Dread(p->dataset[side], p->type, memory, file, H5P_DEFAULT, value) >= 0)
+    if (!value)
+        cl_error_set(err, CLAST_ENOMEM, "no memory for %zu elements", n);
+    else if (H5Dread(p->dataset[side], p->type, memory, file, H5P_DEFAULT, value) >= 0)
         return value;
+    else
+        cl_hdf5_fail(err, CLAST_EFORMAT, "reading failed");
     cl_free(value);
     return NULL;
 }
@@ -195,20 +196,17 @@ static char *read_range(const pair *p, int side, hid_t memory, hid_t file, size_
 static clast_status compare_range(const pair *p, hid_t memory, hid_t file, size_t n,
                                   bool *is_equal, cl_error *err)
 {
-    char *a = read_range(p, 0, memory, file, n);
-    char *b = a ? read_range(p, 1, memory, file, n) : NULL;
-    clast_status status = CLAST_OK;
+    char *a = read_range(p, 0, memory, file, n, err);
+    char *b = a ? read_range(p, 1, memory, file, n, err) : NULL;
     if (b)
         *is_equal = is_same_value(p->file, p->type, a, b, n);
-    else
-        status = cl_hdf5_fail(err, CLAST_EFORMAT, "reading failed");
     if (!is_plain(p->type) && a)
         H5Dvlen_reclaim(p->type, memory, H5P_DEFAULT, a);
     if (!is_plain(p->type) && b)
         H5Dvlen_reclaim(p->type, memory, H5P_DEFAULT, b);
     cl_free(a);
     cl_free(b);
-    return status;
+    return b ? CLAST_OK : err->status;
 }
 
 static clast_status compare_rows(const pair *p, hsize_t first, hsize_t n, size_t row,

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "io/hdf5_lib.h"
+
 typedef struct {
     cl_hdf5_walk_fn *fn;
     void *arg;
@@ -145,29 +147,40 @@ cl_walk_end cl_hdf5_walk(hid_t start, bool by_creation, cl_hdf5_objects *objects
     return w.end;
 }
 
-const char *cl_walk_end_text(cl_walk_end end)
+clast_status cl_walk_fail(cl_walk_end end, const char *file, const char *what,
+                          cl_error *err)
 {
-    static const char *const text[] = {
-        [CL_WALK_DONE] = "done",
-        [CL_WALK_STOPPED] = "stopped",
-        [CL_WALK_FAILED] = "a group cannot be read",
-        [CL_WALK_TOO_DEEP] = "its groups are nested more than 1000 deep",
-        [CL_WALK_NO_MEMORY] = "no memory for its list of objects"};
-    return text[end];
+    switch (end) {
+    case CL_WALK_NO_MEMORY:
+        return cl_error_set(err, CLAST_ENOMEM,
+                            "%s %s: no memory for its list of objects", file, what);
+    case CL_WALK_FAILED:
+        return cl_hdf5_fail(err, CLAST_EFORMAT, "%s %s: a group cannot be read", file,
+                            what);
+    case CL_WALK_TOO_DEEP:
+        return cl_error_set(err, CLAST_EFORMAT,
+                            "%s %s: its groups are nested more than %d deep", file,
+                            what, CL_WALK_MOST_DEPTH);
+    default:
+        return CLAST_OK;
+    }
 }
 
-void cl_hdf5_link_target(const cl_walk_item *item, cl_link_target *target)
+bool cl_hdf5_link_target(const cl_walk_item *item, cl_link_target *target)
 {
     *target = (cl_link_target){"", "?", cl_calloc(item->link_bytes + 1, 1)};
-    if (!target->memory || H5Lget_val(item->group, item->name, target->memory,
-                                      item->link_bytes, H5P_DEFAULT) < 0)
-        return;
+    if (!target->memory)
+        return false;
+    if (H5Lget_val(item->group, item->name, target->memory, item->link_bytes,
+                   H5P_DEFAULT) < 0)
+        return true;
     if (item->link == H5L_TYPE_SOFT)
         target->path = target->memory;
     else if (item->link != H5L_TYPE_EXTERNAL ||
              H5Lunpack_elink_val(target->memory, item->link_bytes, NULL, &target->file,
                                  &target->path) < 0)
         target->file = "";
+    return true;
 }
 
 void cl_hdf5_link_target_fini(cl_link_target *target)

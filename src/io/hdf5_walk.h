@@ -10,6 +10,7 @@
 #include <hdf5.h>
 #include <stdbool.h>
 
+#include "base/status.h"
 #include "io/hdf5_objects.h"
 
 /* One link and, where it is a hard one, its object. The start itself comes first, as
@@ -53,16 +54,18 @@ enum { CL_WALK_MOST_DEPTH = 1000 };
 cl_walk_end cl_hdf5_walk(hid_t start, bool by_creation, cl_hdf5_objects *objects,
                          cl_hdf5_walk_fn *fn, void *arg);
 
-/* What went wrong, in English. */
-const char *cl_walk_end_text(cl_walk_end end);
+/* The error of a walk that did not come to its end, "FILE WHAT: why"; CLAST_OK where it
+ * did, or fn stopped it. */
+clast_status cl_walk_fail(cl_walk_end end, const char *file, const char *what,
+                          cl_error *err);
 
-/* Where a soft or an external link leads; file is "" for a soft one. Zeroed memory is
+/* Where a soft or an external link leads; file is "" for a soft one. false: no memory. Zeroed memory is
  * legal for fini. */
 typedef struct {
     const char *file, *path;
     char *memory;
 } cl_link_target;
-void cl_hdf5_link_target(const cl_walk_item *item, cl_link_target *target);
+bool cl_hdf5_link_target(const cl_walk_item *item, cl_link_target *target);
 void cl_hdf5_link_target_fini(cl_link_target *target);
 
 #endif

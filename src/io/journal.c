@@ -9,7 +9,8 @@
  * Bytes that follow a record are written before it; their checksum is the record's. So
  * an interrupted write leaves no record, and a later one begins in the same place.
  *
- * Batches: entries wait in memory until 64 MiB or 2 seconds have come together. Whoever
+ * Batches: entries wait in memory until 64 MiB, 2 seconds or 16384 of them have come
+ * together, so that the list is no longer than that however small the chunks are. Whoever
  * adds the one that is too many takes the list, pushes the data to the disk without the
  * mutex, so that others go on adding, and writes the records. The first failure is kept:
  * every later call gives it, and no record is written any more.
@@ -30,6 +31,7 @@
 
 #define BATCH_BYTES   ((uint64_t)64 << 20)
 #define BATCH_SECONDS 2.0
+#define BATCH_ENTRIES ((size_t)16384)
 #define TEXT_MOST     ((uint64_t)1 << 30)
 #define WINDOW        ((size_t)1 << 16)
 
@@ -421,7 +423,7 @@ static clast_status flush_if_due(cl_journal *j, uint64_t bytes)
 {
     j->bytes += bytes;
     if (j->error.status != CLAST_OK || j->bytes >= BATCH_BYTES ||
-        cl_clock() - j->since >= BATCH_SECONDS)
+        j->nwaiting >= BATCH_ENTRIES || cl_clock() - j->since >= BATCH_SECONDS)
         return flush(j);
     return CLAST_OK;
 }
@@ -514,6 +516,14 @@ clast_status cl_journal_finish(cl_journal *j, const struct stat *file, cl_error 
 {
     CL_TRY(cl_journal_flush(j, err));
     return write_file(j, KIND_FINISHED, file, j->is_synced, err);
+}
+
+/* One list is written while another one grows, by halves. */
+uint64_t cl_journal_bytes(int64_t chunks)
+{
+    const uint64_t n =
+        (uint64_t)chunks < BATCH_ENTRIES ? (uint64_t)chunks : (uint64_t)BATCH_ENTRIES;
+    return 3 * n * sizeof(cl_journal_entry);
 }
 
 int64_t cl_journal_entries(const cl_journal *journal)

@@ -83,6 +83,8 @@ clast_status cl_journal_beside(cl_journal *journal, const struct stat *file,
 /* The finished file, which only has to be published now. */
 clast_status cl_journal_finish(cl_journal *journal, const struct stat *file,
                                cl_error *err);
+/* Memory that the entries of so many chunks may take while they wait. */
+uint64_t cl_journal_bytes(int64_t chunks);
 int64_t cl_journal_entries(const cl_journal *journal); /* an earlier attempt's too */
 const char *cl_journal_name(const cl_journal *journal);
 /* Closes it; is_removed: and it goes. NULL is legal. */

@@ -219,6 +219,9 @@ clast_status cl_outputs_look(cl_outputs **outputs, size_t n,
 const unsigned char *cl_outputs_stored(const cl_outputs *outputs, size_t index);
 /* Bytes of workspace that one put needs, aligned to 64. */
 uint64_t cl_output_staging(const cl_output_spec *spec);
+/* Bytes of the tables that an output has from begin to commit or abort: maps of its
+ * chunks, places of those that wait for their turn, entries of its journal. */
+uint64_t cl_output_table_bytes(const cl_output_spec *spec);
 /* data: C-contiguous over the box; the box is whole chunks (clipped at the array's
  * end). From any thread. */
 clast_status cl_output_put(cl_outputs *outputs, size_t index, const cl_box *box,

@@ -3,7 +3,7 @@
  * Admission: what a plan needs at least and what a run may have.
  *
  * The budget is paid first to what is fixed: charges of the context, the plan, the
- * core, the tables of the driver. The rest is pages for blocks and workspaces, and must
+ * core, the tables of the driver and of the outputs. The rest is pages for blocks and workspaces, and must
  * do for the neediest task (needs.c). That is known before anything is read, and so are
  * the numbers of a refusal.
  */
@@ -54,6 +54,16 @@ static uint64_t guessed_core(const cl_budget *b)
     return CORE_FIXED + b->tasks * CORE_PER_TASK + b->blocks * CORE_PER_BLOCK;
 }
 
+/* What outputs keep of their chunks. */
+static uint64_t tables_of(const cl_plan *plan, const cl_run *run)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < plan->nsink; i++)
+        if (run->sinks[i].spec)
+            bytes += cl_output_table_bytes(run->sinks[i].spec);
+    return bytes;
+}
+
 cl_budget cl_budget_of(const cl_engine *engine, const cl_plan *plan, const cl_run *run)
 {
     cl_budget b = {.needs = cl_needs_of(plan, (uint32_t)engine->options.workers)};
@@ -62,7 +72,8 @@ cl_budget cl_budget_of(const cl_engine *engine, const cl_plan *plan, const cl_ru
         b.blocks += plan->segment[i].nblock;
     }
     b.fixed = plan->bytes + guessed_core(&b) + b.blocks * DRIVER_BLOCK +
-              plan->nstage * DRIVER_STAGE + plan->ntensor * DRIVER_TENSOR;
+              plan->nstage * DRIVER_STAGE + plan->ntensor * DRIVER_TENSOR +
+              tables_of(plan, run);
     cl_budget_settle(&b, engine, plan, run);
     return b;
 }

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The command killed (SIGKILL) at random moments: the target is the old file or the new one, whole; the next run ends as if nothing
-had been, with --resume from where the killed ones came to, and leaves nothing behind. The same seed gives the same moments, as far
-as parts of a run's time can be the same.
+"""The command killed (SIGKILL) at random moments: the target is the old file or the new one, to the byte; the next run ends as if
+nothing had been, with --resume from where the killed ones came to, and leaves nothing behind. The same seed gives the same moments,
+as far as parts of a run's time can be the same. Kills that came after the end of the run do not count.
 
-    kills.py CLAST [--kills N] [--rows N] [--seed S]
+    kills.py CLAST [--each N] [--rows N] [--seed S] [--only WORDS]
 """
 import argparse
 import hashlib
@@ -22,68 +22,95 @@ import numpy as np
 import signals  # pylint: disable=unused-import
 
 PROGRAM = "sin(x) * 2 + x.T[:1].T"
+NONE, GZIP = ["--compress", "none"], ["--compress", "gzip:1"]
 
-# What is there before, where it goes, how it is stored.
-SCENARIOS = [
-    {"name": "a new file", "before": [], "args": ["--compress", "none"]},
-    {"name": "a new file, compressed", "before": [], "args": ["--compress", "gzip:1"]},
-    {"name": "a dataset more", "before": ["rest"], "args": ["--compress", "none"]},
-    {"name": "another dataset in its place", "before": ["rest", "y"], "args": ["--compress", "gzip:1", "--overwrite"]},
+# What is there before, and how it is stored.
+STORES = [
+    ("a new file", [], NONE),
+    ("a new file, compressed", [], GZIP),
+    ("a dataset more", ["rest"], NONE),
+    ("a dataset more, compressed", ["rest"], GZIP),
+    ("another dataset in its place", ["rest", "y"], [*NONE, "--overwrite"]),
+    ("another dataset in its place, compressed", ["rest", "y"], [*GZIP, "--overwrite"]),
 ]
+COPIES = [
+    ("a copy", [], [*NONE, "--chunks", "300,300"]),
+    ("a copy, compressed", [], GZIP),
+    ("a copy in a file's place", ["rest"], [*NONE, "--overwrite", "--chunks", "300,300"]),
+    ("a copy in a file's place, compressed", ["rest"], [*GZIP, "--overwrite"]),
+]
+
+
+class Kind:
+    """What is killed again and again."""
+
+    def __init__(self, trial, name, before, args, command):
+        self.name, self.before, self.resume = name, before, command == "resume"
+        place = ["--workers", "2", "--block", "256K", "--memory", "64M"]
+        if command == "copy":
+            self.line = [trial.clast, "copy", str(trial.input), str(trial.out), *place, *args]
+        else:
+            self.line = [trial.clast, "eval", PROGRAM, "--in", f"x={trial.input}:/x", "--out", f"{trial.out}:/y", *place, *args,
+                         *(["--resume"] if self.resume else [])]
+        self.dataset = "x" if command == "copy" else "y"
+        self.kills = self.late = self.runs = self.taken = 0
+        self.took, self.wanted, self.values = 60, None, None
 
 
 class Trial:
     def __init__(self, clast, folder, rows):
         self.clast, self.folder = clast, folder
         self.input, self.out = folder / "in.h5", folder / "out.h5"
-        x = np.random.default_rng(1).random((rows, 1000))
+        self.x = np.random.default_rng(1).random((rows, 1000))
         with h5py.File(self.input, "w") as f:
-            f.create_dataset("x", data=x, chunks=(100, 100))
+            f.create_dataset("x", data=self.x, chunks=(100, 100), track_times=False)
 
-    def line(self, scenario, resume, sync):
-        return [self.clast, "eval", PROGRAM, "--in", f"x={self.input}:/x", "--out", f"{self.out}:/y", "--workers", "2", "--block", "256K",
-                "--memory", "64M", *scenario["args"], *(["--resume"] if resume else []), *([] if sync else ["--no-sync"])]
-
-    def prepare(self, scenario):
+    def prepare(self, kind):
         for p in self.folder.iterdir():
             if p != self.input:
                 p.unlink()
-        for name in scenario["before"]:
+        self.put_back(kind)
+
+    def put_back(self, kind):
+        for name in kind.before:
             with h5py.File(self.out, "a") as f:
                 f[name] = np.arange(100000.0)
 
-    def run(self, line):
+    def run(self, kind, line, may_exist=False):
+        start = time.monotonic()
         done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, f"{line}: {done.stderr}"
+        # The file is there. If the kill came before the end of the tidying up, the run does the rest; else it refuses.
+        is_refused = may_exist and done.returncode == 2 and "exists" in done.stderr
+        assert done.returncode == 0 or is_refused, f"{line}: {done.stderr}"
+        if not kind.resume and not is_refused:
+            kind.took = time.monotonic() - start
         return done.stderr
 
-    def run_late(self, line):
-        """The file is there. If the kill came before the end of the tidying up, the run does the rest; else it refuses."""
-        done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0 or "exists" in done.stderr, f"{line}: {done.stderr}"
-
-    def reference(self, scenario):
-        """The values that a run gives, and how long it takes on a machine that has time for it."""
+    def reference(self, kind):
+        """The bytes that a run gives, and how long it takes on a machine that has time for it."""
         took = 60
-        for _ in range(4):
-            self.prepare(scenario)
+        for _ in range(3):
+            self.prepare(kind)
             start = time.monotonic()
-            self.run(self.line(scenario, True, False))
+            self.run(kind, [*kind.line, "--no-sync"])
             took = min(took, time.monotonic() - start)
-        with h5py.File(self.out) as f:
-            return f["y"][()], took
+            assert kind.wanted in (None, self.digest()), f"{kind.name}: two runs give two files"
+            kind.wanted = self.digest()
+        kind.took = took
+        y = kind.values = self.values(kind)
+        if kind.dataset == "x":
+            np.testing.assert_array_equal(y, self.x)
+        else:
+            np.testing.assert_allclose(y, np.sin(self.x) * 2 + self.x[:, :1], rtol=1e-14)
 
     def digest(self):
         return hashlib.sha256(self.out.read_bytes()).hexdigest() if self.out.exists() else None
 
-    def is_new(self, old, values):
-        """Whether the target is the new file; else it is the old one, to the byte."""
-        if self.digest() == old:
-            return False
-        with h5py.File(self.out) as f:
-            np.testing.assert_array_equal(f["y"][()], values)
-            assert "rest" not in f or f["rest"].shape == (100000,)
-        return True
+    def is_new(self, kind, old):
+        """Whether the target is the new file; else it is the old one."""
+        found = self.digest()
+        assert found in (old, kind.wanted), f"{kind.name}: neither the old file nor the new one"
+        return found == kind.wanted
 
     def kill(self, line, seconds, gently):
         """Whether it was killed, or interrupted; it may have ended before."""
@@ -94,71 +121,83 @@ class Trial:
             (process.terminate if gently else process.kill)()
         return process.wait() != 0
 
-    def kill_at(self, line, size):
-        """The same as soon as the journal has so many bytes."""
+    def check_left(self, kind):
+        left = sorted(p.name for p in self.folder.iterdir())
+        assert left == ["in.h5", "out.h5"], f"{kind.name}: {left}"
+
+    def attempt(self, kind, parts, sync):
+        """Kills after these parts of a run's time, one after another, the first of several gently, then a run to the end."""
+        self.prepare(kind)
+        old, line = self.digest(), [*kind.line, *([] if sync else ["--no-sync"])]
+        killed = False
+        kind.runs += 1
+        for i, part in enumerate(parts):
+            killed = self.kill(line, part * kind.took, kind.resume and i == 0)
+            kind.kills += killed
+            if self.is_new(kind, old) or not killed:
+                break
+        is_late = self.is_new(kind, old)
+        kind.late += is_late and killed
+        if is_late and not kind.resume:
+            # Put back what was there, beside whatever the killed run left.
+            self.out.unlink()
+            self.put_back(kind)
+            is_late = False
+        if not is_late:
+            kind.taken += "earlier run" in self.run(kind, line)
+            assert self.is_new(kind, old)
+        elif killed:
+            # With --overwrite it may be made once more, in the new file then: other free space, other places.
+            self.run(kind, line, may_exist=True)
+            np.testing.assert_array_equal(self.values(kind), kind.values)
+        self.check_left(kind)
+
+    def values(self, kind):
+        with h5py.File(self.out) as f:
+            return f[kind.dataset][()]
+
+    def half_done(self, kind, part):
+        """A compressed run is killed when a part of it is in the journal: the next one takes that over, if it was not too late."""
+        self.prepare(kind)
+        line = [*kind.line, "--no-sync"]
         process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         journal = self.folder / ".out.h5.clast-journal"
-        while process.poll() is None and not (journal.exists() and journal.stat().st_size >= size):
+        while process.poll() is None and not (journal.exists() and journal.stat().st_size >= part * self.x.nbytes):
             time.sleep(0.001)
         process.kill()
         process.wait()
-
-    def attempt(self, scenario, moments, resume, sync, values):
-        """Kills at these moments, one after another, the first of several gently, then a run to the end; whether that took
-        something over."""
-        self.prepare(scenario)
-        old, line = self.digest(), self.line(scenario, resume, sync)
-        for i, seconds in enumerate(moments):
-            killed = self.kill(line, seconds, resume and i == 0)
-            if self.is_new(old, values) or not killed:
-                break
-        if not resume and self.is_new(old, values):
-            self.prepare(scenario)
-        said = ""
-        if not self.is_new(old, values):
-            said = self.run(line)
-        elif resume and killed:
-            self.run_late(line)
-        assert self.is_new(old, values)
-        left = sorted(p.name for p in self.folder.iterdir())
-        assert left == ["in.h5", "out.h5"], left
-        return "earlier run" in said
-
-    def half_done(self, scenario, part, values):
-        """A compressed run is killed when a part of it is in the journal: the next one takes that over, if it was not too late."""
-        self.prepare(scenario)
-        line = self.line(scenario, True, False)
-        self.kill_at(line, part * values.nbytes)
-        said = "" if self.out.exists() else self.run(line)
-        assert self.is_new(None, values)
-        return "earlier run" in said
+        if not self.out.exists():
+            kind.taken += "earlier run" in self.run(kind, line)
+        assert self.is_new(kind, None)
 
 
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("clast")
-    options.add_argument("--kills", type=int, default=24)
+    options.add_argument("--each", type=int, default=2, help="kills of each kind")
     options.add_argument("--rows", type=int, default=1500)
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--only", default="", help="kinds with these words in their names")
     o = options.parse_args()
-    rng = random.Random(o.seed)
     folder = pathlib.Path(tempfile.mkdtemp())
     trial = Trial(o.clast, folder, o.rows)
-    references = [trial.reference(s) for s in SCENARIOS]
-    kills = taken = 0
-    number = 0
-    while kills < o.kills:
-        scenario, (values, took) = SCENARIOS[number % len(SCENARIOS)], references[number % len(SCENARIOS)]
-        resume = number // len(SCENARIOS) % 2 == 0
-        moments = [rng.uniform(0, 1.1 * took) for _ in range(3 if resume else 1)]
-        taken += trial.attempt(scenario, moments, resume, number % 8 == 7, values)
-        kills += len(moments)
-        number += 1
-    for part in (0.1, 0.3, 0.5):
-        taken += trial.half_done(SCENARIOS[1], part, references[1][0])
-    print(f"{kills} kills in {number} runs, {taken} of them resumed")
+    kinds = [Kind(trial, f"{command}: {name}", before, args, command)
+             for command, rows in (("store", STORES), ("resume", STORES), ("copy", COPIES)) for name, before, args in rows]
+    kinds = [k for k in kinds if o.only in k.name]
+    assert kinds, f"no kind is called {o.only}"
+    for kind in kinds:
+        rng = random.Random(f"{o.seed} {kind.name}")
+        trial.reference(kind)
+        while kind.kills < o.each:
+            parts = [rng.uniform(0, 1.1) for _ in range(3 if kind.resume else 1)]
+            trial.attempt(kind, parts, kind.runs % 8 == 7)
+        if kind.resume and not kind.before and GZIP[1] in kind.line:
+            for part in (0.1, 0.3, 0.5):
+                trial.half_done(kind, part)
+            assert kind.taken > 0, "no run had anything to go on with"
+        print(f"{kind.name}: {kind.kills} kills in {kind.runs} runs, {kind.late} of them when the new file was in place, "
+              f"{kind.taken} runs went on from there", flush=True)
     shutil.rmtree(folder)
-    assert taken > 0, "no run had anything to go on with"
 
 
 if __name__ == "__main__":

@@ -169,9 +169,44 @@ class Check(Tools):
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"/x: chunk (1, 2)", done.stderr)
         self.assertIn(b"/y: chunk (1, 1): its checksum", done.stderr)
+        self.assertIn(b"/x  60000 elements, no statistics: 1 of 24 chunks are damaged: (1, 2)\n", done.stdout)
+        self.assertIn(b"/y  60000 elements, no statistics: 1 of 6 chunks are damaged: (1, 1)\n", done.stdout)
         self.assertIn(b"/i  4 elements", done.stdout)
         self.refused(2, "no.h5", "info", "--check", self.folder / "no.h5")
         self.refused(2, "/nothing does not exist", "info", "--check", f"{file}:/nothing")
+
+
+    def test_every_damaged_chunk(self):
+        file = self.folder / "d.h5"
+        x = np.random.default_rng(3).random((300, 200))
+        bad = [(0, 0), (1, 2), (2, 0), (3, 3), (4, 1), (5, 0), (5, 3)]
+        with h5py.File(file, "w") as f:
+            f.create_dataset("x", data=x, chunks=(50, 50), compression="gzip", fletcher32=True)
+            f.create_dataset("plain", data=x[:2], chunks=(1, 50))
+            places = [f["x"].id.get_chunk_info_by_coord((50 * i, 50 * k)).byte_offset for i, k in bad]
+            f["s"] = np.array([1.5, np.inf])
+        told = json.loads(self.run_ok("info", "--check", "--json", file))
+        self.assertFalse(told["damaged"])
+        whole = {d["path"]: d for d in told["datasets"]}
+        self.assertEqual(whole["/s"], {"path": "/s", "elements": 2, "nan": 0, "fill": 0, "min": 1.5, "max": "Infinity", "mean": "Infinity"})
+        self.assertEqual((whole["/x"]["min"], whole["/x"]["max"]), (x.min(), x.max()))
+        image = bytearray(file.read_bytes())
+        for at in places:
+            image[at + 40] ^= 255
+        file.write_bytes(image)
+        for workers in 1, 3:
+            done = clast("info", "--check", file, "--workers", workers)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(b"/x  60000 elements, no statistics: 7 of 24 chunks are damaged: (0, 0), (1, 2), (2, 0), (3, 3), (4, 1), (5, 0), ...\n",
+                          done.stdout)
+            self.assertIn(b"/plain  400 elements, 0 NaN", done.stdout)
+            done = clast("info", "--check", "--json", file, "--workers", workers)
+            self.assertEqual(done.returncode, 1)
+            told = json.loads(done.stdout)
+            self.assertTrue(told["damaged"])
+            found = {d["path"]: d for d in told["datasets"]}
+            self.assertEqual(found["/x"], {"path": "/x", "elements": 60000, "damaged": [list(b) for b in bad], "chunks": 24})
+            self.assertEqual(found["/plain"], whole["/plain"])
 
 
 class Copy(Tools):
