@@ -55,12 +55,7 @@ static clast_status begin_one(cl_outputs *outputs, const cl_output_spec *spec,
     outputs->n++;
     o->spec.file = NULL; /* a copy only */
     CL_TRY(status);
-    o->spec.file = cl_strdup(spec->file);
-    o->written = cl_calloc((size_t)(o->chunks / 8 + 1), 1);
-    if (!o->spec.file || !o->written)
-        return cl_error_set(err, CLAST_ENOMEM, "no memory for an output of %lld chunks",
-                            (long long)o->chunks);
-    atomic_init(&o->missing, o->chunks);
+    CL_TRY(cl_output_begin(o, spec->file, err));
     const hid_t access = H5Pcreate(H5P_DATASET_ACCESS);
     if (access >= 0 && H5Pset_chunk_cache(access, 0, 0, 1) >= 0)
         o->dataset = H5Dopen2(outputs->file->id, o->path, access);

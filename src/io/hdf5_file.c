@@ -50,6 +50,16 @@ static bool is_same(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
+/* Whether it is the file that was opened, and was not changed since. */
+static bool is_as_opened(const cl_hdf5_file *f, const struct stat *st)
+{
+    const struct stat *was = &f->at_open;
+    if (atomic_load(&f->loan) != CL_LOAN_READ)
+        return is_same(was, st);
+    return was->st_dev == st->st_dev && was->st_ino == st->st_ino &&
+           was->st_size == st->st_size;
+}
+
 static clast_status look_at(const char *name, struct stat *st, cl_error *err)
 {
     if (stat(name, st) != 0 || access(name, R_OK) != 0)
@@ -137,6 +147,15 @@ static void close_id(cl_hdf5_file *f)
     unlink_open(f);
 }
 
+static void close_clients(cl_hdf5_file *f)
+{
+    for (cl_hdf5_client *c = f->client; c; c = c->next) {
+        if (c->dataset >= 0)
+            H5Dclose(c->dataset);
+        c->dataset = H5I_INVALID_HID;
+    }
+}
+
 /* false: somebody began to read it. */
 static bool rest(cl_hdf5_file *f)
 {
@@ -145,11 +164,7 @@ static bool rest(cl_hdf5_file *f)
         atomic_store(&f->is_open, true);
         return false;
     }
-    for (cl_hdf5_client *c = f->client; c; c = c->next) {
-        if (c->dataset >= 0)
-            H5Dclose(c->dataset);
-        c->dataset = H5I_INVALID_HID;
-    }
+    close_clients(f);
     close_id(f);
     return true;
 }
@@ -210,7 +225,7 @@ static clast_status open_with(cl_hdf5_file *f, const char *name,
     f->fd = cl_hdf5_descriptor(f->id);
     if (f->fd >= 0 && fstat(f->fd, &found) != 0)
         f->fd = -1;
-    if (wanted && (f->fd < 0 || !is_same(&found, wanted))) {
+    if (wanted && (f->fd < 0 || !is_as_opened(f, &found))) {
         H5Fclose(f->id);
         f->id = H5I_INVALID_HID;
         f->fd = -1;
@@ -228,8 +243,12 @@ static clast_status open_with(cl_hdf5_file *f, const char *name,
 static clast_status open_again(cl_hdf5_file *f, cl_error *err)
 {
     struct stat st;
+    if (atomic_load(&f->loan) == CL_LOAN_CLOSED)
+        return cl_error_set(err, CLAST_EACCESS,
+                            "%s is being changed in place by a run of this program",
+                            f->name);
     CL_TRY(look_at(f->place, &st, err));
-    if (!is_same(&st, &f->at_open))
+    if (!is_as_opened(f, &st))
         return is_another(f, err);
     return open_with(f, f->place, &st, err);
 }
@@ -256,6 +275,69 @@ clast_status cl_hdf5_file_use(cl_hdf5_file *f, cl_error *err)
 void cl_hdf5_file_unuse(cl_hdf5_file *f)
 {
     atomic_fetch_sub(&f->users, 1);
+}
+
+/* ---- loans ---- */
+
+/* The next one of a file from f on, whatever was changed since it was opened. */
+static cl_hdf5_file *next_of(cl_hdf5_file *f, const struct stat *st)
+{
+    while (f && (f->is_host || f->at_open.st_dev != st->st_dev ||
+                 f->at_open.st_ino != st->st_ino))
+        f = f->next;
+    return f;
+}
+
+clast_status cl_hdf5_file_lend(const char *name, cl_error *err)
+{
+    struct stat st;
+    CL_TRY(look_at(name, &st, err));
+    for (cl_hdf5_file *f = next_of(*bucket_of(&st), &st); f;
+         f = next_of(f->next, &st)) {
+        const bool is_current = is_as_opened(f, &st);
+        if (f->nclient != f->references || !f->place || (f->id >= 0 && !rest(f)))
+            return cl_error_set(err, CLAST_EBUSY,
+                                "%s is being read in this program by something else "
+                                "than this run, and cannot be changed in place",
+                                f->name);
+        if (is_current)
+            atomic_store(&f->loan, CL_LOAN_CLOSED);
+    }
+    return CLAST_OK;
+}
+
+typedef void lent_fn(cl_hdf5_file *f, const struct stat *now, const void *arg);
+
+static void each_lent(const char *name, lent_fn *fn, const void *arg)
+{
+    struct stat st;
+    if (look_at(name, &st, NULL) != CLAST_OK)
+        return;
+    for (cl_hdf5_file *f = next_of(*bucket_of(&st), &st); f; f = next_of(f->next, &st))
+        if (atomic_load(&f->loan) == CL_LOAN_CLOSED)
+            fn(f, &st, arg);
+}
+
+static void share(cl_hdf5_file *f, const struct stat *now, const void *arg)
+{
+    close_clients(f);
+    f->id = *(const hid_t *)arg;
+}
+
+void cl_hdf5_file_share(const char *name, hid_t id)
+{
+    each_lent(name, share, &id);
+}
+
+static void give_back(cl_hdf5_file *f, const struct stat *now, const void *arg)
+{
+    f->at_open = *now;
+    atomic_store(&f->loan, *(const bool *)arg ? CL_LOAN_NONE : CL_LOAN_READ);
+}
+
+void cl_hdf5_file_give_back(const char *name, bool is_over)
+{
+    each_lent(name, give_back, &is_over);
 }
 
 void cl_hdf5_file_limit(int most)
@@ -357,7 +439,7 @@ clast_status cl_hdf5_file_open(cl_hdf5_file **file, const char *name, cl_error *
     CL_TRY(cl_hdf5_check_library(err));
     CL_TRY(look_at(name, &st, err));
     for (cl_hdf5_file *f = *bucket_of(&st); f; f = f->next)
-        if (is_same(&f->at_open, &st)) {
+        if (!f->is_host && is_as_opened(f, &st)) {
             if (f->id < 0)
                 CL_TRY(open_again(f, err));
             f->references++;
@@ -419,7 +501,7 @@ clast_status cl_hdf5_file_check(const cl_hdf5_file *file, cl_error *err)
         return CLAST_OK;
     if (fstat(file->fd, &st) != 0)
         return cl_error_set(err, CLAST_EIO, "%s: %s", file->name, strerror(errno));
-    if (is_same(&st, &file->at_open))
+    if (is_as_opened(file, &st))
         return CLAST_OK;
     return cl_error_set(err, CLAST_EIO,
                         "%s was changed while it is in use: it had %lld bytes when it "

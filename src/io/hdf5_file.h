@@ -11,6 +11,12 @@
  * rest, which closes it and the datasets of its sources, and is opened again by whoever
  * reads next. It must then be the same file still (device, inode, size, time of change).
  *
+ * A file that a run changes as it is may be an input as well. libhdf5 then never has it
+ * open for reading and for writing at once: it is lent, which closes it, while libhdf5
+ * changes it, and opened anew afterwards, since what was cached of it may have moved.
+ * Between the two only places that no source knows are written; the file's times say
+ * nothing then, its size does.
+ *
  * All functions are called under the lock of hdf5_lib.h, which also guards the table of
  * files, but for cl_hdf5_file_use(), _unuse() and _check(): any thread, not under it.
  */
@@ -32,6 +38,9 @@ typedef struct cl_hdf5_client {
     haddr_t address;                     /* of its object header */
 } cl_hdf5_client;
 
+/* Whether a run changes it: it is closed; or it is open, and its times do not count. */
+typedef enum { CL_LOAN_NONE, CL_LOAN_CLOSED, CL_LOAN_READ } cl_hdf5_loan;
+
 typedef struct cl_hdf5_file {
     struct cl_hdf5_file *next;          /* with the same hash */
     struct cl_hdf5_file *older, *newer; /* of those that are open and ours */
@@ -43,6 +52,7 @@ typedef struct cl_hdf5_file {
     int fd;   /* below id; belongs to libhdf5; -1: no positioned reads */
     cl_direct direct; /* open only while fd is */
     bool is_host;
+    _Atomic cl_hdf5_loan loan;
     atomic_bool is_open;   /* false: it rests */
     atomic_int users;      /* reads under way: it must not rest */
     _Atomic uint64_t used; /* when it was last used, in uses */
@@ -69,6 +79,15 @@ void cl_hdf5_file_unuse(cl_hdf5_file *file);
 /* How many files may be open at a time, at least 1; 0: as many as suit the process'
  * limit of descriptors. For tests. */
 void cl_hdf5_file_limit(int most);
+
+/* Of the file `name`, where it is open here; where it is not nothing is done.
+ * lend: closes it and its datasets, and from now on it cannot be opened; CLAST_EBUSY
+ * where somebody is reading it. share: meanwhile its sources are looked at through this
+ * id; negative: no longer. give_back: it is opened again when it is read, as it is now;
+ * is_over: and nobody writes to it any more. */
+clast_status cl_hdf5_file_lend(const char *name, cl_error *err);
+void cl_hdf5_file_share(const char *name, hid_t id);
+void cl_hdf5_file_give_back(const char *name, bool is_over);
 
 /* CLAST_EIO where the file is not what it was at open. Any thread, without the lock. */
 clast_status cl_hdf5_file_check(const cl_hdf5_file *file, cl_error *err);

@@ -227,6 +227,12 @@ static void end_next(cl_chunk_order *order, bool is_written)
     cl_cond_broadcast(&order->written);
 }
 
+/* Nothing is written before all is there. */
+static bool is_late(const cl_chunk_order *order)
+{
+    return order->outputs->file[order->file].is_late;
+}
+
 clast_status cl_chunk_order_put(cl_chunk_order *order, const cl_output *o,
                                 int64_t index, uint32_t mask, const void *bytes,
                                 uint64_t size, cl_error *err)
@@ -236,7 +242,7 @@ clast_status cl_chunk_order_put(cl_chunk_order *order, const cl_output *o,
     cl_mutex_lock(&order->mutex);
     while (order->is_writing && h.number == order->next + 1)
         cl_cond_wait(&order->written, &order->mutex);
-    if (h.number == order->next) {
+    if (h.number == order->next && !is_late(order)) {
         begin_next(order);
         status = write_chunk(order, o, &h, bytes, err);
         end_next(order, status == CLAST_OK);
@@ -258,8 +264,8 @@ static const cl_output *next_output(const cl_chunk_order *order)
 
 static bool is_due(const cl_chunk_order *order)
 {
-    return !order->is_writing && order->next < order->total && order->place &&
-           order->place[order->next];
+    return !order->is_writing && !is_late(order) && order->next < order->total &&
+           order->place && order->place[order->next];
 }
 
 /* Under the mutex, which it lets go for the I/O. */

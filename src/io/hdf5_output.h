@@ -46,6 +46,8 @@ typedef struct {
     int error;     /* what libhdf5's writes met first; under its lock */
     char *history; /* of the file that is replaced; NULL: none */
     uint64_t bytes;
+    char *lent;   /* changed in place, and perhaps an input as well: its name */
+    bool is_late; /* lent: libhdf5 writes its chunks when all have been computed */
     bool is_synced, is_begun; /* begun: datasets may have been made */
     _Atomic uint64_t unsynced;
     bool is_large;         /* its direct outputs would fill much of the page cache */
@@ -70,6 +72,9 @@ struct cl_outputs {
 /* Settles path, chunks and filters of an output from its spec; all that can be checked
  * without a file is checked. */
 clast_status cl_output_settle(cl_output *o, const cl_output_spec *spec, cl_error *err);
+/* Gives a settled output its own copy of the file's name and a map of its chunks, none
+ * of which is written. */
+clast_status cl_output_begin(cl_output *o, const char *file, cl_error *err);
 /* The first output of a file that has a line of history; NULL: none. */
 const cl_output_spec *cl_output_file_historian(const cl_outputs *outputs, size_t file);
 /* Begins the temporary file of one that exists: as a copy of it, or empty where nothing
@@ -82,6 +87,12 @@ clast_status cl_output_fail(const cl_output_file *f, cl_error *err, const char *
                             ...) __attribute__((format(printf, 3, 4)));
 /* Makes the datasets of a file under its temporary name; they are ready for put. */
 clast_status cl_output_file_begin(cl_outputs *outputs, size_t file, cl_error *err);
+/* Whether libhdf5 places chunks of any of its outputs. */
+bool cl_output_file_has_filters(const cl_outputs *outputs, size_t file);
+/* All chunks are computed: opens a file for those that waited for that. */
+clast_status cl_output_file_late(cl_outputs *outputs, size_t file, cl_error *err);
+/* The run is over, and the file closed. */
+void cl_output_file_give_back(cl_output_file *f);
 /* After a failure, with the file closed: takes the datasets of the run out of a file that
  * was changed as it is, as far as that can be done. */
 void cl_output_file_undo(cl_outputs *outputs, size_t file);

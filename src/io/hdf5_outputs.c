@@ -17,6 +17,17 @@
 /* --- begin ---------------------------------------------------------------------------
  */
 
+clast_status cl_output_begin(cl_output *o, const char *file, cl_error *err)
+{
+    o->spec.file = cl_strdup(file);
+    o->written = cl_calloc((size_t)(o->chunks / 8 + 1), 1);
+    if (!o->spec.file || !o->written)
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for an output of %lld chunks",
+                            (long long)o->chunks);
+    atomic_init(&o->missing, o->chunks);
+    return CLAST_OK;
+}
+
 static clast_status add_output(cl_outputs *outputs, const cl_output_spec *spec,
                                bool is_dry, cl_error *err)
 {
@@ -33,12 +44,7 @@ static clast_status add_output(cl_outputs *outputs, const cl_output_spec *spec,
         f++;
     cl_free(target);
     o->file = f;
-    o->spec.file = cl_strdup(spec->file);
-    o->written = cl_calloc((size_t)(o->chunks / 8 + 1), 1);
-    if (!o->spec.file || !o->written)
-        return cl_error_set(err, CLAST_ENOMEM, "no memory for an output of %lld chunks",
-                            (long long)o->chunks);
-    atomic_init(&o->missing, o->chunks);
+    CL_TRY(cl_output_begin(o, spec->file, err));
     if (f < outputs->nfile) {
         outputs->file[f].is_synced = outputs->file[f].is_synced || !spec->no_sync;
         return CLAST_OK;
@@ -211,6 +217,7 @@ void cl_outputs_abort(cl_outputs *outputs)
         close_file(outputs, f, NULL);
         cl_resume_leave(outputs, f);
         cl_output_file_undo(outputs, f);
+        cl_output_file_give_back(&outputs->file[f]);
         cl_atomic_file_abort(&outputs->file[f].atomic);
     }
     free_outputs(outputs);
@@ -233,8 +240,10 @@ static clast_status finish_files(cl_outputs *outputs, cl_error *err)
 {
     CL_TRY(check_complete(outputs, err));
     for (size_t f = 0; f < outputs->nfile; f++)
-        if (outputs->file[f].order)
+        if (outputs->file[f].order) {
+            CL_TRY(cl_output_file_late(outputs, f, err));
             CL_TRY(cl_chunk_order_finish(outputs->file[f].order, err));
+        }
     for (size_t f = 0; f < outputs->nfile; f++)
         CL_TRY(close_file(outputs, f, err));
     for (size_t f = 0; f < outputs->nfile; f++)

@@ -180,14 +180,6 @@ static clast_status begin(cl_outputs *outputs, size_t file, const char *name,
     return is_resumed ? begin_journal(outputs, file, name, text->data, err) : CLAST_OK;
 }
 
-static bool has_filters(const cl_outputs *outputs, size_t file)
-{
-    for (size_t i = 0; i < outputs->n; i++)
-        if (outputs->output[i].file == file && !outputs->output[i].is_direct)
-            return true;
-    return false;
-}
-
 clast_status cl_resume_begin(cl_outputs *outputs, size_t file, bool is_dry,
                              cl_error *err)
 {
@@ -197,7 +189,7 @@ clast_status cl_resume_begin(cl_outputs *outputs, size_t file, bool is_dry,
     char *name = cl_atomic_file_beside(f->atomic.target, CL_JOURNAL_SUFFIX);
     if (!name)
         return cl_resume_no_memory(f->atomic.file, err);
-    f->is_logged = has_filters(outputs, file);
+    f->is_logged = cl_output_file_has_filters(outputs, file);
     clast_status status = cl_journal_look(name, &state, NULL, NULL, err);
     if (status == CLAST_OK)
         status = begin(outputs, file, name, &state, &text, is_dry, err);

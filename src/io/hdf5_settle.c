@@ -159,6 +159,19 @@ static clast_status check_place(hid_t file, const cl_output *o, cl_error *err)
     }
 }
 
+/* Whether the dataset that is to be replaced is that of a source, by any path. */
+static bool is_read(const cl_hdf5_file *file, const cl_output *o)
+{
+    H5O_info_t info;
+    if (H5Lexists(file->id, o->path, H5P_DEFAULT) <= 0 ||
+        H5Oget_info_by_name2(file->id, o->path, &info, H5O_INFO_BASIC, H5P_DEFAULT) < 0)
+        return false;
+    const cl_hdf5_client *c = file->client;
+    while (c && c->address != info.addr)
+        c = c->next;
+    return c != NULL;
+}
+
 static clast_status check_in_file(const cl_output *o, cl_error *err)
 {
     cl_hdf5_file *file;
@@ -172,10 +185,12 @@ static clast_status check_in_file(const cl_output *o, cl_error *err)
         status = cl_error_set(err, status, "%s", why.text);
     else {
         status = check_place(file->id, o, err);
-        if (status == CLAST_OK && o->spec.in_place && file->references > 1)
+        if (status == CLAST_OK && o->spec.in_place && is_read(file, o))
             status = cl_error_set(
                 err, CLAST_EVALUE,
-                "%s is an input as well and cannot be changed in place", o->spec.file);
+                "%s:%s is an input as well: in place it would be gone before it was "
+                "read; without in_place it can be replaced",
+                o->spec.file, o->path);
         cl_hdf5_file_close(file);
     }
     cl_hdf5_leave(&guard);

@@ -6,7 +6,10 @@
  *
  * Changing a file as it is saves the copy and gives up everything else: libhdf5 writes
  * metadata in any order, so a run that is killed leaves a file that may not open, or
- * opens with wrong contents. A run that fails takes its datasets out again.
+ * opens with wrong contents. A run that fails takes its datasets out again. Where the
+ * file is an input as well, libhdf5 changes it before the first read and after the last
+ * one (hdf5_file.h): datasets are made, then only their unfiltered blocks are written,
+ * and filtered chunks wait in the spool of hdf5_order.c for the end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -124,6 +127,32 @@ static clast_status reserve(cl_outputs *outputs, size_t index, cl_error *err)
                         (unsigned long long)bytes, strerror(error));
 }
 
+/* Sources of the file are closed for as long as libhdf5 changes it. */
+static clast_status lend(cl_output_file *f, cl_error *err)
+{
+    cl_hdf5_guard guard;
+    f->lent = cl_strdup(f->atomic.target);
+    if (!f->lent)
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for a file name");
+    cl_hdf5_enter(&guard);
+    const clast_status status = cl_hdf5_file_lend(f->lent, err);
+    cl_hdf5_leave(&guard);
+    return status;
+}
+
+void cl_output_file_give_back(cl_output_file *f)
+{
+    cl_hdf5_guard guard;
+    if (!f->lent)
+        return;
+    cl_hdf5_enter(&guard);
+    cl_hdf5_file_lend(f->lent, NULL); /* what is read by others stays as it is */
+    cl_hdf5_file_give_back(f->lent, true);
+    cl_hdf5_leave(&guard);
+    cl_free(f->lent);
+    f->lent = NULL;
+}
+
 clast_status cl_output_file_prepare(cl_outputs *outputs, size_t index, cl_error *err)
 {
     cl_atomic_file *atomic = &outputs->file[index].atomic;
@@ -132,6 +161,7 @@ clast_status cl_output_file_prepare(cl_outputs *outputs, size_t index, cl_error 
     atomic->is_canceled = outputs->output[0].spec.is_canceled;
     if (is_in_place(outputs, index)) {
         CL_TRY(cl_atomic_file_in_place(atomic, err));
+        CL_TRY(lend(&outputs->file[index], err));
         return reserve(outputs, index, err);
     }
     return is_copied(outputs, index) ? cl_atomic_file_copy(atomic, err)

@@ -232,6 +232,8 @@ static clast_status make_datasets(cl_outputs *outputs, size_t index, cl_error *e
                                                  : ": a file beside it cannot be made");
     clast_status status = CLAST_OK;
     f->is_begun = true;
+    if (f->lent)
+        cl_hdf5_file_share(f->lent, file);
     for (size_t i = 0; i < outputs->n && status == CLAST_OK; i++)
         if (outputs->output[i].file == index)
             status = make_dataset(f, file, &outputs->output[i], err);
@@ -241,6 +243,8 @@ static clast_status make_datasets(cl_outputs *outputs, size_t index, cl_error *e
     const cl_output_spec *line = cl_output_file_historian(outputs, index);
     if (line && status == CLAST_OK)
         status = cl_hdf5_history_put(file, line, f->history, err);
+    if (f->lent)
+        cl_hdf5_file_share(f->lent, H5I_INVALID_HID);
     if ((H5Fclose(file) < 0 || f->error) && status == CLAST_OK)
         status = cl_output_fail(f, err, "%s: writing failed", f->atomic.file);
     return status;
@@ -326,7 +330,8 @@ static clast_status reserve(cl_outputs *outputs, size_t index, cl_error *err)
     return CLAST_OK;
 }
 
-static clast_status reopen(cl_outputs *outputs, size_t index, cl_error *err)
+/* The filtered outputs of a file; none: it stays closed. */
+static clast_status open_filtered(cl_outputs *outputs, size_t index, cl_error *err)
 {
     cl_output_file *f = &outputs->file[index];
     for (size_t i = 0; i < outputs->n; i++) {
@@ -341,16 +346,53 @@ static clast_status reopen(cl_outputs *outputs, size_t index, cl_error *err)
             return cl_output_fail(f, err, "%s:%s cannot be opened", o->spec.file,
                                   o->path);
     }
-    return f->id >= 0 ? cl_chunk_order_new(&f->order, outputs, index, err) : CLAST_OK;
+    return CLAST_OK;
+}
+
+bool cl_output_file_has_filters(const cl_outputs *outputs, size_t index)
+{
+    for (size_t i = 0; i < outputs->n; i++)
+        if (outputs->output[i].file == index && !outputs->output[i].is_direct)
+            return true;
+    return false;
+}
+
+static clast_status reopen(cl_outputs *outputs, size_t index, cl_error *err)
+{
+    cl_output_file *f = &outputs->file[index];
+    if (!cl_output_file_has_filters(outputs, index))
+        return CLAST_OK;
+    f->is_late = f->lent != NULL;
+    if (!f->is_late)
+        CL_TRY(open_filtered(outputs, index, err));
+    return cl_chunk_order_new(&f->order, outputs, index, err);
 }
 
 static clast_status begin_locked(cl_outputs *outputs, size_t index, cl_error *err)
 {
+    cl_output_file *f = &outputs->file[index];
     CL_TRY(cl_hdf5_check_library(err));
     CL_TRY(make_datasets(outputs, index, err));
+    if (f->lent)
+        cl_hdf5_file_give_back(f->lent, false);
     CL_TRY(find_datasets(outputs, index, err));
     CL_TRY(reserve(outputs, index, err));
     return reopen(outputs, index, err);
+}
+
+clast_status cl_output_file_late(cl_outputs *outputs, size_t index, cl_error *err)
+{
+    cl_output_file *f = &outputs->file[index];
+    cl_hdf5_guard guard;
+    if (!f->is_late)
+        return CLAST_OK;
+    cl_hdf5_enter(&guard);
+    clast_status status = cl_hdf5_file_lend(f->lent, err);
+    if (status == CLAST_OK)
+        status = open_filtered(outputs, index, err);
+    f->is_late = status != CLAST_OK;
+    cl_hdf5_leave(&guard);
+    return status;
 }
 
 clast_status cl_output_file_begin(cl_outputs *outputs, size_t file, cl_error *err)
@@ -380,6 +422,8 @@ void cl_output_file_undo(cl_outputs *outputs, size_t index)
     if (!f->atomic.in_place || !f->is_begun)
         return;
     cl_hdf5_enter(&guard);
+    if (f->lent)
+        cl_hdf5_file_lend(f->lent, NULL);
     const hid_t file = open_atomic(f, false, true);
     for (size_t i = 0; i < outputs->n && file >= 0; i++) {
         cl_scale_users users = {0};

@@ -75,12 +75,57 @@ class Outputs(unittest.TestCase):
         with h5py.File(self.out) as f:
             np.testing.assert_array_equal(f["y"], self.x)
 
-    def test_in_place_is_refused_for_inputs(self):
+    def test_in_place_beside_its_input(self):
+        """Datasets are added to the file that they are computed from, compressed or not."""
+        with h5py.File(self.file, "w") as f:
+            x = f.create_dataset("x", data=self.x, chunks=(7, 9), compression="gzip", shuffle=True)
+            f["plain"], f["rows"], f["columns"] = self.x[::-1], np.arange(self.x.shape[0]), np.arange(self.x.shape[1])
+            x.attrs["units"] = "m"
+            for axis, name in enumerate(("rows", "columns")):
+                f[name].make_scale(name)
+                x.dims[axis].attach_scale(f[name])
+        inode, ways = self.file.stat().st_ino, [["--compress", "none"], ["--compress", "gzip:1"], ["--chunks", "5,11", "--compress", "none"]]
+        for i, args in enumerate(ways * 2):
+            done = clast(f"x + {i} * plain", "--in", f"x={self.file}:/x", "--in", f"plain={self.file}:/plain",
+                         "--out", f"{self.file}:/g/y{i}", "--in-place", "--block", "8K", "--workers", 1 + i % 3, *args)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(self.file.stat().st_ino, inode)
+            with h5py.File(self.file) as f:
+                np.testing.assert_array_equal(f["x"], self.x)
+                np.testing.assert_array_equal(f["plain"], self.x[::-1])
+                for k in range(i + 1):
+                    np.testing.assert_array_equal(f[f"g/y{k}"], self.x + k * self.x[::-1])
+        # Replacing what is no input, while it is read beside it.
+        done = clast("x * 3", "--in", f"x={self.file}:/x", "--out", f"{self.file}:/g/y0", "--in-place", "--overwrite")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        with h5py.File(self.file) as f:
+            np.testing.assert_array_equal(f["g/y0"], self.x * 3)
+            np.testing.assert_array_equal(f["x"], self.x)
+
+    def test_what_in_place_refuses(self):
+        with h5py.File(self.file, "a") as f:
+            f["hard"] = f["x"]
         before = self.file.read_bytes()
-        done = clast("x + 1", "--in", f"x={self.file}:/x", "--out", f"{self.file}:/y", "--in-place")
-        self.refused(done, 2, "is an input as well")
+        for path in "/x", "/hard":
+            done = clast("x + 1", "--in", f"x={self.file}:/x", "--out", f"{self.file}:{path}", "--in-place", "--overwrite")
+            self.refused(done, 2, f"{path} is an input as well")
         self.assertEqual(self.file.read_bytes(), before)
         self.refused(self.eval("x", "--in-place", "--resume"), 2, "cannot be resumed")
+
+    def test_failing_beside_its_input(self):
+        """What was made is taken out again; the input is as it was."""
+        with h5py.File(self.file, "w") as f:
+            f.create_dataset("x", data=self.x, chunks=(10, 10), fletcher32=True)
+            at = f["x"].id.get_chunk_info(f["x"].id.get_num_chunks() - 1).byte_offset
+        image = bytearray(self.file.read_bytes())
+        image[at + 8] ^= 255
+        self.file.write_bytes(image)
+        for args in ["--compress", "none"], ["--compress", "gzip:1"]:
+            done = clast("x + 1", "--in", f"x={self.file}:/x", "--out", f"{self.file}:/y", "--in-place", *args)
+            self.refused(done, 1, "checksum")
+            with h5py.File(self.file) as f:
+                self.assertEqual(set(f), {"x"})
+                np.testing.assert_array_equal(f["x"][:10], self.x[:10])
 
     def test_in_place_is_refused_where_others_read(self):
         with h5py.File(self.out) as f:
