@@ -28,7 +28,8 @@ typedef struct clast_hdf5_options {
                              docs/hdf5.md */
     bool in_place;       /**< a file that exists is changed as it is, without a copy, if
                              all its outputs say so: a run that is killed leaves it
-                             damaged (docs/hdf5.md); it must not be an input */
+                             damaged (docs/hdf5.md). It may be an input, but what
+                             is replaced in it may not */
     const char *program; /**< what the dataset says it was computed by, as its attribute
                              clast_program; NULL: nothing */
     const char *history; /**< a line that is put in front of the file's attribute
