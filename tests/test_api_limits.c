@@ -384,7 +384,8 @@ static double wanted_budget(int64_t chunks, const clast_hdf5_options *how)
     double wanted = 0;
     char unit = ' ';
     const int64_t shape[1] = {8 * chunks};
-    clast_ctx *small = clast_open(&(clast_options){.memory = 4096, .workers = 1});
+    clast_ctx *small =
+        clast_open(&(clast_options){.memory = CLAST_KIB(64), .workers = 1});
     clast_array *x = clast_ones(small, 1, shape, CLAST_FLOAT64);
     ck_assert_int_eq(clast_to_hdf5(x, "/tmp/clast-many-chunks.h5", "/x", how),
                      CLAST_EBUDGET);

@@ -635,7 +635,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, torn_anywhere, 0, USUAL);
     tcase_add_loop_test(t, spoiled_anywhere, 0, USUAL);
     tcase_add_test(t, damaged_chunk);
-    tcase_add_loop_test(t, every_allocation_fails, 0, USUAL);
+    tcase_add_loop_test(t, every_allocation_fails, 0, 2); /* compressed, and not */
     tcase_add_loop_test(t, another_run_is_refused, 0,
                         2 * (int)(sizeof others / sizeof *others));
     tcase_add_test(t, without_identity);
