@@ -48,6 +48,11 @@ static ssize_t bad_preadv(int fd, const struct iovec *iov, int n, off_t at)
     return fails("read") ? -1 : real.preadv(fd, iov, n, at);
 }
 
+static ssize_t bad_preadv_now(int fd, const struct iovec *iov, int n, off_t at)
+{
+    return fails("read") ? -1 : real.preadv_now(fd, iov, n, at);
+}
+
 static ssize_t bad_pwritev(int fd, const struct iovec *iov, int n, off_t at)
 {
     if (!is_due())
@@ -108,8 +113,9 @@ static void install(int64_t n)
     bad_target = NULL;
     failed = "";
     bad_call = n;
-    cl_sys = (cl_sys_table){bad_preadv,    bad_pwritev, bad_copy,      bad_fallocate,
-                            bad_ftruncate, bad_fsync,   bad_fdatasync, bad_rename};
+    cl_sys = (cl_sys_table){bad_preadv,    bad_pwritev,   bad_copy,
+                            bad_fallocate, bad_ftruncate, bad_fsync,
+                            bad_fdatasync, bad_rename,    bad_preadv_now};
 }
 
 void disk_fail(int64_t n, int error)

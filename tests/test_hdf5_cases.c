@@ -2,6 +2,7 @@
 /* Files as they come: filters that only libhdf5 undoes, fill values that nobody
  * defined, very many chunks, boxes that need little of them; and what a process with
  * threads of its own sees of our reading. */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -269,6 +270,57 @@ static const amplification amplifications[] = {
 };
 enum { AMPLIFICATIONS = sizeof amplifications / sizeof *amplifications };
 
+/* A page cache that has the first bytes of everything, or nothing, or all. */
+static ssize_t cached_bytes;
+
+static ssize_t read_cached(int fd, const struct iovec *iov, int n, off_t at)
+{
+    if (cached_bytes <= 0) {
+        errno = cached_bytes < 0 ? EOPNOTSUPP : EAGAIN;
+        return -1;
+    }
+    const struct iovec some = {iov->iov_base, iov->iov_len < (size_t)cached_bytes
+                                                  ? iov->iov_len
+                                                  : (size_t)cached_bytes};
+    const ssize_t got = preadv(fd, &some, 1, at);
+    cached_bytes -= got;
+    return got;
+}
+
+/* Whoever must not wait gets all or nothing, and whoever may the same values. */
+START_TEST(what_is_not_cached_is_told)
+{
+    static const ssize_t caches[] = {-1, 0, 1000, 1 << 30};
+    const bool is_cached = caches[_i] == 1 << 30;
+    file_spec spec = {.file = "a.h5", .path = "/x", .ndim = 2, .shape = {SIDE, SIDE}};
+    files_make(&spec);
+    cl_source *source = files_open("a.h5", "/x", true);
+    const cl_box box = {2, {10, 0}, {20, SIDE}};
+    const cl_lattice all = cl_lattice_all();
+    const uint64_t bytes = (uint64_t)cl_box_count(&box) * 8;
+    void *expected = files_read_box(source, &box), *dst = cl_alloc(bytes);
+    const cl_sys_table before = cl_sys;
+    cl_sys.preadv_now = read_cached;
+    for (int p = CL_WATCHFUL; p <= CL_HASTY; p++) {
+        cl_fetching how = {.patience = (cl_patience)p};
+        cached_bytes = caches[_i];
+        memset(dst, 0xff, bytes);
+        ck_assert_int_eq(
+            cl_source_fetch_some(source, &box, &all, dst, NULL, &how, NULL), CLAST_OK);
+        ck_assert_int_eq(how.waited, !is_cached);
+        if (is_cached || p == CL_WATCHFUL) {
+            ck_assert_int_eq(cl_source_decode(source, &box, dst, NULL, NULL), CLAST_OK);
+            ck_assert_mem_eq(dst, expected, bytes);
+            ck_assert_uint_eq(how.stored, bytes);
+        }
+    }
+    cl_sys = before;
+    cl_free(dst);
+    cl_free(expected);
+    cl_source_close(source);
+}
+END_TEST
+
 START_TEST(only_what_is_needed_is_read)
 {
     const amplification *a = &amplifications[_i];
@@ -323,11 +375,11 @@ START_TEST(steps)
         for (size_t l = 0; l < sizeof lattices / sizeof *lattices; l++) {
             const cl_lattice *wanted = &lattices[l];
             cl_error err = {0};
-            uint64_t stored;
+            cl_fetching how = {.patience = CL_PATIENT};
             int64_t seen = 0;
             memset(dst, 0xff, bytes);
             ck_assert_int_eq(
-                cl_source_fetch_some(source, box, wanted, dst, staging, &stored, &err),
+                cl_source_fetch_some(source, box, wanted, dst, staging, &how, &err),
                 CLAST_OK);
             ck_assert_int_eq(cl_source_decode(source, box, dst, staging, &err),
                              CLAST_OK);
@@ -339,9 +391,9 @@ START_TEST(steps)
                     ck_assert_msg(dst[at] == all[at], "(%d, %d)", (int)i, (int)j);
                 }
             if (_i < 2)
-                ck_assert_int_le((int64_t)stored, seen * (8 + CL_RUNS_GAP));
+                ck_assert_int_le((int64_t)how.stored, seen * (8 + CL_RUNS_GAP));
             if (_i == 0 && wanted->step[1] == 1)
-                ck_assert_int_eq((int64_t)stored, seen * 8);
+                ck_assert_int_eq((int64_t)how.stored, seen * 8);
         }
         cl_free(dst);
         cl_free(all);
@@ -497,6 +549,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, files_begin, files_end);
     tcase_add_loop_test(t, many_chunks_open_in_few_reads, 0, 3);
     tcase_add_loop_test(t, only_what_is_needed_is_read, 0, AMPLIFICATIONS);
+    tcase_add_loop_test(t, what_is_not_cached_is_told, 0, 4);
     tcase_add_loop_test(t, steps, 0, 3);
     tcase_add_test(t, each_compressed_chunk_is_read_once);
     suite_add_tcase(s, t);

@@ -175,6 +175,8 @@ typedef struct {
     cl_source base;
     cl_engine *engine;
     atomic_int calls, fail_at, cancel_at;
+    atomic_int cold_from, cold_to; /* fetches between them would wait */
+    atomic_int hasty, refused;     /* fetches that must not wait; that did not come */
 } fake;
 
 static uint64_t fake_staging(const cl_source *source, const cl_box *box)
@@ -184,17 +186,21 @@ static uint64_t fake_staging(const cl_source *source, const cl_box *box)
 
 static clast_status fake_fetch(cl_source *source, const cl_box *box,
                                const cl_lattice *wanted, void *dst, void *staging,
-                               uint64_t *stored, cl_error *err)
+                               cl_fetching *how, cl_error *err)
 {
     fake *s = (fake *)source;
     const int call = ++s->calls;
+    const bool is_hasty = how->patience == CL_HASTY;
+    how->waited = call >= s->cold_from && call < s->cold_to;
+    s->hasty += is_hasty;
+    s->refused += is_hasty && how->waited;
     if (call == s->cancel_at)
         cl_engine_cancel(s->engine);
     if (call >= s->fail_at)
         return cl_error_set(err, CLAST_EIO, "the disk is gone at %lld",
                             (long long)box->lo[0]);
-    memset(staging, 1, CL_PAGE);
-    *stored = (uint64_t)box->n[0];
+    memset(staging, is_hasty && how->waited ? 0 : 1, CL_PAGE);
+    how->stored = (uint64_t)box->n[0];
     return CLAST_OK;
 }
 
@@ -202,8 +208,10 @@ static clast_status fake_decode(cl_source *source, const cl_box *box, void *dst,
                                 void *staging, cl_error *err)
 {
     double *x = dst;
+    char *fetched = staging;
     for (int64_t i = 0; i < box->n[0]; i++)
-        x[i] = (double)(box->lo[0] + i);
+        x[i] = fetched[0] == 1 ? (double)(box->lo[0] + i) : -1;
+    fetched[0] = 0;
     return CLAST_OK;
 }
 
@@ -217,7 +225,7 @@ static void open_fake(fake *s, cl_engine *engine)
     s->base.info.dtype = CLAST_FLOAT64;
     s->base.info.shape = (cl_shape){1, {TOTAL}};
     s->engine = engine;
-    s->fail_at = s->cancel_at = 1 << 30;
+    s->fail_at = s->cancel_at = s->cold_from = s->cold_to = 1 << 30;
 }
 
 static void open_memory(fake *s)
@@ -532,6 +540,42 @@ START_TEST(test_failed_load)
 }
 END_TEST
 
+/* What would make a worker wait goes to the I/O threads, with all that follows, until
+ * they find that nothing waits any more. */
+static const struct {
+    int cold_from, cold_to, workers;
+    int most_refused;              /* at least one where anything is cold */
+    int least_patient, least_came; /* loads by I/O threads; by workers */
+} colds[] = {
+    {1 << 30, 1 << 30, 1, 0, 0, TILES}, {1 << 30, 1 << 30, 3, 0, 0, TILES},
+    {1, 1 << 30, 1, 1, TILES, 0},       {1, 1 << 30, 3, 3, TILES, 0},
+    {4, 1 << 30, 1, 1, TILES - 3, 0},   {1, 3, 1, 1, 5, 1},
+};
+
+START_TEST(test_cold_source)
+{
+    fixture f;
+    fake source;
+    clast_stats stats;
+    build_pairs(&f, READ);
+    cl_engine *engine = open_engine(CLAST_MIB(1), colds[_i].workers, CL_TEAM_PTHREADS);
+    open_fake(&source, engine);
+    source.cold_from = colds[_i].cold_from;
+    source.cold_to = colds[_i].cold_to;
+    ck_assert_int_eq(run_fixture(engine, &f, &source, NULL, &stats, NULL), CLAST_OK);
+    check_pairs();
+    const int loads = (int)(stats.read / (TILE * sizeof(double)));
+    const int came = source.hasty - source.refused, patient = loads - came;
+    ck_assert_int_eq(source.calls, loads + source.refused);
+    ck_assert_int_eq(source.refused > 0, colds[_i].most_refused > 0);
+    ck_assert_int_le(source.refused, colds[_i].most_refused);
+    ck_assert_int_ge(patient, colds[_i].least_patient);
+    ck_assert_int_ge(came, colds[_i].least_came);
+    cl_engine_free(engine);
+    plans_fini(&f.p);
+}
+END_TEST
+
 START_TEST(test_cancel)
 {
     fixture f;
@@ -721,6 +765,7 @@ static Suite *run_suite(void)
     tcase_add_test(t, test_sum);
     tcase_add_loop_test(t, test_empty_reduction, 0, 2);
     tcase_add_loop_test(t, test_failed_load, 0, 7);
+    tcase_add_loop_test(t, test_cold_source, 0, sizeof colds / sizeof *colds);
     tcase_add_loop_test(t, test_cancel, 0, 7);
     tcase_add_test(t, test_cancel_before);
     tcase_add_loop_test(t, test_full_scratch, 0, 4);

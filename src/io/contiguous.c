@@ -12,6 +12,7 @@
  */
 #include "io/contiguous.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define LARGEST_CALL                                                                   \
@@ -30,6 +31,8 @@ void cl_runs_init(cl_runs *runs, int fd, bool is_write, uint64_t limit)
     runs->direct = NULL;
     runs->behind = NULL;
     runs->begin = runs->end = runs->moved = 0;
+    runs->patience = CL_PATIENT;
+    runs->waited = false;
     runs->n = 0;
     runs->most = CL_SYS_IOV;
     runs->iov = runs->own;
@@ -54,12 +57,22 @@ static int write_pieces(cl_runs *runs, int n)
     return error;
 }
 
+/* What is in the page cache first, so that one knows whether all is; not where it is
+ * passed. */
 static int read_pieces(cl_runs *runs, int n)
 {
-    const off_t at = (off_t)runs->begin;
+    off_t at = (off_t)runs->begin;
+    int first = 0, error = EAGAIN;
+    if (runs->patience != CL_PATIENT && !runs->direct)
+        error = cl_sys_read_now(runs->fd, runs->iov, n, &first, &at);
+    if (error != EAGAIN)
+        return error;
+    runs->waited = runs->patience != CL_PATIENT;
+    if (runs->patience == CL_HASTY)
+        return EAGAIN;
     return runs->direct ? cl_direct_read_all(runs->direct, &runs->room, runs->fd,
                                              runs->iov, n, at)
-                        : cl_sys_read_all(runs->fd, runs->iov, n, at);
+                        : cl_sys_read_all(runs->fd, runs->iov + first, n - first, at);
 }
 
 int cl_runs_flush(cl_runs *runs)

@@ -15,6 +15,7 @@
 
 #include "base/shape.h"
 #include "io/direct.h"
+#include "io/store.h"
 #include "io/sys.h"
 
 #define CL_RUNS_GAP 4096 /* bytes: bridging this costs less than a system call */
@@ -29,7 +30,9 @@ typedef struct {
     cl_direct_room room;     /* its */
     cl_behind *behind;       /* a writer's, who is told of each write; NULL: none */
     uint64_t begin, end, moved;
-    int n, most; /* pieces */
+    cl_patience patience; /* a reader's; CL_PATIENT unless it says otherwise */
+    bool waited;          /* for the disk, or would have had to */
+    int n, most;          /* pieces */
     struct iovec *iov, own[CL_SYS_IOV];
     unsigned char gap[CL_RUNS_GAP];
 } cl_runs;

@@ -184,6 +184,28 @@ static clast_status check_moved(const cl_hdf5_source *s, int error, cl_error *er
                         s->where, strerror(error));
 }
 
+/* staging: NULL where the cache is not passed, as for what has filters. */
+static void begin_runs(const cl_hdf5_source *s, const cl_fetching *how, cl_runs *runs,
+                       void *staging)
+{
+    cl_runs_init(runs, s->file->fd, false, (uint64_t)s->file->at_open.st_size);
+    runs->patience = how->patience;
+    if (staging && s->is_large && s->file->direct.is_open)
+        cl_runs_pass_cache(runs, &s->file->direct, staging);
+}
+
+/* What is left to read, where there was no error so far, and what came of it all. */
+static clast_status end_runs(const cl_hdf5_source *s, cl_runs *runs, int error,
+                             cl_fetching *how, cl_error *err)
+{
+    if (error == 0)
+        error = cl_runs_flush(runs);
+    how->stored = runs->moved;
+    how->waited = runs->waited;
+    return how->patience == CL_HASTY && how->waited ? CLAST_OK
+                                                    : check_moved(s, error, err);
+}
+
 static bool select_box(hid_t space, const int64_t *origin, const cl_box *part)
 {
     hsize_t lo[CL_MAXDIM], n[CL_MAXDIM];
@@ -316,24 +338,16 @@ static clast_status locate_plain(cl_hdf5_source *s, const cl_box *box,
     return status;
 }
 
-/* The runs of an unfiltered dataset. */
-static void begin_runs(const cl_hdf5_source *s, cl_runs *runs, void *staging)
-{
-    cl_runs_init(runs, s->file->fd, false, (uint64_t)s->file->at_open.st_size);
-    if (s->is_large && s->file->direct.is_open)
-        cl_runs_pass_cache(runs, &s->file->direct, staging);
-}
-
 static clast_status fetch_chunked(cl_hdf5_source *s, const cl_box *box,
                                   const cl_lattice *wanted, void *raw, void *staging,
-                                  uint64_t *stored, cl_error *err)
+                                  cl_fetching *how, cl_error *err)
 {
     chunk_entry *table = (void *)((char *)staging + s->base.info.staging_fixed);
     cl_runs runs;
     int error = 0;
     const uint64_t item = cl_convert_stored_size(&s->convert);
     CL_TRY(locate_plain(s, box, wanted, raw, table, err));
-    begin_runs(s, &runs, staging);
+    begin_runs(s, how, &runs, staging);
     chunk_walk w = walk_begin(s, box);
     for (int64_t i = 0; i < w.n && error == 0; i++, walk_next(&w)) {
         cl_box part;
@@ -344,29 +358,23 @@ static clast_status fetch_chunked(cl_hdf5_source *s, const cl_box *box,
         else if (table[i].state == CL_CHUNK_ABSENT)
             fill_part(s, raw, box, &part);
     }
-    if (error == 0)
-        error = cl_runs_flush(&runs);
-    *stored = runs.moved;
-    return check_moved(s, error, err);
+    return end_runs(s, &runs, error, how, err);
 }
 
 static clast_status fetch_contiguous(cl_hdf5_source *s, const cl_box *box,
                                      const cl_lattice *wanted, void *raw, void *staging,
-                                     uint64_t *stored, cl_error *err)
+                                     cl_fetching *how, cl_error *err)
 {
     cl_runs runs;
     const cl_box whole = cl_box_whole(&s->base.info.shape);
-    begin_runs(s, &runs, staging);
+    begin_runs(s, how, &runs, staging);
     int error = cl_runs_lattice(&runs, s->address, &whole, raw, box, box, wanted,
                                 cl_convert_stored_size(&s->convert));
-    if (error == 0)
-        error = cl_runs_flush(&runs);
-    *stored = runs.moved;
-    return check_moved(s, error, err);
+    return end_runs(s, &runs, error, how, err);
 }
 
 static clast_status fetch_by_library(cl_hdf5_source *s, const cl_box *box, void *raw,
-                                     uint64_t *stored, cl_error *err)
+                                     cl_fetching *how, cl_error *err)
 {
     cl_hdf5_guard guard;
     cl_hdf5_enter(&guard);
@@ -374,7 +382,7 @@ static clast_status fetch_by_library(cl_hdf5_source *s, const cl_box *box, void 
     if (status == CLAST_OK)
         status = read_by_library(s, box, box, raw, err);
     cl_hdf5_leave(&guard);
-    *stored = (uint64_t)cl_box_count(box) * cl_convert_stored_size(&s->convert);
+    how->stored = (uint64_t)cl_box_count(box) * cl_convert_stored_size(&s->convert);
     return status;
 }
 
@@ -446,23 +454,24 @@ static clast_status locate_filtered(cl_hdf5_source *s, const cl_box *box,
 
 static clast_status fetch_filtered(cl_hdf5_source *s, const cl_box *box,
                                    const cl_lattice *wanted, void *staging,
-                                   uint64_t *stored, cl_error *err)
+                                   cl_fetching *how, cl_error *err)
 {
     const int64_t n = walk_begin(s, box).n;
     const staging_layout l = lay_out(s, n, staging);
     cl_runs runs;
+    uint64_t stored = 0;
     int error = 0;
     CL_TRY(locate_filtered(s, box, wanted, &l, err));
-    cl_runs_init(&runs, s->file->fd, false, (uint64_t)s->file->at_open.st_size);
+    begin_runs(s, how, &runs, NULL);
     for (int64_t i = 0; i < n && error == 0; i++) {
         const chunk_entry *e = &l.table[i];
         if (e->state == CL_CHUNK_STORED)
             error = cl_runs_add(&runs, e->at, l.slots + e->slot, e->bytes);
-        *stored += e->bytes;
+        stored += e->bytes;
     }
-    if (error == 0)
-        error = cl_runs_flush(&runs);
-    return check_moved(s, error, err);
+    const clast_status status = end_runs(s, &runs, error, how, err);
+    how->stored = stored;
+    return status;
 }
 
 /* One chunk from its slot to its place in dst. A chunk that is one run of the box is
@@ -533,7 +542,7 @@ static clast_status check_box(const cl_hdf5_source *s, const cl_box *box, cl_err
 /* While the file is used. */
 static clast_status fetch(cl_hdf5_source *s, const cl_box *box,
                           const cl_lattice *wanted, void *dst, void *staging,
-                          uint64_t *stored, cl_error *err)
+                          cl_fetching *how, cl_error *err)
 {
     CL_TRY(cl_hdf5_file_check(s->file, err));
     void *raw = tail_of(s, box, dst);
@@ -542,24 +551,25 @@ static clast_status fetch(cl_hdf5_source *s, const cl_box *box,
         fill_part(s, raw, box, box);
         return CLAST_OK;
     case CL_ACCESS_CONTIGUOUS:
-        return fetch_contiguous(s, box, wanted, raw, staging, stored, err);
+        return fetch_contiguous(s, box, wanted, raw, staging, how, err);
     case CL_ACCESS_CHUNKED:
-        return fetch_chunked(s, box, wanted, raw, staging, stored, err);
+        return fetch_chunked(s, box, wanted, raw, staging, how, err);
     case CL_ACCESS_FILTERED:
-        return fetch_filtered(s, box, wanted, staging, stored, err);
+        return fetch_filtered(s, box, wanted, staging, how, err);
     default:
-        return fetch_by_library(s, box, raw, stored, err);
+        how->waited = how->patience == CL_HASTY; /* nobody knows what libhdf5 does */
+        return how->waited ? CLAST_OK : fetch_by_library(s, box, raw, how, err);
     }
 }
 
 clast_status cl_hdf5_fetch(cl_source *source, const cl_box *box,
                            const cl_lattice *wanted, void *dst, void *staging,
-                           uint64_t *stored, cl_error *err)
+                           cl_fetching *how, cl_error *err)
 {
     cl_hdf5_source *s = (cl_hdf5_source *)source;
     CL_TRY(check_box(s, box, err));
     CL_TRY(cl_hdf5_file_use(s->file, err));
-    clast_status status = fetch(s, box, wanted, dst, staging, stored, err);
+    clast_status status = fetch(s, box, wanted, dst, staging, how, err);
     if (status == CLAST_OK) /* nor was it changed while it was read */
         status = cl_hdf5_file_check(s->file, err);
     cl_hdf5_file_unuse(s->file);

@@ -61,7 +61,7 @@ void cl_hdf5_name_source(cl_hdf5_source *s, const char *file, const char *path);
 uint64_t cl_hdf5_staging(const cl_source *source, const cl_box *box);
 clast_status cl_hdf5_fetch(cl_source *source, const cl_box *box,
                            const cl_lattice *wanted, void *dst, void *staging,
-                           uint64_t *stored, cl_error *err);
+                           cl_fetching *how, cl_error *err);
 clast_status cl_hdf5_decode(cl_source *source, const cl_box *box, void *dst,
                             void *staging, cl_error *err);
 /* Reads a chunk or two both ways; where they differ, falls back on the library. Not

@@ -35,7 +35,7 @@ static uint64_t staging_memory(const cl_source *source, const cl_box *box)
 
 static clast_status fetch_memory(cl_source *source, const cl_box *box,
                                  const cl_lattice *wanted, void *dst, void *staging,
-                                 uint64_t *stored, cl_error *err)
+                                 cl_fetching *how, cl_error *err)
 {
     return CLAST_OK;
 }

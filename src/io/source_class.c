@@ -59,19 +59,24 @@ uint64_t cl_source_staging(const cl_source *source, const cl_box *box)
 
 clast_status cl_source_fetch_some(cl_source *source, const cl_box *box,
                                   const cl_lattice *wanted, void *dst, void *staging,
-                                  uint64_t *stored, cl_error *err)
+                                  cl_fetching *how, cl_error *err)
 {
-    *stored = 0;
+    how->waited = false;
+    how->stored = 0;
     if (cl_box_count(box) == 0)
         return CLAST_OK;
-    return source->class->fetch(source, box, wanted, dst, staging, stored, err);
+    return source->class->fetch(source, box, wanted, dst, staging, how, err);
 }
 
 clast_status cl_source_fetch(cl_source *source, const cl_box *box, void *dst,
                              void *staging, uint64_t *stored, cl_error *err)
 {
     const cl_lattice all = cl_lattice_all();
-    return cl_source_fetch_some(source, box, &all, dst, staging, stored, err);
+    cl_fetching how = {.patience = CL_PATIENT};
+    const clast_status status =
+        cl_source_fetch_some(source, box, &all, dst, staging, &how, err);
+    *stored = how.stored;
+    return status;
 }
 
 clast_status cl_source_decode(cl_source *source, const cl_box *box, void *dst,

@@ -15,7 +15,7 @@ typedef struct {
     uint64_t (*staging)(const cl_source *source, const cl_box *box);
     clast_status (*fetch)(cl_source *source, const cl_box *box,
                           const cl_lattice *wanted, void *dst, void *staging,
-                          uint64_t *stored, cl_error *err);
+                          cl_fetching *how, cl_error *err);
     clast_status (*decode)(cl_source *source, const cl_box *box, void *dst,
                            void *staging, cl_error *err);
     /* NULL: axes have no names, there are no attributes. */

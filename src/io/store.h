@@ -5,8 +5,9 @@
  *
  * A source is {facts, read a box}, a sink {begin, put a unit, commit or abort}. HDF5 is
  * one kind, memory another. Reading is in two steps, so that waiting and computing go
- * to different threads: fetch (I/O thread: stored bytes into staging, or straight into
- * place) and decode (worker: filters, byte order, CF). All functions here may be called
+ * to different threads: fetch (stored bytes into staging, or straight into place; by an
+ * I/O thread, or by a worker where nothing makes it wait) and decode (worker: filters,
+ * byte order, CF). All functions here may be called
  * from any thread; those of libhdf5 take the one process-wide lock inside.
  */
 #ifndef CL_IO_STORE_H
@@ -23,6 +24,20 @@
 #include "io/compression.h"
 
 typedef struct cl_source cl_source;
+
+/* What to do about stored bytes that are not in memory (the page cache). */
+typedef enum {
+    CL_PATIENT,  /* wait, and do not ask whether one did */
+    CL_WATCHFUL, /* wait, and tell */
+    CL_HASTY     /* leave it, and tell */
+} cl_patience;
+
+/* How to fetch, and what came of it. */
+typedef struct {
+    cl_patience patience;
+    bool waited;     /* for a disk; CL_HASTY: would have, so nothing was fetched */
+    uint64_t stored; /* bytes that were read from the file */
+} cl_fetching;
 
 /* What a source is. */
 typedef struct {
@@ -132,10 +147,11 @@ uint64_t cl_source_staging(const cl_source *source, const cl_box *box);
 clast_status cl_source_fetch(cl_source *source, const cl_box *box, void *dst,
                              void *staging, uint64_t *stored, cl_error *err);
 /* The same where only elements of the box on the lattice will be looked at: the others
- * get any values, and are read only where that is no more work. */
+ * get any values, and are read only where that is no more work. Only how->patience need
+ * be set. */
 clast_status cl_source_fetch_some(cl_source *source, const cl_box *box,
                                   const cl_lattice *wanted, void *dst, void *staging,
-                                  uint64_t *stored, cl_error *err);
+                                  cl_fetching *how, cl_error *err);
 clast_status cl_source_decode(cl_source *source, const cl_box *box, void *dst,
                               void *staging, cl_error *err);
 

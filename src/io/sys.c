@@ -15,8 +15,13 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-cl_sys_table cl_sys = {preadv,    pwritev, copy_file_range, fallocate,
-                       ftruncate, fsync,   fdatasync,       rename};
+static ssize_t preadv_now(int fd, const struct iovec *iov, int n, off_t at)
+{
+    return preadv2(fd, iov, n, at, RWF_NOWAIT);
+}
+
+cl_sys_table cl_sys = {preadv, pwritev,   copy_file_range, fallocate, ftruncate,
+                       fsync,  fdatasync, rename,          preadv_now};
 
 typedef ssize_t transfer_fn(int fd, const struct iovec *iov, int n, off_t at);
 
@@ -33,27 +38,43 @@ static int advance(struct iovec *iov, int n, size_t bytes)
     return used;
 }
 
-static int transfer(transfer_fn *fn, int fd, struct iovec *iov, int n, off_t at)
+/* Pieces from *first on; both move on with what was done. */
+static int transfer_from(transfer_fn *fn, int fd, struct iovec *iov, int n, int *first,
+                         off_t *at)
 {
-    int first = advance(iov, n, 0);
-    while (first < n) {
-        const int some = n - first < CL_SYS_IOV ? n - first : CL_SYS_IOV;
-        const ssize_t done = fn(fd, iov + first, some, at);
+    *first += advance(iov + *first, n - *first, 0);
+    while (*first < n) {
+        const int some = n - *first < CL_SYS_IOV ? n - *first : CL_SYS_IOV;
+        const ssize_t done = fn(fd, iov + *first, some, *at);
         if (done < 0 && errno == EINTR)
             continue;
         if (done < 0)
             return errno;
         if (done == 0)
             return -1;
-        at += done;
-        first += advance(iov + first, n - first, (size_t)done);
+        *at += done;
+        *first += advance(iov + *first, n - *first, (size_t)done);
     }
     return 0;
+}
+
+static int transfer(transfer_fn *fn, int fd, struct iovec *iov, int n, off_t at)
+{
+    int first = 0;
+    return transfer_from(fn, fd, iov, n, &first, &at);
 }
 
 int cl_sys_read_all(int fd, struct iovec *iov, int n, off_t at)
 {
     return transfer(cl_sys.preadv, fd, iov, n, at);
+}
+
+int cl_sys_read_now(int fd, struct iovec *iov, int n, int *first, off_t *at)
+{
+    const int error = transfer_from(cl_sys.preadv_now, fd, iov, n, first, at);
+    const bool is_unknown = error == EOPNOTSUPP || error == ENOSYS || error == EINVAL ||
+                            error == EWOULDBLOCK;
+    return is_unknown ? EAGAIN : error;
 }
 
 int cl_sys_write_all(int fd, struct iovec *iov, int n, off_t at)

@@ -25,6 +25,8 @@ typedef struct {
     int (*fsync)(int fd);
     int (*fdatasync)(int fd);
     int (*rename)(const char *from, const char *to);
+    /* preadv of what is in the page cache; EAGAIN where something is not. */
+    ssize_t (*preadv_now)(int fd, const struct iovec *iov, int n, off_t at);
 } cl_sys_table;
 
 extern cl_sys_table cl_sys;
@@ -34,6 +36,10 @@ extern cl_sys_table cl_sys;
 /* Reads all pieces from consecutive bytes of the file at `at`. The pieces are used up.
  * 0, or an errno; -1 where the file ended before that. */
 int cl_sys_read_all(int fd, struct iovec *iov, int n, off_t at);
+/* The same without waiting for a disk: EAGAIN where the bytes, or some of them, are not
+ * in the page cache, or nobody can tell. The pieces that are left are those that did
+ * not come: *first is the first of them, *at where it begins. */
+int cl_sys_read_now(int fd, struct iovec *iov, int n, int *first, off_t *at);
 /* Likewise; 0 or an errno. */
 int cl_sys_write_all(int fd, struct iovec *iov, int n, off_t at);
 /* Makes the bytes of the file exist on the disk. Where the file system cannot, the

@@ -49,11 +49,14 @@ typedef struct {
     uint32_t *source_of; /* by tensor: index into plan->source, or CL_NONE */
     uint64_t nblock;
 
-    cl_transfers to_io, to_decode, spare;
-    uint32_t transfers;      /* of them under way */
-    uint32_t loads;          /* ... that bring something */
-    uint32_t running;        /* tasks */
-    uint32_t idle;           /* workers that sleep */
+    /* to_read: loads that workers try; to_io: what I/O threads do. */
+    cl_transfers to_read, to_io, to_decode, spare;
+    bool is_cold;       /* what is loaded is not in the page cache: I/O threads read */
+    uint32_t there;     /* loads of theirs in a row that were there all the same */
+    uint32_t transfers; /* of them under way */
+    uint32_t loads;     /* ... that bring something */
+    uint32_t running;   /* tasks */
+    uint32_t idle;      /* workers that sleep */
     struct cl_hand *hands;   /* of all workers */
     struct cl_hand *looking; /* of those that look out for work */
     bool canceled, stalled, io_stops;
@@ -97,6 +100,7 @@ void cl_driver_look_on(cl_driver *d, double now);
 /* Serves the oldest transfer that waits for a worker (or for an I/O thread); false:
  * there is none. Lets the mutex go while it works. */
 bool cl_transfer_decode(cl_driver *d, uint32_t lane);
+bool cl_transfer_read(cl_driver *d, uint32_t lane); /* from the page cache */
 bool cl_transfer_io(cl_driver *d, uint32_t lane);
 void cl_transfer_stop(cl_driver *d); /* ends the I/O threads; without the mutex */
 

@@ -2,20 +2,27 @@
 /*
  * Loads and spills: what I/O threads do, and what workers decode.
  *
- * A load from a source is fetched on an I/O thread and decoded on a worker, so that
- * threads that wait and threads that compute are different ones. A load from scratch
- * and a spill need no worker. Threads are started by the first transfer: a run that
- * moves nothing starts none; where none can be started, workers do their work.
+ * A load from a source is fetched and decoded by the worker that has nothing else to
+ * do, as long as nothing makes it wait: what is in the page cache is best copied where
+ * it is used next, into the block that this worker freed last. Once something is not
+ * there the source is cold: I/O threads fetch and workers decode, so that threads that
+ * wait and threads that compute are different ones, until the I/O threads find what
+ * they look for in the page cache. A load from scratch and a spill need no worker.
+ * Threads are started when they are needed first; where none can be started, workers do
+ * their work.
  *
- * Memory was reserved by the core before it asked; address space may still be lacking,
- * which fails the block. A transfer owns its staging, and its data until the block has
- * arrived.
+ * Memory was reserved by the core before it asked, and is taken when the transfer
+ * begins; address space may still be lacking, which fails the block. A transfer owns its
+ * staging, and its data until the block has arrived.
  */
 #include "sched/driver.h"
 
 #include "base/alloc.h"
 
 #include <string.h>
+
+/* So many loads in a row that did not wait make a source warm again. */
+#define WARM_AFTER 4
 
 static void push(cl_transfers *q, cl_transfer *t)
 {
@@ -70,7 +77,13 @@ static place place_of(const cl_driver *d, uint32_t block)
     return p;
 }
 
-static clast_status fetch(cl_driver *d, cl_transfer *t)
+/* Whether nobody can tell beforehand how long its reading takes. */
+static bool is_slow(const cl_driver *d, uint32_t block)
+{
+    return cl_source_get_info(place_of(d, block).source)->is_slow;
+}
+
+static clast_status fetch(cl_driver *d, cl_transfer *t, cl_fetching *how)
 {
     const place p = place_of(d, t->action.block);
     const uint64_t need = cl_source_staging(p.source, &p.box);
@@ -80,8 +93,10 @@ static clast_status fetch(cl_driver *d, cl_transfer *t)
                             "has %u pages",
                             t->action.block, (unsigned long long)need,
                             t->staging_pages);
-    return cl_source_fetch_some(p.source, &p.box, p.wanted, t->data, t->staging,
-                                &t->stored, &t->err);
+    const clast_status status = cl_source_fetch_some(p.source, &p.box, p.wanted,
+                                                     t->data, t->staging, how, &t->err);
+    t->stored = how->stored;
+    return status;
 }
 
 static clast_status decode(cl_driver *d, cl_transfer *t)
@@ -90,12 +105,17 @@ static clast_status decode(cl_driver *d, cl_transfer *t)
     return cl_source_decode(p.source, &p.box, t->data, t->staging, &t->err);
 }
 
-static clast_status move(cl_driver *d, cl_transfer *t)
+static bool is_of_source(const cl_transfer *t)
+{
+    return t->action.kind == CL_ACTION_LOAD && !t->action.from_scratch;
+}
+
+static clast_status move(cl_driver *d, cl_transfer *t, cl_fetching *how)
 {
     const uint64_t bytes = (uint64_t)t->pages * CL_PAGE;
     cl_scratch *scratch;
-    if (t->action.kind == CL_ACTION_LOAD && !t->action.from_scratch)
-        return fetch(d, t);
+    if (is_of_source(t))
+        return fetch(d, t, how);
     CL_TRY(scratch_of(d, &scratch, &t->err));
     return t->action.kind == CL_ACTION_SPILL
                ? cl_scratch_write(scratch, t->data, bytes, &t->slot, &t->err)
@@ -147,11 +167,17 @@ static void arrive(cl_driver *d, cl_transfer *t)
     post(d, t, CL_EVENT_LOADED);
 }
 
-/* The end of a transfer, good or bad. */
-static void finish(cl_driver *d, cl_transfer *t)
+static void give_staging(cl_driver *d, cl_transfer *t)
 {
     if (t->staging)
         cl_memory_give(d->engine->memory, t->staging, t->staging_pages);
+    t->staging = NULL;
+}
+
+/* The end of a transfer, good or bad. */
+static void finish(cl_driver *d, cl_transfer *t)
+{
+    give_staging(d, t);
     d->transfers--;
     d->loads -= t->action.kind == CL_ACTION_LOAD;
     if (t->status == CLAST_OK)
@@ -163,24 +189,67 @@ static void finish(cl_driver *d, cl_transfer *t)
     cl_driver_wake(d);
 }
 
+static clast_status prepare(cl_driver *d, cl_transfer *t)
+{
+    const cl_block *b = cl_plan_block(d->plan, t->action.block);
+    t->pages = b->pages;
+    if (t->action.kind == CL_ACTION_SPILL) {
+        t->data = d->address[t->action.block];
+        return CLAST_OK;
+    }
+    if (t->action.from_scratch)
+        t->slot = d->slot[t->action.block] - 1;
+    else
+        t->staging_pages = b->load_pages;
+    t->data = cl_memory_take(d->engine->memory, t->pages);
+    t->staging = cl_memory_take(d->engine->memory, t->staging_pages);
+    if (t->data && t->staging)
+        return CLAST_OK;
+    return cl_error_set(&t->err, CLAST_ENOMEM,
+                        "no address space to load a block of %llu bytes",
+                        (unsigned long long)t->pages * CL_PAGE);
+}
+
+/* Memory for the transfer; false: it has failed. */
+static bool start(cl_driver *d, cl_transfer *t)
+{
+    t->status = prepare(d, t);
+    if (t->status == CLAST_OK)
+        return true;
+    finish(d, t);
+    return false;
+}
+
+/* What I/O threads found says who reads from here on. */
+static void learn(cl_driver *d, bool waited)
+{
+    d->there = waited ? 0 : d->there + 1;
+    if (d->there >= WARM_AFTER)
+        d->is_cold = false;
+}
+
 bool cl_transfer_io(cl_driver *d, uint32_t lane)
 {
     cl_transfer *t = pop(&d->to_io);
     if (!t)
         return false;
+    if (!start(d, t))
+        return true;
     cl_mutex_unlock(d->mutex);
     const double begin = cl_clock();
     const bool is_spill = t->action.kind == CL_ACTION_SPILL;
-    t->status = move(d, t);
+    cl_fetching how = {.patience = CL_WATCHFUL};
+    t->status = move(d, t, &how);
     cl_trace_add(&d->engine->trace, lane,
                  is_spill                 ? CL_TRACE_SPILL
                  : t->action.from_scratch ? CL_TRACE_RELOAD
                                           : CL_TRACE_READ,
                  t->action.block, begin, cl_clock());
     cl_mutex_lock(d->mutex);
-    if (t->status != CLAST_OK || is_spill || t->action.from_scratch) {
+    if (t->status != CLAST_OK || !is_of_source(t)) {
         finish(d, t);
     } else {
+        learn(d, how.waited);
         push(&d->to_decode, t);
         cl_driver_wake(d);
     }
@@ -228,6 +297,65 @@ static void start_threads(cl_driver *d)
         d->threads++;
 }
 
+/* ---- from the page cache ---- */
+
+/* Hands a transfer to the I/O threads. */
+static void pass_on(cl_driver *d, cl_transfer *t)
+{
+    push(&d->to_io, t);
+    if (!d->io_started)
+        start_threads(d);
+    if (d->threads)
+        cl_cond_signal(&d->io);
+    else
+        cl_driver_wake(d);
+}
+
+/* What did not come goes to the I/O threads, and all that would be tried next too. */
+static void turn_cold(cl_driver *d, cl_transfer *t)
+{
+    give_staging(d, t);
+    cl_memory_give(d->engine->memory, t->data, t->pages);
+    d->is_cold = true;
+    d->there = 0;
+    pass_on(d, t);
+    while ((t = pop(&d->to_read)))
+        pass_on(d, t);
+}
+
+bool cl_transfer_read(cl_driver *d, uint32_t lane)
+{
+    cl_transfer *t = pop(&d->to_read);
+    if (!t)
+        return false;
+    if (d->to_read.first)
+        cl_driver_wake(d);
+    if (!start(d, t))
+        return true;
+    cl_mutex_unlock(d->mutex);
+    const double begin = cl_clock();
+    cl_fetching how = {.patience = CL_HASTY};
+    t->status = fetch(d, t, &how);
+    const double fetched = cl_clock();
+    const bool is_here = t->status == CLAST_OK && !how.waited;
+    if (is_here)
+        t->status = decode(d, t);
+    if (is_here) {
+        cl_trace_add(&d->engine->trace, lane, CL_TRACE_READ, t->action.block, begin,
+                     fetched);
+        cl_trace_add(&d->engine->trace, lane, CL_TRACE_DECODE, t->action.block, fetched,
+                     cl_clock());
+    }
+    cl_mutex_lock(d->mutex);
+    if (is_here || t->status != CLAST_OK)
+        finish(d, t);
+    else
+        turn_cold(d, t);
+    return true;
+}
+
+/* ---- the end ---- */
+
 void cl_transfer_stop(cl_driver *d)
 {
     cl_mutex_lock(d->mutex);
@@ -243,27 +371,6 @@ void cl_transfer_stop(cl_driver *d)
 
 /* ---- actions ---- */
 
-static clast_status prepare(cl_driver *d, cl_transfer *t)
-{
-    const cl_block *b = cl_plan_block(d->plan, t->action.block);
-    t->pages = b->pages;
-    if (t->action.kind == CL_ACTION_SPILL) {
-        t->data = d->address[t->action.block];
-        return CLAST_OK;
-    }
-    if (t->action.from_scratch)
-        t->slot = d->slot[t->action.block] - 1;
-    else
-        t->staging_pages = b->load_pages;
-    t->data = cl_memory_take(d->engine->memory, t->pages);
-    t->staging = cl_memory_take(d->engine->memory, t->staging_pages);
-    if (t->data && t->staging)
-        return CLAST_OK;
-    return cl_error_set(&t->err, CLAST_ENOMEM,
-                        "no address space to load a block of %llu bytes",
-                        (unsigned long long)t->pages * CL_PAGE);
-}
-
 static void begin(cl_driver *d, const cl_action *action)
 {
     cl_transfer *t = pop(&d->spare);
@@ -278,23 +385,14 @@ static void begin(cl_driver *d, const cl_action *action)
     }
     memset(t, 0, sizeof *t);
     t->action = *action;
-    t->status = prepare(d, t);
-    if (t->status != CLAST_OK) {
-        if (t->staging)
-            cl_memory_give(d->engine->memory, t->staging, t->staging_pages);
-        fail(d, t);
-        push(&d->spare, t);
-        return;
-    }
     d->transfers++;
     d->loads += action->kind == CL_ACTION_LOAD;
-    push(&d->to_io, t);
-    if (!d->io_started)
-        start_threads(d);
-    if (d->threads)
-        cl_cond_signal(&d->io);
-    else
-        cl_driver_wake(d);
+    if (d->is_cold || !is_of_source(t) || is_slow(d, action->block)) {
+        pass_on(d, t);
+        return;
+    }
+    push(&d->to_read, t);
+    cl_driver_wake(d);
 }
 
 static void free_block(cl_driver *d, uint32_t block)

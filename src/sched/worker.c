@@ -4,9 +4,10 @@
  *
  * A worker reports what it finished and takes what is next in one short critical
  * section. In order of urgency: stop where the run is over; decode what was fetched,
- * because tasks wait for it; take tasks; sleep. While tasks are tiny it takes several
- * at once, as many as ran in the last 20 us or so, so that the mutex is not what is
- * measured, but no more than its share of those that are ready.
+ * because tasks wait for it; take tasks; read what the page cache has; sleep. While
+ * tasks are tiny it takes several at once, as many as ran in the last 20 us or so, so
+ * that the mutex is not what is measured, but no more than its share of those that are
+ * ready.
  *
  * Waking: whoever leaves tasks that are ready wakes one sleeper; each one that finds
  * work wakes the next. Loads that arrive wake one. While tasks run, a worker that found
@@ -426,7 +427,8 @@ void cl_worker_main(void *arg, int worker, int nworkers)
             run_and_report(&h);
             continue;
         }
-        if (is_over(d) || d->to_decode.first || (!d->threads && d->to_io.first))
+        if (cl_transfer_read(d, h.lane) || is_over(d) || d->to_decode.first ||
+            (!d->threads && d->to_io.first))
             continue;
         d->stalled = is_stalled(d);
         if (!d->stalled && !look_out(&h))
