@@ -13,6 +13,8 @@ import sys
 import tempfile
 import time
 
+from big import direct, forget
+
 MIB = 1 << 20
 
 PEER = """
@@ -193,7 +195,49 @@ def means(b):
             os.remove(path)
 
 
-PARTS = {"reads": reads, "stores": stores, "copies": copies, "means": means}
+COPY = """
+import os, sys, time, numpy as np
+path, step = sys.argv[1], 1 << 18
+data, into, size = np.ones(1 << 26, "u1"), np.ones(step, "u1"), os.path.getsize(sys.argv[1])
+view, file = memoryview(into), os.open(path, os.O_RDONLY)
+start = time.perf_counter()
+for at in range(0, size - step, step):
+    {each}
+print("seconds", time.perf_counter() - start)
+"""
+
+
+def shares(b):
+    """Plain data against what the machine does: copying from memory, and from the page cache, into a buffer that stays in the cache of
+    one core; and direct I/O, where the page cache has nothing."""
+    copy, read = (COPY.format(each=each) for each in ("np.copyto(into, data[at & (1 << 26) - 1:][:step])",
+                                                               "os.preadv(file, [view], at)"))
+    for name in ("chunked", "contiguous"):
+        path = b.file(name + ".h5")
+        size, found = os.path.getsize(path), {}
+        lines = {"start": [b.clast, "eval", "1"], "memcpy": [sys.executable, "-c", copy, path], "pread": [sys.executable, "-c", read, path]}
+        for workers in sorted({1, len(os.sched_getaffinity(0))}):
+            lines[workers] = b.eval("max(x)", f"{path}:/x", "--workers", str(workers))
+        for _ in range(b.o.rounds + 1):
+            for key, line in lines.items():
+                found.setdefault(key, []).append(b.run(line)[0])
+            forget(path)
+            before = direct(path, size, False)
+            forget(path)
+            cold = b.run(lines[max(k for k in lines if isinstance(k, int))])[0]
+            forget(path)
+            found.setdefault("cold", []).append(size / cold / ((before + direct(path, size, False)) / 2))
+            b.run(lines["pread"])
+        s = {key: statistics.median(values[1:] or values) for key, values in found.items()}
+        print(f"| max of plain float64, {name}, less the start of {s['start'] * 1e3:.0f} ms | GB/s a worker | share of memcpy | of pread |")
+        for key in lines:
+            if isinstance(key, int):
+                net = (s[key] - s["start"]) * key
+                print(f"| {key} workers | {size / net / 1e9:.1f} | {s['memcpy'] / net:.2f} | {s['pread'] / net:.2f} |")
+        print(f"| cold, all workers, of direct I/O (whole process) | | {s['cold']:.2f} | |", flush=True)
+
+
+PARTS = {"reads": reads, "shares": shares, "stores": stores, "copies": copies, "means": means}
 
 
 def main():
