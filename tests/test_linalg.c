@@ -391,7 +391,8 @@ static const struct {
     layout how;
 } tall[] = {{1, 1, PLAIN},     {9, 1, FLIPPED},  {5, 5, TRANSPOSED},
             {40, 40, PLAIN},   {41, 41, SPLIT},  {133, 40, SPREAD},
-            {133, 41, OFFSET}, {200, 87, SPLIT}, {81, 80, TRANSPOSED}};
+            {133, 41, OFFSET}, {200, 87, SPLIT}, {81, 80, TRANSPOSED},
+            {600, 70, SPREAD}, {300, 140, PLAIN}};
 
 /* ---- QR ---- */
 

@@ -10,6 +10,7 @@
 #include "kernel/linalg.h"
 
 #include <cblas.h>
+#include <string.h>
 
 #include "base/thread.h"
 
@@ -44,4 +45,16 @@ void cl_blas_leave(void)
 const char *cl_blas_name(void)
 {
     return openblas_get_config();
+}
+
+/* OpenBLAS 0.3.17 and later have such code for these cores; an older one takes the
+ * same way as for large products, a little slower. */
+bool cl_blas_has_small_products(void)
+{
+    static const char *const cores[] = {"SkylakeX", "Cooperlake", "SapphireRapids"};
+    const char *core = openblas_get_corename();
+    for (size_t i = 0; i < sizeof cores / sizeof *cores; i++)
+        if (strcmp(core, cores[i]) == 0)
+            return true;
+    return false;
 }

@@ -9,6 +9,9 @@
 /* Which BLAS computes, and for which processor: results of another one may differ in
  * their last bits. */
 const char *cl_blas_name(void);
+/* Whether it computes products of float64 of up to some 1e6 multiplications from the
+ * operands as they lie, without copies. */
+bool cl_blas_has_small_products(void);
 
 /* c (m x n, C order) = [first: 0, else c] + a @ b, where a covers box_a (m x k) and b
  * covers box_b (k x n). BLAS for floats and complex (operands addressed in place where

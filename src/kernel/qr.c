@@ -14,10 +14,11 @@
  * ?gemqrt cuts the triangle off and multiplies it apart.
  *
  * V^H C has few rows and columns and a long inner dimension. One call copies both
- * operands into the library's own layout before they are used for so few numbers; it
- * does without for products below some size, of which this one is put together (64
+ * operands into the library's own layout before they are used for so few numbers; where
+ * it does without for products below some size, this one is put together of such (64
  * against 44 GFLOP/s for 2500 rows, 40 and 160 columns), and that of Q (73 against 59).
- * So it is for float64; other dtypes gained nothing.
+ * So it is for float64, up to some width, on processors with AVX-512; others gain
+ * nothing.
  *
  * Q @ [w; 0] is not a sequence of block reflectors. With Q = I - V T V^H for all n
  * reflectors at once and V1 the first n rows of V it is [w; 0] - V (T V1^H w): one
@@ -212,15 +213,17 @@ static void multiply(const product *p, size_t size, char *c, int64_t ldc)
         }
 }
 
-static bool has_tiles(clast_dtype dtype)
+/* Whether a product is put together of small ones. Of a wider one the copies are made
+ * use of often enough. */
+static bool has_tiles(clast_dtype dtype, int64_t narrowest)
 {
-    return dtype == CLAST_FLOAT64;
+    return dtype == CLAST_FLOAT64 && narrowest <= 256 && cl_blas_has_small_products();
 }
 
-static extent tile_of(clast_dtype dtype, int64_t m, int64_t n, int64_t k)
+static extent tile_of(clast_dtype dtype, int64_t narrowest, extent tile)
 {
-    return has_tiles(dtype) ? (extent){m, n, k}
-                            : (extent){INT32_MAX, INT32_MAX, INT32_MAX};
+    return has_tiles(dtype, narrowest) ? tile
+                                       : (extent){INT32_MAX, INT32_MAX, INT32_MAX};
 }
 
 /* a^H b for tall a and b of m and n columns. */
@@ -231,7 +234,7 @@ static product cross(clast_dtype dtype, int64_t rows, int64_t m, const char *a,
                      .m = m,
                      .n = n,
                      .k = rows,
-                     .tile = tile_of(dtype, 32, 16, 256),
+                     .tile = tile_of(dtype, least(m, n), (extent){32, 16, 256}),
                      .a = {a, lda, 1},
                      .b = {b, ldb, 1}};
 }
@@ -243,7 +246,7 @@ static void gram(clast_dtype dtype, int64_t rows, int64_t n, const char *a, int6
     product p = cross(dtype, rows, n, a, lda, n, a, lda);
     p.upper = true;
     p.sums = sums;
-    if (rows > 0 && has_tiles(dtype))
+    if (rows > 0 && has_tiles(dtype, n))
         multiply(&p, clast_dtype_size(dtype), c, ldc);
     else if (rows > 0)
         lapack[dtype].gram((blasint)rows, (blasint)n, a, (blasint)lda, sums, c,
@@ -448,7 +451,7 @@ clast_status cl_q_run(clast_dtype dtype, int64_t rows, int64_t n,
                            .m = n,
                            .n = rows - n,
                            .k = n,
-                           .tile = tile_of(dtype, 64, 24, 128),
+                           .tile = tile_of(dtype, n, (extent){64, 24, 128}),
                            .a = {t, 1, n},
                            .b = {v + element(&f, n, 0), 1, f.ld}};
     multiply(&below, f.size, (char *)out + square, n);
