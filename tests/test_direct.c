@@ -18,7 +18,7 @@
 #include "io/contiguous.h"
 #include "io/sys.h"
 
-enum { MIB = 1 << 20, FILE_BYTES = 5 * MIB + 1234 };
+enum { MIB = 1 << 20, FILE_BYTES = 3 * MIB + 1234 };
 
 static cl_sys_table real;
 static cl_direct direct;
@@ -38,10 +38,9 @@ static ssize_t watch(int fd, const struct iovec *iov, int n, off_t at)
     return is_direct && cut > 0 && got > cut ? cut : got;
 }
 
-/* Nothing of the file is in the cache afterwards. */
+/* Nothing of the file is in the cache afterwards, unless it is dirty. */
 static void forget(void)
 {
-    ck_assert_int_eq(fsync(file), 0);
     ck_assert_int_eq(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED), 0);
     ndirect = 0;
 }
@@ -67,6 +66,7 @@ static void begin(void)
     cl_sys.preadv = watch;
     fail_with = 0;
     cut = 0;
+    ck_assert_int_eq(fdatasync(file), 0);
     forget();
 }
 
@@ -97,12 +97,9 @@ static int read_one(int64_t at, size_t bytes, size_t skew)
     memset(memory, 0xa5, bytes + 12288);
     struct iovec piece = {memory + skew, bytes};
     const int error = read_pieces(&piece, 1, at);
-    for (size_t i = 0; i < bytes + 12288; i++) {
-        const bool is_outside = i < skew || i >= skew + bytes;
-        if (is_outside || error == 0)
-            ck_assert_int_eq(memory[i],
-                             is_outside ? 0xa5 : truth[(size_t)at + i - skew]);
-    }
+    for (size_t i = 0; i < 12288; i++)
+        ck_assert(memory[i < skew ? i : bytes + i] == 0xa5);
+    ck_assert(error != 0 || memcmp(memory + skew, truth + at, bytes) == 0);
     free(memory);
     return error;
 }
@@ -117,13 +114,13 @@ static const struct {
     {511, MIB + 1, 8},
     {512, MIB - 1, 4095},
     {4095, MIB, 4095},
-    {2048, 3 * MIB, 512},
+    {2048, 2 * MIB, 512},
     {70001, 262144, 1},
     {4095, 262145, 513},
     {3, 100000, 5},
     {0, FILE_BYTES, 0},
     {1, FILE_BYTES - 1, 1},
-    {4 * MIB, MIB + 1234, 3},
+    {2 * MIB, MIB + 1234, 3},
     {FILE_BYTES - 300001, 300001, 7},
 };
 enum { PLACES = sizeof places / sizeof *places };
@@ -163,7 +160,7 @@ START_TEST(many_places)
         forget();
         ck_assert_int_eq(read_pieces(copy, n, at), 0);
         for (size_t i = 0, from = (size_t)at; i < (size_t)n; from += iov[i++].iov_len)
-            ck_assert_mem_eq(iov[i].iov_base, truth + from, iov[i].iov_len);
+            ck_assert(memcmp(iov[i].iov_base, truth + from, iov[i].iov_len) == 0);
         if (direct.is_open)
             ck_assert_int_ge(ndirect, 2);
         cl_free(copy);
@@ -196,7 +193,7 @@ START_TEST(dirty_pages_are_seen)
     begin();
     write_truth(MIB + 100, 200000, 77);
     ndirect = 0;
-    ck_assert_int_eq(read_one(5, 3 * MIB, 0), 0);
+    ck_assert_int_eq(read_one(5, 2 * MIB, 0), 0);
     ck_assert(!direct.is_open || ndirect == 1);
     end();
 }
@@ -216,14 +213,16 @@ END_TEST
 START_TEST(short_reads_are_completed)
 {
     begin();
-    for (cut = 1; cut < 2 * MIB; cut = cut * 3 + 511) {
+    unsigned char *memory = cl_alloc(400000);
+    for (cut = 1; cut < 2 * MIB; cut = cut * 9 + 511) {
         forget();
         ck_assert_int_eq(read_one(777, MIB, 16), 0);
-        struct iovec two[2] = {{truth + 777, 200000}, {truth + 200777, 200000}};
+        forget();
+        struct iovec two[2] = {{memory, 200000}, {memory + 200000, 200000}};
         ck_assert_int_eq(read_pieces(two, 2, 777), 0);
+        ck_assert(memcmp(memory, truth + 777, 400000) == 0);
     }
-    for (int64_t i = 0; i < FILE_BYTES; i++)
-        ck_assert_int_eq(truth[i], (unsigned char)(i * 31 + i / 251 + 1));
+    cl_free(memory);
     end();
 }
 END_TEST
@@ -235,7 +234,7 @@ START_TEST(cut_off_file_ends_early)
     forget();
     ck_assert_int_eq(read_one(MIB, MIB + 100, 0), 0);
     ck_assert_int_eq(read_one(MIB, MIB + 101, 0), -1);
-    ck_assert_int_eq(read_one(3 * MIB, MIB, 0), -1);
+    ck_assert_int_eq(read_one(2 * MIB + 200, MIB, 0), -1);
     end();
 }
 END_TEST
@@ -283,6 +282,7 @@ START_TEST(datasets_are_the_same)
     files_make(&spec);
     close(file);
     file = open("a.h5", O_RDWR);
+    ck_assert_int_eq(fdatasync(file), 0);
     cl_source *source = files_open("a.h5", "/x", true);
     for (size_t b = 0; b < sizeof boxes / sizeof *boxes; b++) {
         forget();
@@ -291,7 +291,7 @@ START_TEST(datasets_are_the_same)
         files_same(x, y, (size_t)cl_box_count(&boxes[b]) * 8);
         cl_free(x);
         cl_free(y);
-        ck_assert(!direct.is_open || b == 4 || ndirect > 0);
+        ck_assert(!direct.is_open || b > 0 || ndirect > 0);
         if (direct.is_open)
             ck_assert_uint_ge(cl_source_staging(source, &boxes[b]), CL_RUNS_ROOM);
     }
@@ -312,6 +312,7 @@ START_TEST(failed_load_says_why)
     files_make(&spec);
     close(file);
     file = open("a.h5", O_RDWR);
+    ck_assert_int_eq(fdatasync(file), 0);
     cl_source *source = files_open("a.h5", "/x", true);
     double *dst = cl_alloc((size_t)cl_box_count(&box) * sizeof *dst);
     void *staging = cl_alloc(cl_source_staging(source, &box) + 1);
@@ -338,26 +339,26 @@ END_TEST
 
 START_TEST(ring_is_bounded)
 {
-    enum { PIECE = 40 << 10, N = 3000 };
+    enum { PIECE = 4000, N = 400 };
     cl_behind behind;
     begin();
     cl_behind_init(&behind);
-    unsigned char *piece = cl_calloc(1, PIECE);
-    for (int64_t i = 0; i < N; i++) {
+    for (int i = 0; i < N; i++) {
         const int64_t at = i * 7 % N * PIECE + 5; /* not in order */
-        memset(piece, (int)(i % 250), PIECE);
-        ck_assert_int_eq(pwrite(file, piece, PIECE, at), PIECE);
+        write_truth(at, PIECE, i);
         cl_behind_wrote(&behind, file, (uint64_t)at, PIECE);
-        ck_assert_uint_le(behind.n, CL_BEHIND_RANGES);
-        ck_assert_uint_le(behind.bytes, CL_BEHIND_MOST + PIECE);
+        ck_assert_uint_eq(behind.n, i < CL_BEHIND_RANGES ? i + 1 : CL_BEHIND_RANGES);
         ck_assert_uint_eq(behind.bytes, (uint64_t)behind.n * PIECE);
     }
-    ck_assert_uint_eq(behind.n, CL_BEHIND_RANGES);
-    for (int64_t i = 0; i < N; i++) {
-        ck_assert_int_eq(pread(file, piece, PIECE, i * 7 % N * PIECE + 5), PIECE);
-        ck_assert(piece[0] == i % 250 && piece[PIECE - 1] == i % 250);
+    for (int i = 0; i < 20; i++) {
+        cl_behind_wrote(&behind, file, 0, CL_BEHIND_MOST / 4 + 1);
+        ck_assert_uint_le(behind.bytes, CL_BEHIND_MOST + CL_BEHIND_MOST / 4 + 1);
+        ck_assert(i < 4 || behind.n <= 5);
     }
-    cl_free(piece);
+    unsigned char *all = cl_alloc(FILE_BYTES);
+    ck_assert_int_eq(pread(file, all, FILE_BYTES, 0), FILE_BYTES);
+    ck_assert(memcmp(all, truth, FILE_BYTES) == 0);
+    cl_free(all);
     cl_behind_fini(&behind);
     end();
 }
@@ -375,7 +376,7 @@ static Suite *suite(void)
     tcase_add_test(t, short_reads_are_completed);
     tcase_add_test(t, cut_off_file_ends_early);
     tcase_add_test(t, small_data_are_left_to_the_cache);
-    tcase_add_loop_test(t, datasets_are_the_same, 0, 2 * DATASETS);
+    tcase_add_loop_test(t, datasets_are_the_same, 0, DATASETS + 1);
     tcase_add_loop_test(t, failed_load_says_why, 0, DATASETS);
     suite_add_tcase(s, t);
     TCase *w = tcase_create("writing");
