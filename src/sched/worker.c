@@ -199,10 +199,12 @@ static void fill(hand *h, size_t most)
 static bool give(cl_driver *d, size_t ready)
 {
     hand *h = d->looking;
+    delist(h); /* filling it may begin loads, which wake those that look out */
     fill(h, share(h, ready));
-    if (!h->count)
+    if (!h->count) {
+        enlist(h);
         return false;
-    delist(h);
+    }
     h->hungry = 0;
     say(h, TOLD_TAKEN);
     return true;
