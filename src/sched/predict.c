@@ -27,16 +27,19 @@ typedef struct {
     uint32_t first, n;
 } line;
 
+enum { WAS_READ = 1, IS_NEW = 2 };
+
 typedef struct {
     const cl_plan *plan;
     cl_core *core;
     const char *scratch_folder;
     bool has_scratch; /* it is there and not full */
     uint64_t read, written;
-    uint64_t again;    /* of `read`: what had been read before */
-    uint8_t *is_read;  /* by block */
-    line tasks, loads; /* under way */
-    uint32_t width;    /* so many of each */
+    uint64_t again;   /* of `read`: what had been read before */
+    uint8_t *is_read; /* by block: was; since when no task has begun that wants it */
+    uint64_t staging, most_staging; /* pages: of loads that no task has waited for */
+    line tasks, loads;              /* under way */
+    uint32_t width;                 /* so many of each */
 } rehearsal;
 
 static uint64_t box_bytes(const cl_box *box, clast_dtype dtype)
@@ -60,7 +63,21 @@ static void note_read(rehearsal *r, uint32_t block)
     const uint64_t bytes = loaded_bytes(r->plan, block);
     r->read += bytes;
     r->again += r->is_read[block] ? bytes : 0;
-    r->is_read[block] = 1;
+    r->is_read[block] = WAS_READ | IS_NEW;
+    r->staging += cl_plan_block(r->plan, block)->load_pages;
+    if (r->staging > r->most_staging)
+        r->most_staging = r->staging;
+}
+
+/* Whatever the task reads has arrived when it begins. */
+static void note_arrived(rehearsal *r, const cl_task *task)
+{
+    for (uint32_t i = 0; i < task->noperand; i++) {
+        const uint32_t block = cl_operand_block(task->operand[i]);
+        if (r->is_read[block] & IS_NEW)
+            r->staging -= cl_plan_block(r->plan, block)->load_pages;
+        r->is_read[block] &= WAS_READ;
+    }
 }
 
 /* The oldest of the line ends. */
@@ -130,6 +147,7 @@ static void rehearse_task(rehearsal *r, const cl_start *start)
 {
     const cl_task task = cl_task_get(r->plan, start->task);
     r->written += written_bytes(r->plan, task.stage, task.index);
+    note_arrived(r, &task);
     join_line(r, &r->tasks, r->width,
               &(cl_event){.kind = CL_EVENT_DONE,
                           .epoch = start->epoch,
@@ -170,8 +188,10 @@ static clast_status rehearse(rehearsal *r, const cl_budget *budget, cl_error *er
     bool goes_on = true;
     while (goes_on) {
         cl_start start;
-        if (r->tasks.n == r->width)
+        if (r->tasks.n == r->width) {
             end_task(r);
+            answer_actions(r);
+        }
         const size_t n = cl_core_take(r->core, 0, &start, 1);
         goes_on = answer_actions(r) || n > 0;
         if (n > 0)
@@ -209,7 +229,12 @@ static void note(const rehearsal *r, cl_admission *a)
     a->excess =
         r->again + (counts.spilled_pages + counts.reloaded_pages) * (uint64_t)CL_PAGE;
     a->scratch_pages = counts.peak_scratch_pages;
-    a->peak = a->budget.fixed + counts.peak_pages * CL_PAGE;
+    /* A run that throws something out takes all that it is given; in any other each
+     * load may be under way until its block is wanted. */
+    const uint64_t most = a->budget.pages;
+    const uint64_t pages = counts.peak_pages + r->most_staging;
+    a->peak = a->budget.fixed +
+              (a->excess > 0 || pages > most ? most : pages) * (uint64_t)CL_PAGE;
     a->read = r->read;
     a->written = r->written;
     a->spilled = counts.spilled_pages * CL_PAGE;
