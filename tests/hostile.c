@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A campaign of damaged files: hostile [--files N] [--first SEED]. TAP on stdout.
+ * A campaign of damaged files: hostile [--files N] [--first SEED] [--server PROGRAM
+ * --client PROGRAM]. TAP on stdout. With the programs of describe_server.h it takes a
+ * quarter of the time.
  *
  * Well-made files of every kind of chunk index and filter are changed in 1 to 8 bytes,
  * cut off, or have a piece of themselves copied over another, and read as untrusted
@@ -11,11 +13,13 @@
 #include <fcntl.h>
 #include <hdf5.h>
 #include <inttypes.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -116,11 +120,40 @@ static bool write_file(const unsigned char *bytes, size_t n)
     return is_written;
 }
 
+static const char *helper = HELPER, *server;
+
+/* The server, which is there when its socket is. */
+static void start_server(void)
+{
+    if (!server)
+        return;
+    char *const argv[] = {strdup(server), NULL};
+    pid_t pid;
+    ck_assert_int_eq(posix_spawn(&pid, server, NULL, NULL, argv, environ), 0);
+    while (access("describe.socket", F_OK) != 0)
+        ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0);
+    free(argv[0]);
+}
+
+/* How helpers end that say nothing. */
+static const char *const ends[] = {
+    "ended with signal 11", "ended with signal 6",       "ended with signal 31",
+    "ended with signal",    "more time than is allowed", "ended before all was known"};
+enum { CONFINED_END = 2, ENDS = sizeof ends / sizeof *ends + 1, WHY = 600 };
+
+static size_t end_of(const char *why)
+{
+    size_t i = 0;
+    while (i < ENDS - 1 && !strstr(why, ends[i]))
+        i++;
+    return i;
+}
+
 /* One run of what the file may hold: its mean over the first axis. */
-static clast_status read_file(void)
+static clast_status read_file(char why[WHY])
 {
     clast_ctx *ctx =
-        clast_open(&(clast_options){.memory = BUDGET, .workers = 1, .helper = HELPER});
+        clast_open(&(clast_options){.memory = BUDGET, .workers = 1, .helper = helper});
     clast_array *x = clast_from_hdf5_with(ctx, "hostile.h5", "/x",
                                           &(clast_read_options){.untrusted = true});
     const int64_t *shape = clast_shape(x);
@@ -135,6 +168,7 @@ static clast_status read_file(void)
         clast_array *y = clast_sum(clast_astype(x, CLAST_FLOAT64), CLAST_ALL);
         status = clast_fetch(y, &into);
     }
+    snprintf(why, WHY, "%s", clast_ctx_error(ctx));
     clast_close(&ctx);
     return status;
 }
@@ -152,9 +186,13 @@ START_TEST(campaign)
 {
     static unsigned char bytes[MOST_BYTES];
     uint64_t count[CLAST_NSTATUS] = {0};
+    uint64_t by_end[ENDS] = {0};
+    char first_why[WHY];
     make_base(_i);
+    start_server();
     ck_assert(write_file(base.bytes, base.n));
-    ck_assert_int_eq(read_file(), CLAST_OK); /* and libraries have what they keep */
+    ck_assert_int_eq(read_file(first_why),
+                     CLAST_OK); /* and libraries have what they keep */
     const long before = peak_kib();
     const uint64_t live = cl_alloc_live();
     for (uint64_t k = (uint64_t)_i; k < files; k += SPECS) {
@@ -163,7 +201,9 @@ START_TEST(campaign)
         const size_t n = mutate(&state, bytes, base.n);
         alarm(SECONDS);
         ck_assert(write_file(bytes, n));
-        count[read_file()]++;
+        char why[WHY] = "";
+        count[read_file(why)]++;
+        by_end[end_of(why)]++;
     }
     alarm(0);
     ck_assert_uint_eq(cl_alloc_live(), live);
@@ -171,10 +211,16 @@ START_TEST(campaign)
     ck_assert_int_le(peak_kib() - before, MOST_KIB);
     ck_assert_uint_eq(count[CLAST_EINTERNAL], 0);
     ck_assert_uint_gt(count[CLAST_EFORMAT], 0);
+    /* What is merely damaged is not to need what a confined helper may not. */
+    ck_assert_uint_le(by_end[CONFINED_END] * 5, files / SPECS);
     for (int i = 0; i < CLAST_NSTATUS; i++)
         if (count[i] > 0)
             printf("# kind %d: %" PRIu64 " %s\n", _i, count[i],
                    clast_status_name((clast_status)i));
+    for (size_t i = 0; i < ENDS - 1; i++)
+        if (by_end[i] > 0)
+            printf("# kind %d: of these, helpers that %s: %" PRIu64 "\n", _i, ends[i],
+                   by_end[i]);
 }
 END_TEST
 
@@ -193,7 +239,12 @@ int main(int argc, char **argv)
 {
     Suite *(*const suites[])(void) = {suite};
     for (int i = 1; i + 1 < argc; i += 2)
-        *(strcmp(argv[i], "--files") == 0 ? &files : &first) =
-            strtoull(argv[i + 1], NULL, 10);
+        if (strcmp(argv[i], "--server") == 0)
+            server = argv[i + 1];
+        else if (strcmp(argv[i], "--client") == 0)
+            helper = argv[i + 1];
+        else
+            *(strcmp(argv[i], "--files") == 0 ? &files : &first) =
+                strtoull(argv[i + 1], NULL, 10);
     return cl_check_main(suites, 1);
 }

@@ -581,19 +581,22 @@ START_TEST(info)
     const float scale = 0.5f;
     store(&spec, &layouts[2], 1);
     files_attribute("a.h5", "/g/x", "scale_factor", H5T_NATIVE_FLOAT, &scale, 1);
-    ck_assert_int_eq(cl_hdf5_info("a.h5", NULL, false, gather_text, text, &err),
-                     CLAST_OK);
+    ck_assert_int_eq(
+        cl_hdf5_report(CL_REPORT_TEXT, "a.h5", NULL, gather_text, text, &err),
+        CLAST_OK);
     const char *const words[] = {"/g  group", "/g/x  (37, 53) int16, chunks (8, 16)",
                                  "shuffle, gzip 4", "\"scale_factor\" = 0.5"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         ck_assert_msg(strstr(text, words[i]) != NULL, "'%s' lacks '%s'", text,
                       words[i]);
     text[0] = '\0';
-    ck_assert_int_eq(cl_hdf5_info("a.h5", "/g/x", false, gather_text, text, &err),
-                     CLAST_OK);
+    ck_assert_int_eq(
+        cl_hdf5_report(CL_REPORT_TEXT, "a.h5", "/g/x", gather_text, text, &err),
+        CLAST_OK);
     ck_assert_ptr_nonnull(strstr(text, "int16"));
-    ck_assert_int_eq(cl_hdf5_info("a.h5", "/y", false, gather_text, text, &err),
-                     CLAST_ENOENT);
+    ck_assert_int_eq(
+        cl_hdf5_report(CL_REPORT_TEXT, "a.h5", "/y", gather_text, text, &err),
+        CLAST_ENOENT);
     ck_assert_int_eq(files_open_ids(), 0);
 }
 END_TEST

@@ -222,6 +222,10 @@ static void try_context(clast_ctx *ctx, clast_status status)
     ck_assert_int_eq(clast_hdf5_info(ctx, "x.h5", NULL, write_nothing, NULL), status);
     ck_assert_int_eq(clast_hdf5_info_json(ctx, "x.h5", NULL, write_nothing, NULL),
                      status);
+    ck_assert_int_eq(clast_hdf5_info_with(ctx, "x.h5", NULL, NULL, write_nothing, NULL),
+                     status);
+    ck_assert_int_eq(clast_hdf5_datasets_with(ctx, "x.h5", NULL, write_nothing, NULL),
+                     status);
     ck_assert_int_eq(clast_hdf5_copy(ctx, "x.h5", NULL, "y.h5", NULL), status);
     ck_assert_int_eq(clast_hdf5_datasets(ctx, "x.h5", write_nothing, NULL), status);
     bool is_equal = false;

@@ -24,6 +24,24 @@ CLAST_API clast_status clast_hdf5_info_json(clast_ctx *ctx, const char *file,
                                             const char *path, clast_text_fn *write,
                                             void *arg);
 
+typedef struct clast_info_options {
+    bool json;            /**< as clast_hdf5_info_json(); datasets have names only */
+    bool untrusted;       /**< nobody vouches for the file: libhdf5 opens it in another
+                             process only; docs/untrusted.md */
+    uint64_t reserved[4]; /**< zero */
+} clast_info_options;
+
+/** The same with options; NULL: none. What comes of an untrusted file is plain text:
+ * UTF-8 without what a terminal obeys, and at most 32 MiB, for which the budget must
+ * have room meanwhile.
+ * Moreover CLAST_ENOTSUP a reserved field, a link to another file on the path of an
+ * untrusted one, more text; CLAST_EBUDGET; CLAST_EFORMAT the process that read an
+ * untrusted file crashed, or took more than 5 seconds of its processor. */
+CLAST_API clast_status clast_hdf5_info_with(clast_ctx *ctx, const char *file,
+                                            const char *path,
+                                            const clast_info_options *options,
+                                            clast_text_fn *write, void *arg);
+
 /** Chunks that datasets of a copy get. */
 typedef struct clast_copy_chunks {
     const char *path;      /**< of one dataset; NULL: every dataset of this rank */
@@ -125,6 +143,12 @@ CLAST_API clast_status clast_compare(clast_array *a, clast_array *b,
  * @return  CLAST_OK; CLAST_ENOENT, CLAST_EACCESS, CLAST_EFORMAT */
 CLAST_API clast_status clast_hdf5_datasets(clast_ctx *ctx, const char *file,
                                            clast_text_fn *fn, void *arg);
+
+/** The same with options; NULL: none. Names may have any bytes but zeros in them. Errors
+ * as of clast_hdf5_info_with(). */
+CLAST_API clast_status clast_hdf5_datasets_with(clast_ctx *ctx, const char *file,
+                                                const clast_info_options *options,
+                                                clast_text_fn *fn, void *arg);
 
 /** A chunk, by its position in the grid of chunks. */
 typedef void clast_chunk_fn(void *arg, int ndim, const int64_t *chunk);

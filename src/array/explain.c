@@ -156,44 +156,72 @@ clast_status clast_graph(clast_ctx *ctx, int n, const clast_sink *sinks,
 
 /* ---- files and runs */
 
-typedef enum { ABOUT_TEXT, ABOUT_JSON, ABOUT_DATASETS } about;
-
-static clast_status inform(clast_ctx *ctx, const char *file, const char *path,
-                           about what, clast_text_fn *write, void *arg)
+static clast_status report(clast_ctx *ctx, cl_report_kind kind, const char *file,
+                           const char *path, const clast_info_options *o, voice *v,
+                           cl_error *err)
 {
+    const char *op = kind == CL_REPORT_NAMES ? "datasets" : "info";
+    for (size_t i = 0; i < sizeof o->reserved / sizeof *o->reserved; i++)
+        if (o->reserved[i] != 0)
+            return cl_error_set(err, CLAST_ENOTSUP, "%s: reserved[%zu] must be zero",
+                                op, i);
+    if (!file)
+        return cl_error_set(err, CLAST_EVALUE, "%s: the file is NULL", op);
+    if (!o->untrusted)
+        return cl_hdf5_report(kind, file, path, speak, v, err);
+    const cl_untrusted how = cl_ctx_untrusted(ctx);
+    return cl_untrusted_report(kind, file, path, &how, speak, v, err);
+}
+
+static clast_status inform(clast_ctx *ctx, cl_report_kind kind, const char *file,
+                           const char *path, const clast_info_options *options,
+                           clast_text_fn *write, void *arg)
+{
+    static const clast_info_options defaults;
     cl_error err = {0};
     if (!ctx || !write)
         return CLAST_EVALUE;
     if (cl_turn_begin(ctx, &err) != CLAST_OK)
         return err.status;
     voice v = {ctx, write, arg};
-    if (!file)
-        cl_error_set(&err, CLAST_EVALUE, "%s: the file is NULL",
-                     what == ABOUT_DATASETS ? "datasets" : "info");
-    else if (what == ABOUT_DATASETS)
-        cl_hdf5_datasets(file, speak, &v, &err);
-    else
-        cl_hdf5_info(file, path, what == ABOUT_JSON, speak, &v, &err);
+    report(ctx, kind, file, path, options ? options : &defaults, &v, &err);
     cl_turn_end(ctx, &err);
     return err.status;
+}
+
+clast_status clast_hdf5_info_with(clast_ctx *ctx, const char *file, const char *path,
+                                  const clast_info_options *options,
+                                  clast_text_fn *write, void *arg)
+{
+    const cl_report_kind kind =
+        options && options->json ? CL_REPORT_JSON : CL_REPORT_TEXT;
+    return inform(ctx, kind, file, path, options, write, arg);
 }
 
 clast_status clast_hdf5_info(clast_ctx *ctx, const char *file, const char *path,
                              clast_text_fn *write, void *arg)
 {
-    return inform(ctx, file, path, ABOUT_TEXT, write, arg);
+    return clast_hdf5_info_with(ctx, file, path, NULL, write, arg);
 }
 
 clast_status clast_hdf5_info_json(clast_ctx *ctx, const char *file, const char *path,
                                   clast_text_fn *write, void *arg)
 {
-    return inform(ctx, file, path, ABOUT_JSON, write, arg);
+    const clast_info_options options = {.json = true};
+    return clast_hdf5_info_with(ctx, file, path, &options, write, arg);
+}
+
+clast_status clast_hdf5_datasets_with(clast_ctx *ctx, const char *file,
+                                      const clast_info_options *options,
+                                      clast_text_fn *fn, void *arg)
+{
+    return inform(ctx, CL_REPORT_NAMES, file, NULL, options, fn, arg);
 }
 
 clast_status clast_hdf5_datasets(clast_ctx *ctx, const char *file, clast_text_fn *fn,
                                  void *arg)
 {
-    return inform(ctx, file, NULL, ABOUT_DATASETS, fn, arg);
+    return clast_hdf5_datasets_with(ctx, file, NULL, fn, arg);
 }
 
 clast_status clast_hdf5_same(clast_ctx *ctx, const char *file_a, const char *path_a,

@@ -95,6 +95,7 @@ struct clast_ctx {
     atomic_bool is_cancelable, is_canceled;
     uint64_t least_read; /* of the runs so far, for the hint about persisting */
     bool hinted;
+    bool is_told; /* that helpers are not confined */
 };
 
 /* The lock, unless this thread is inside a callback of the context: CLAST_EBUSY. A dead

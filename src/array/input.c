@@ -118,6 +118,16 @@ static void uncharge(void *engine, uint64_t bytes)
     cl_engine_uncharge(engine, bytes);
 }
 
+cl_untrusted cl_ctx_untrusted(clast_ctx *ctx)
+{
+    return (cl_untrusted){.helper = ctx->options.helper,
+                          .log = &ctx->log,
+                          .is_told = &ctx->is_told,
+                          .charge = charge,
+                          .uncharge = uncharge,
+                          .arg = ctx->engine};
+}
+
 cl_node_id cl_node_bits(cl_make *m, const char *file, const char *path)
 {
     cl_source *source = NULL;
@@ -139,7 +149,7 @@ clast_array *clast_from_hdf5_with(clast_ctx *ctx, const char *file, const char *
     if (!file || !path)
         return cl_make_end(&m, cl_make_fail(&m, CLAST_EVALUE, "the %s is NULL",
                                             file ? "path" : "file"));
-    const cl_untrusted how = {ctx->options.helper, charge, uncharge, ctx->engine};
+    const cl_untrusted how = cl_ctx_untrusted(ctx);
     const cl_read_mode reading = raw ? CL_READ_STORED : CL_READ_DECODED;
     const clast_status status =
         options && options->untrusted

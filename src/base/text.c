@@ -61,6 +61,46 @@ static size_t utf8_length(const unsigned char *p, size_t n)
     return 0;
 }
 
+static unsigned code_point(const unsigned char *p, size_t length)
+{
+    static const unsigned char mask[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+    unsigned code = p[0] & mask[length];
+    for (size_t k = 1; k < length; k++)
+        code = code << 6 | (p[k] & 0x3F);
+    return code;
+}
+
+/* Control characters, and those of Unicode that separate lines or order what is written
+ * from right to left (UAX 9). All of them have four digits. */
+static bool is_steering(unsigned code)
+{
+    return code < 0x20 || (code >= 0x7F && code <= 0x9F) || code == 0x061C ||
+           code == 0x200E || code == 0x200F || (code >= 0x2028 && code <= 0x202E) ||
+           (code >= 0x2066 && code <= 0x2069);
+}
+
+size_t cl_text_plain(const char *bytes, size_t n)
+{
+    size_t i = 0;
+    while (i < n) {
+        const unsigned char *p = (const unsigned char *)bytes + i;
+        const size_t length = utf8_length(p, n - i);
+        if (length == 0 || (*p != '\n' && is_steering(code_point(p, length))))
+            break;
+        i += length;
+    }
+    return i;
+}
+
+void cl_text_tame(cl_text *text)
+{
+    for (size_t i = 0; i < text->used;) {
+        i += cl_text_plain(text->data + i, text->used - i);
+        if (i < text->used)
+            text->data[i] = '?';
+    }
+}
+
 void cl_text_json_string(cl_text *text, const char *bytes, size_t n)
 {
     cl_text_add(text, "\"", 1);
@@ -69,8 +109,8 @@ void cl_text_json_string(cl_text *text, const char *bytes, size_t n)
         const size_t length = utf8_length(p, n - i);
         if (length == 0)
             cl_text_say(text, "\\udc%02x", *p);
-        else if (*p < 0x20 || *p == 0x7F)
-            cl_text_say(text, "\\u%04x", *p);
+        else if (is_steering(code_point(p, length)))
+            cl_text_say(text, "\\u%04x", code_point(p, length));
         else if (*p == '"' || *p == '\\')
             cl_text_say(text, "\\%c", *p);
         else

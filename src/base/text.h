@@ -20,8 +20,14 @@ void cl_text_add(cl_text *text, const char *bytes, size_t n);
 /* At most 1023 bytes a call. */
 void cl_text_say(cl_text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* In quotes. Bytes that are not UTF-8 become \udc80 to \udcff, as Python's
- * surrogateescape has it. */
+/* How many of the bytes are, from the first on, plain text: well-formed UTF-8 without
+ * control characters but newlines, and without what turns the direction of a line: all
+ * that a terminal would obey rather than show. */
+size_t cl_text_plain(const char *bytes, size_t n);
+/* Puts a '?' in the place of each byte that is not. */
+void cl_text_tame(cl_text *text);
+/* In quotes; what is not plain text is escaped. Bytes that are not UTF-8 become \udc80
+ * to \udcff, as Python's surrogateescape has it. */
 void cl_text_json_string(cl_text *text, const char *bytes, size_t n);
 /* The shortest digits that give the number back; "NaN", "Infinity" and "-Infinity" as
  * strings, because JSON has no such numbers. */

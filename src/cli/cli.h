@@ -67,7 +67,7 @@ typedef struct {
     double rtol, atol;
     const char *stats_file; /* JSON; NULL: text on stderr */
     const char *trace_file, *graph_file;
-    bool untrusted; /* nobody vouches for the inputs */
+    bool untrusted; /* nobody vouches for what is read */
 } cli_options;
 
 /* main.c */
@@ -112,12 +112,15 @@ typedef struct {
     size_t n, room;
     bool is_short; /* of memory */
 } path_list;
-int paths_read(clast_ctx *ctx, const char *file, path_list *list);
+int paths_read(const cli_options *o, clast_ctx *ctx, const char *file, path_list *list);
 void paths_free(path_list *list);
 
-/* check.c: reads these datasets; EXIT_FAILED where one is damaged. */
-int check_datasets(clast_ctx *ctx, const char *file, size_t n, char *const *path,
-                   bool is_json);
+/* check.c: reads these datasets; EXIT_FAILED where one is damaged, or not read. */
+int check_datasets(const cli_options *o, clast_ctx *ctx, const char *file, size_t n,
+                   char *const *path);
+/* Whether what is stored in `file` can be that large; of an untrusted file something may
+ * claim to be what no time would suffice to read. The message is written. */
+bool is_credible(const char *file, const char *path, clast_array *a);
 
 /* interrupt.c */
 void interrupt_watch(clast_ctx *ctx); /* signals cancel runs of ctx */
@@ -143,6 +146,8 @@ int draw_graph(const char *file, clast_ctx *ctx, int n, const clast_sink *sink);
 void write_json_string(FILE *to, const char *text);
 /* A real number; NaN and the infinities as strings. */
 void write_json_scalar(FILE *to, clast_dtype dtype, const void *value);
+/* For people: what is not UTF-8, or would steer a terminal, as '?'. */
+void write_plain(FILE *to, const char *text);
 
 /* stats.c */
 int write_stats(const cli_options *o, const clast_options *settled,

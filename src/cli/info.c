@@ -6,38 +6,47 @@
 
 #include "cli.h"
 
-static const char help[] = "clast info [--json] [--check] FILE[:/path]\n"
-                           "\n"
-                           "Describes an HDF5 file, or one object in it: names, "
-                           "shapes, dtypes, chunks, filters,\n"
-                           "sizes, attributes. Reads no data but with "
-                           "--check.\n"
-                           "\n"
-                           "  --json              as one JSON object, with the values "
-                           "of attributes\n"
-                           "  --check             reads all datasets of numbers: "
-                           "elements, NaNs, fill values,\n"
-                           "                      min, max, mean of the "
-                           "others; names damaged chunks\n"
-                           "  --memory SIZE, --workers N, --scratch DIR, --block SIZE, "
-                           "--progress, --quiet\n"
-                           "                      for --check, as in clast eval\n"
-                           "\n"
-                           "Exit codes: 0 done, 1 --check found damage, 2 command line "
-                           "or metadata wrong, 3 does\n"
-                           "not fit, 129, 130 and 143 hung up on, interrupted, "
-                           "terminated.\n";
+static const char help[] =
+    "clast info [--json] [--check] FILE[:/path]\n"
+    "\n"
+    "Describes an HDF5 file, or one object in it: names, "
+    "shapes, dtypes, chunks, filters,\n"
+    "sizes, attributes. Reads no data but with "
+    "--check.\n"
+    "\n"
+    "  --json              as one JSON object, with the values "
+    "of attributes\n"
+    "  --check             reads all datasets of numbers: "
+    "elements, NaNs, fill values,\n"
+    "                      min, max, mean of the "
+    "others; names damaged chunks\n"
+    "  --untrusted         open the file with libhdf5 in "
+    "another process only:\n"
+    "                      for files that nobody vouches "
+    "for\n"
+    "  --memory SIZE, --workers N, --scratch DIR, --block SIZE, "
+    "--progress, --quiet\n"
+    "                      for --check, as in clast eval\n"
+    "\n"
+    "Exit codes: 0 done, 1 --check found damage or did not read all, 2 command line "
+    "or metadata wrong, 3 does\n"
+    "not fit, 129, 130 and 143 hung up on, interrupted, "
+    "terminated.\n";
 
-static int describe(bool is_json, const char *file, const char *path)
+static int describe(const cli_options *o, const char *file, const char *path)
 {
-    clast_ctx *ctx = clast_open(NULL);
-    const clast_status status =
-        is_json ? clast_hdf5_info_json(ctx, file, path, write_stdout, NULL)
-                : clast_hdf5_info(ctx, file, path, write_stdout, NULL);
-    if (status != CLAST_OK)
-        complain("%s", clast_ctx_error(ctx));
-    clast_close(&ctx);
-    return exit_code_of(status, false);
+    clast_ctx *ctx = NULL;
+    const clast_info_options options = {.json = o->json, .untrusted = o->untrusted};
+    int code = session_open(o, &ctx);
+    if (code == EXIT_DONE) {
+        const clast_status status =
+            clast_hdf5_info_with(ctx, file, path, &options, write_stdout, NULL);
+        if (status != CLAST_OK)
+            complain("%s", clast_ctx_error(ctx));
+        code = exit_code_of(status, false);
+    }
+    session_close(&ctx);
+    return code;
 }
 
 static int check(const cli_options *o, const char *file, const char *path)
@@ -51,10 +60,10 @@ static int check(const cli_options *o, const char *file, const char *path)
     if (path != NULL)
         snprintf(one, sizeof one, "%s", path);
     else if (code == EXIT_DONE)
-        code = paths_read(ctx, file, &list);
+        code = paths_read(o, ctx, file, &list);
     if (code == EXIT_DONE)
-        code = check_datasets(ctx, file, path != NULL ? 1 : list.n,
-                              path != NULL ? only : list.path, o->json);
+        code = check_datasets(o, ctx, file, path != NULL ? 1 : list.n,
+                              path != NULL ? only : list.path);
     paths_free(&list);
     session_close(&ctx);
     return code;
@@ -76,5 +85,5 @@ int command_info(int argc, char **argv)
         return EXIT_WRONG;
     }
     split_place(o.word[0], &file, &path);
-    return o.check ? check(&o, file, path) : describe(o.json, file, path);
+    return o.check ? check(&o, file, path) : describe(&o, file, path);
 }

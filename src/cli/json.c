@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Strings as JSON.
+ * Strings for terminals, and as JSON.
  *
- * Names of files and datasets may be any bytes. What is not well-formed UTF-8 (Unicode
+ * Names of files and datasets may be any bytes, those of files from elsewhere with a
+ * purpose: what a terminal would obey is not written to one. What is not well-formed
+ * UTF-8 (Unicode
  * 15, table 3-7) is written byte by byte as \udc80 to \udcff, as Python's
  * "surrogateescape" reads and writes it, so that the output is JSON and nothing is lost.
  */
@@ -32,6 +34,36 @@ static size_t utf8_length(const unsigned char *p)
     return n == rows[i].length ? n : 0;
 }
 
+static unsigned code_point(const unsigned char *p, size_t length)
+{
+    static const unsigned char mask[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+    unsigned code = p[0] & mask[length];
+    for (size_t k = 1; k < length; k++)
+        code = code << 6 | (p[k] & 0x3F);
+    return code;
+}
+
+/* Control characters, and those that separate lines or turn their direction. */
+static bool is_steering(unsigned code)
+{
+    return code < 0x20 || (code >= 0x7F && code <= 0x9F) || code == 0x061C ||
+           code == 0x200E || code == 0x200F || (code >= 0x2028 && code <= 0x202E) ||
+           (code >= 0x2066 && code <= 0x2069);
+}
+
+void write_plain(FILE *to, const char *text)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    while (*p != '\0') {
+        const size_t length = utf8_length(p);
+        if (length == 0 || is_steering(code_point(p, length)))
+            fputc('?', to);
+        else
+            fwrite(p, 1, length, to);
+        p += length > 0 ? length : 1;
+    }
+}
+
 void write_json_string(FILE *to, const char *text)
 {
     const unsigned char *p = (const unsigned char *)text;
@@ -42,8 +74,8 @@ void write_json_string(FILE *to, const char *text)
             fprintf(to, "\\udc%02x", *p);
         else if (*p == '"' || *p == '\\')
             fprintf(to, "\\%c", *p);
-        else if (*p < 0x20)
-            fprintf(to, "\\u%04x", *p);
+        else if (is_steering(code_point(p, length)))
+            fprintf(to, "\\u%04x", code_point(p, length));
         else
             fwrite(p, 1, length, to);
         p += length > 0 ? length : 1;

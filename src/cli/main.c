@@ -13,17 +13,34 @@
 
 #include "cli.h"
 
+/* Messages have names of files in them: lines, but nothing else that a terminal obeys.
+ */
+static void write_lines(FILE *to, char *text)
+{
+    for (char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
+        *end = '\0';
+        write_plain(to, text);
+        fputc('\n', to);
+    }
+    write_plain(to, text);
+}
+
 void complain(const char *format, ...)
 {
     va_list args;
+    char *text = NULL;
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    va_end(args);
     flockfile(stderr);
     progress_hide();
     fputs("clast: ", stderr);
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
+    if (text != NULL)
+        write_lines(stderr, text);
     fputc('\n', stderr);
     funlockfile(stderr);
+    free(text);
 }
 
 int exit_code_of(clast_status status, bool is_running)

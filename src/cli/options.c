@@ -338,7 +338,7 @@ static const struct {
     {"--graph", EVAL, VALUE, read_graph, 0},
     {"--progress", ALL_RUNS, FLAG, set_progress, 0},
     {"--overwrite", RUNS, FLAG, NULL, offsetof(cli_options, overwrite)},
-    {"--untrusted", EVAL, FLAG, NULL, offsetof(cli_options, untrusted)},
+    {"--untrusted", EVAL | DIFF | INFO, FLAG, NULL, offsetof(cli_options, untrusted)},
     {"--raw", EVAL, FLAG, NULL, offsetof(cli_options, raw)},
     {"--explain", EVAL, FLAG, NULL, offsetof(cli_options, explain)},
     {"--quiet", ALL_RUNS, FLAG, set_quiet, 0},
@@ -415,14 +415,25 @@ static int read_program(cli_options *o, char *word)
     return EXIT_DONE;
 }
 
+static void complain_of_option(command_set command, const char *word)
+{
+    if (command == COPY && strcmp(word, "--untrusted") == 0)
+        complain("copy: there is no --untrusted: what is copied besides numbers only "
+                 "libhdf5 can read, which would then open the file in this process. "
+                 "clast eval x --untrusted --in x=IN:/x --out OUT:/x copies the values "
+                 "of a dataset");
+    else
+        complain("there is no option '%s' (clast %s --help lists them)", word,
+                 name_of(command));
+}
+
 /* may_be_program: eval's first word is one, whatever it begins with. */
 static int read_word(command_set command, cli_options *o, char *word,
                      bool may_be_program)
 {
     const bool is_long = word[0] == '-' && word[1] == '-';
     if (is_long && !may_be_program) {
-        complain("there is no option '%s' (clast %s --help lists them)", word,
-                 name_of(command));
+        complain_of_option(command, word);
         return EXIT_WRONG;
     }
     if (command == EVAL)

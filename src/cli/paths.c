@@ -30,12 +30,14 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int paths_read(clast_ctx *ctx, const char *file, path_list *list)
+int paths_read(const cli_options *o, clast_ctx *ctx, const char *file, path_list *list)
 {
-    const clast_status status = clast_hdf5_datasets(ctx, file, add_path, list);
+    const clast_info_options options = {.untrusted = o->untrusted};
+    const clast_status status =
+        clast_hdf5_datasets_with(ctx, file, &options, add_path, list);
     if (status != CLAST_OK) {
         complain("%s", clast_ctx_error(ctx));
-        return EXIT_WRONG;
+        return exit_code_of(status, false);
     }
     if (list->is_short) {
         complain("no memory for a list of datasets");

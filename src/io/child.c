@@ -45,10 +45,15 @@ static int set_up(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attrib
     return 0;
 }
 
-static int spawn(pid_t *pid, char *const *argv, int out)
+static int spawn(pid_t *pid, const char *const *argv, int out)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
+    char *words[CL_CHILD_WORDS + 1]; /* posix_spawn does not change what they are */
+    size_t n = 0;
+    while (argv[n])
+        n++;
+    memcpy(words, argv, (n + 1) * sizeof *words);
     int error = posix_spawn_file_actions_init(&actions);
     if (error != 0)
         return error;
@@ -56,14 +61,14 @@ static int spawn(pid_t *pid, char *const *argv, int out)
     if (error == 0) {
         error = set_up(&actions, &attributes, out);
         if (error == 0)
-            error = posix_spawn(pid, argv[0], &actions, &attributes, argv, environ);
+            error = posix_spawn(pid, argv[0], &actions, &attributes, words, environ);
         posix_spawnattr_destroy(&attributes);
     }
     posix_spawn_file_actions_destroy(&actions);
     return error;
 }
 
-clast_status cl_child_start(cl_child *child, char *const *argv, double seconds,
+clast_status cl_child_start(cl_child *child, const char *const *argv, double seconds,
                             cl_error *err)
 {
     int ends[2];

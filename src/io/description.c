@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAGIC      "clast description 1"
+#include "base/text.h"
+
+#define MAGIC      "clast description 2"
 #define CHUNK_MOST ((uint64_t)UINT32_MAX)
 /* deflate: 258 bytes for 2 bits, at most; the others: a run of zeros in a few bytes. */
 #define DEFLATE_RATIO 1032
@@ -28,12 +30,19 @@ void cl_description_file(uint64_t number[5], const struct stat *file)
     number[4] = (uint64_t)file->st_mtim.tv_nsec;
 }
 
-void cl_description_init(cl_description *d, const struct stat *file)
+void cl_described_head_init(cl_described_head *head, size_t bytes,
+                            const struct stat *file)
 {
-    memset(d, 0, sizeof *d);
-    memcpy(d->magic, MAGIC, sizeof MAGIC);
-    d->head_bytes = sizeof *d;
-    cl_description_file(d->file, file);
+    memset((void *)head, 0, bytes);
+    memcpy(head->magic, MAGIC, sizeof MAGIC);
+    head->head_bytes = (uint32_t)bytes;
+    cl_description_file(head->file, file);
+}
+
+void cl_described_head_fail(cl_described_head *head, const cl_error *err)
+{
+    head->status = (uint32_t)err->status;
+    snprintf(head->text, sizeof head->text, "%s", err->text);
 }
 
 static clast_status fail(cl_error *err, const char *what)
@@ -42,29 +51,28 @@ static clast_status fail(cl_error *err, const char *what)
 }
 
 /* The error that was described. Its text is shown to people: nothing but text. */
-static clast_status pass_error(const cl_description *d, cl_error *err)
+static clast_status pass_error(const cl_described_head *head, cl_error *err)
 {
-    char text[CL_ERROR_TEXT];
-    snprintf(text, sizeof text, "%.*s", (int)sizeof d->text - 1, d->text);
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127)
-            *c = '?';
-    return cl_error_set(err, (clast_status)d->status, "%s", text);
+    char room[CL_ERROR_TEXT];
+    cl_text text = {.data = room, .used = strnlen(head->text, sizeof room - 1)};
+    memcpy(room, head->text, text.used);
+    cl_text_tame(&text);
+    return cl_error_set(err, (clast_status)head->status, "%.*s", (int)text.used, room);
 }
 
-static clast_status check_origin(const cl_description *d, const struct stat *file,
-                                 cl_error *err)
+clast_status cl_described_head_check(const cl_described_head *head, size_t bytes,
+                                     const struct stat *file, cl_error *err)
 {
     uint64_t number[5];
-    if (memcmp(d->magic, MAGIC, sizeof MAGIC) != 0 || d->head_bytes != sizeof *d)
+    if (memcmp(head->magic, MAGIC, sizeof MAGIC) != 0 || head->head_bytes != bytes)
         return cl_error_set(err, CLAST_ENOTSUP,
                             "the helper program is of another version of Clast");
-    if (d->status >= CLAST_NSTATUS)
+    if (head->status >= CLAST_NSTATUS)
         return fail(err, "its status");
-    if (d->status != CLAST_OK)
-        return pass_error(d, err);
+    if (head->status != CLAST_OK)
+        return pass_error(head, err);
     cl_description_file(number, file);
-    if (memcmp(d->file, number, sizeof number) != 0)
+    if (memcmp(head->file, number, sizeof number) != 0)
         return cl_error_set(err, CLAST_EIO, "it was changed while it was opened");
     return CLAST_OK;
 }
@@ -176,7 +184,7 @@ clast_status cl_description_check(const cl_description *d, const struct stat *fi
                                   cl_described *r, cl_error *err)
 {
     *r = (cl_described){0};
-    CL_TRY(check_origin(d, file, err));
+    CL_TRY(cl_described_head_check(&d->head, sizeof *d, file, err));
     CL_TRY(check_elements(d, r, err));
     CL_TRY(check_shape(d, r, err));
     if (d->layout >= CL_DESCRIBED_LAYOUTS || d->has_raw_edges > 1)

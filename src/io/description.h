@@ -35,13 +35,19 @@ typedef enum {
     CL_DESCRIBED_LAYOUTS
 } cl_described_layout;
 
+/* How all begins that a helper says. */
 typedef struct {
     char magic[24];
-    uint32_t head_bytes;
+    uint32_t head_bytes; /* of what it is the beginning of */
     uint32_t status; /* but CLAST_OK: `text` says why, nothing else is set or follows */
     char text[CL_ERROR_TEXT];
     uint64_t file[5]; /* cl_description_file() */
-    uint64_t object;  /* a number of the dataset in its file */
+    uint64_t is_confined;
+} cl_described_head;
+
+typedef struct {
+    cl_described_head head;
+    uint64_t object; /* a number of the dataset in its file */
     uint32_t stored, dtype, is_swapped, is_half; /* cl_convert */
     uint32_t has_cf, has_scale, has_offset, nfill;
     double scale, offset, cf_fill[CL_CF_FILLS];
@@ -58,8 +64,16 @@ typedef struct {
     uint32_t bytes, mask;
 } cl_described_chunk;
 
-/* Magic, size and file are set; the rest is zero. */
-void cl_description_init(cl_description *d, const struct stat *file);
+/* Sets what is `bytes` long and begins with this head to zero, then magic, size and
+ * file. */
+void cl_described_head_init(cl_described_head *head, size_t bytes,
+                            const struct stat *file);
+/* Makes it the description of an error. */
+void cl_described_head_fail(cl_described_head *head, const cl_error *err);
+/* The described error, where it is one, with nothing but plain text; CLAST_ENOTSUP:
+ * another version said it; CLAST_EFORMAT, and CLAST_EIO of another file than this. */
+clast_status cl_described_head_check(const cl_described_head *head, size_t bytes,
+                                     const struct stat *file, cl_error *err);
 /* What a file is told apart by. */
 void cl_description_file(uint64_t number[5], const struct stat *file);
 

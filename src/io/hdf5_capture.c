@@ -24,7 +24,36 @@ static _Thread_local struct {
     size_t bytes;
 } noted;
 
-static int open_error; /* guarded by the lock of hdf5_lib.h */
+/* guarded by the lock of hdf5_lib.h */
+static int open_error;
+static struct {
+    bool (*confine)(void);
+    bool is_asked, has_one, is_confined;
+} alone;
+
+void cl_hdf5_capture_alone(bool (*confine)(void))
+{
+    alone.confine = confine;
+    alone.is_asked = true;
+}
+
+bool cl_hdf5_capture_is_alone(void)
+{
+    return alone.has_one;
+}
+
+bool cl_hdf5_capture_is_confined(void)
+{
+    return alone.is_confined;
+}
+
+static H5FD_t *keep_alone(cl_hdf5_driver_file *f)
+{
+    alone.has_one = alone.is_asked;
+    if (alone.confine)
+        alone.is_confined = alone.confine();
+    return (H5FD_t *)f;
+}
 
 static H5FD_t *open_file(const char *name, unsigned flags, hid_t list, haddr_t most)
 {
@@ -32,10 +61,16 @@ static H5FD_t *open_file(const char *name, unsigned flags, hid_t list, haddr_t m
     (void)most;
     if (flags & H5F_ACC_RDWR)
         return NULL;
+    if (alone.has_one) {
+        open_error = EACCES;
+        return NULL;
+    }
     cl_hdf5_driver_file *f =
         cl_hdf5_driver_open(sizeof *f, name, O_RDONLY, &open_error);
-    if (!f || S_ISREG(f->at_open.st_mode))
-        return (H5FD_t *)f;
+    if (!f)
+        return NULL;
+    if (S_ISREG(f->at_open.st_mode))
+        return keep_alone(f);
     cl_hdf5_driver_close(&f->base);
     return NULL;
 }
@@ -71,8 +106,9 @@ static herr_t query(const H5FD_t *file, unsigned long *flags)
 {
     (void)file;
     *flags = H5FD_FEAT_AGGREGATE_METADATA | H5FD_FEAT_ACCUMULATE_METADATA_READ |
-             H5FD_FEAT_DATA_SIEVE | H5FD_FEAT_POSIX_COMPAT_HANDLE |
-             H5FD_FEAT_DEFAULT_VFD_COMPATIBLE;
+             H5FD_FEAT_DATA_SIEVE | H5FD_FEAT_DEFAULT_VFD_COMPATIBLE;
+    if (!alone.is_asked) /* makes libhdf5 look the file's name up once more */
+        *flags |= H5FD_FEAT_POSIX_COMPAT_HANDLE;
     return 0;
 }
 

@@ -23,6 +23,13 @@ bool cl_hdf5_capture_use(hid_t access_list);
  * writing. 0: it is libhdf5 that refused the contents. */
 int cl_hdf5_capture_error(void);
 
+/* For a process that reads one file: `confine` is called when a file is open and not a
+ * byte of it read, and says whether it did what it is for. From then on no other file is
+ * opened: EACCES. */
+void cl_hdf5_capture_alone(bool (*confine)(void));
+bool cl_hdf5_capture_is_alone(void); /* such a process has its file */
+bool cl_hdf5_capture_is_confined(void);
+
 typedef enum {
     CL_CHUNK_STORED,
     CL_CHUNK_ABSENT,

@@ -19,8 +19,10 @@
 
 #include "base/alloc.h"
 #include "io/description.h"
+#include "io/file_report.h"
 #include "io/hdf5_capture.h"
 #include "io/hdf5_lib.h"
+#include "io/hdf5_report.h"
 #include "io/hdf5_source.h"
 
 typedef struct {
@@ -200,7 +202,7 @@ static clast_status describe(description *d, cl_hdf5_source *s, const char *file
                             s->where);
     CL_TRY(refuse_other_files(s, plist, err));
     CL_TRY(cl_hdf5_classify(s, raw ? CL_READ_STORED : CL_READ_DECODED, err));
-    cl_description_init(&d->head, &s->file->at_open);
+    cl_described_head_init(&d->head.head, sizeof d->head, &s->file->at_open);
     d->head.object = object.addr;
     describe_elements(&d->head, s);
     CL_TRY(describe_layout(&d->head, s, err));
@@ -248,6 +250,47 @@ static bool write_description(const description *d, int fd)
     return is_written;
 }
 
+static clast_status begin(cl_error *err)
+{
+    if (H5PLset_loading_state(0) < 0)
+        return cl_error_set(err, CLAST_ENOTSUP, "libhdf5's plugins cannot be disabled");
+    return CLAST_OK;
+}
+
+static bool write_report(cl_report *r, const cl_text *text, const cl_error *err, int fd)
+{
+    if (err->status != CLAST_OK)
+        cl_described_head_fail(&r->head, err);
+    else
+        r->bytes = text->used;
+    r->head.is_confined = cl_hdf5_capture_is_confined();
+    return write_all(fd, r, sizeof *r) && write_all(fd, text->data, r->bytes);
+}
+
+bool cl_hdf5_describe_file(cl_report_kind kind, const char *file, const char *path,
+                           int fd)
+{
+    cl_report r;
+    cl_text text = {0};
+    cl_error err = {0};
+    cl_hdf5_file *f;
+    cl_hdf5_guard guard;
+    cl_described_head_init(&r.head, sizeof r, &(struct stat){0});
+    cl_hdf5_set_lock(NULL, NULL, NULL); /* nobody else is here */
+    cl_hdf5_enter(&guard);
+    if (begin(&err) == CLAST_OK && cl_hdf5_file_open(&f, file, &err) == CLAST_OK) {
+        cl_description_file(r.head.file, &f->at_open);
+        cl_hdf5_report_text(kind, f, path, &text, &err);
+    }
+    cl_hdf5_leave(&guard);
+    if (text.used > CL_REPORT_MOST)
+        cl_error_set(&err, CLAST_ENOTSUP,
+                     "what is to be said of %s is more than %d MiB, the most that is "
+                     "heard of an untrusted file",
+                     file, CL_REPORT_MOST >> 20);
+    return write_report(&r, &text, &err, fd);
+}
+
 /* Nothing is closed: what libhdf5 holds of a hostile file is better left alone. */
 bool cl_hdf5_describe(const char *file, const char *path, bool raw, int fd)
 {
@@ -262,15 +305,15 @@ bool cl_hdf5_describe(const char *file, const char *path, bool raw, int fd)
     s.client = &s.own;
     cl_hdf5_set_lock(NULL, NULL, NULL); /* nobody else is here */
     cl_hdf5_enter(&guard);
-    clast_status status = CLAST_ENOTSUP;
-    if (H5PLset_loading_state(0) >= 0)
+    clast_status status = begin(&err);
+    if (status == CLAST_OK)
         status = describe(&d, &s, file, path, raw, &err);
     cl_hdf5_leave(&guard);
     if (status != CLAST_OK) {
         d.n = 0;
-        cl_description_init(&d.head, &(struct stat){0});
-        d.head.status = (uint32_t)status;
-        snprintf(d.head.text, sizeof d.head.text, "%s", err.text);
+        cl_described_head_init(&d.head.head, sizeof d.head, &(struct stat){0});
+        cl_described_head_fail(&d.head.head, &err);
     }
+    d.head.head.is_confined = cl_hdf5_capture_is_confined();
     return write_description(&d, fd);
 }

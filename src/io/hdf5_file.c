@@ -233,7 +233,7 @@ static clast_status open_with(cl_hdf5_file *f, const char *name,
     }
     if (!wanted && f->fd >= 0)
         f->at_open = found;
-    if (f->fd >= 0)
+    if (f->fd >= 0 && !cl_hdf5_capture_is_alone()) /* which may open no more */
         cl_direct_open(&f->direct, f->fd, (uint64_t)found.st_size);
     link_open(f);
     return CLAST_OK;

@@ -1,32 +1,41 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * `clast info`: a description of a file as text, one object a line, attributes below
- * it.
+ * Objects of a file as text for people: one object a line, attributes below it.
  *
- * Links are visited in the order of their names, each group once, so cycles end. What
- * is said of an object is a function of the walk: here as text, in hdf5_json.c as JSON.
- * The text is gathered under the lock and handed to the caller's function after it, because
- * nothing of the host may run while the lock is held.
+ * Names and values of files come without control characters, so that each is on its line;
+ * what else is not plain text is replaced when all is gathered (hdf5_report.c).
  */
+#include "io/hdf5_info.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/text.h"
 #include "io/codec.h"
 #include "io/hdf5_cf.h"
 #include "io/hdf5_dims.h"
-#include "io/hdf5_file.h"
-#include "io/hdf5_json.h"
-#include "io/hdf5_lib.h"
-#include "io/hdf5_tree.h"
 #include "io/hdf5_type.h"
-#include "io/store.h"
 
 #define SHOWN_NUMBERS 8
 #define SHOWN_TEXT    200
+
+/* Control characters would let a file write to the reader's terminal. */
+static void say_name(cl_text *b, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n && text[i]; i++) {
+        const bool is_control = (unsigned char)text[i] < 32 || text[i] == 127;
+        cl_text_add(b, is_control ? "?" : text + i, 1);
+    }
+}
+
+static void say_text(cl_text *b, const char *text, size_t n)
+{
+    cl_text_add(b, "\"", 1);
+    say_name(b, text, n);
+    cl_text_add(b, "\"", 1);
+}
 
 static void say_extents(cl_text *b, const hsize_t *n, int ndim)
 {
@@ -46,11 +55,12 @@ static void say_shape(cl_text *b, hid_t space)
         say_extents(b, dim, ndim > 0 ? ndim : 0);
 }
 
-/* Of a filter that libhdf5 did not have when the dataset was made. */
-static const char *name_of(H5Z_filter_t id)
+/* A filter that libhdf5 did not have when the dataset was made has no name there. */
+static void say_filter(cl_text *b, H5Z_filter_t id, const char *name)
 {
-    const char *name = cl_codec_name((uint32_t)id);
-    return name ? name : "";
+    const char *known = name[0] ? name : cl_codec_name((uint32_t)id);
+    cl_text_say(b, ", filter %d ", (int)id);
+    say_name(b, known ? known : "", known ? strlen(known) : 0);
 }
 
 static void say_filters(cl_text *b, hid_t plist)
@@ -68,7 +78,7 @@ static void say_filters(cl_text *b, hid_t plist)
         else if (id == H5Z_FILTER_FLETCHER32)
             cl_text_say(b, ", fletcher32");
         else
-            cl_text_say(b, ", filter %d %s", (int)id, name[0] ? name : name_of(id));
+            say_filter(b, id, name);
     }
 }
 
@@ -92,8 +102,6 @@ static void say_layout(cl_text *b, hid_t dataset)
         H5Pclose(plist);
     }
 }
-
-static void say_text(cl_text *b, const char *text, size_t n);
 
 /* ", axes "time", "lat", ?" where they have names. */
 static void say_dims(cl_text *b, hid_t dataset)
@@ -130,16 +138,6 @@ static void say_dataset(cl_text *b, hid_t dataset)
         H5Sclose(space);
     if (type >= 0)
         H5Tclose(type);
-}
-
-/* Control characters would let a file write to the reader's terminal. */
-static void say_text(cl_text *b, const char *text, size_t n)
-{
-    cl_text_say(b, "\"");
-    for (size_t i = 0; i < n && text[i]; i++)
-        cl_text_say(b, "%c",
-                    (unsigned char)text[i] < 32 || text[i] == 127 ? '?' : text[i]);
-    cl_text_say(b, "\"");
 }
 
 static void say_string(cl_text *b, hid_t attribute, hid_t type)
@@ -217,91 +215,31 @@ static void say_link(cl_text *b, const cl_walk_item *item)
 {
     cl_link_target target;
     b->has_failed = !cl_hdf5_link_target(item, &target) || b->has_failed;
-    cl_text_say(b, "  link to %s%s%s\n", target.file, *target.file ? ":" : "",
-                target.path);
+    cl_text_say(b, "  link to ");
+    say_name(b, target.file, strlen(target.file));
+    cl_text_say(b, *target.file ? ":" : "");
+    say_name(b, target.path, strlen(target.path));
+    cl_text_say(b, "\n");
     cl_hdf5_link_target_fini(&target);
 }
 
+static void say_same(cl_text *b, const char *first)
+{
+    cl_text_say(b, "  same as ");
+    say_name(b, first, strlen(first));
+    cl_text_say(b, "\n");
+}
+
 /* A group's first name says what is in it; any other link says which name that is. */
-static cl_walk_step say_item(void *arg, const cl_walk_item *item)
+cl_walk_step cl_hdf5_info_item(void *arg, const cl_walk_item *item)
 {
     cl_text *b = arg;
-    cl_text_add(b, item->path, strlen(item->path));
+    say_name(b, item->path, strlen(item->path));
     if (item->link != H5L_TYPE_HARD)
         say_link(b, item);
     else if (item->first)
-        cl_text_say(b, "  same as %s\n", item->first);
+        say_same(b, item->first);
     else
         say_object(b, item->group, item->name);
     return b->has_failed ? CL_WALK_STOP : CL_WALK_ON;
-}
-
-/* --- the way to what is described ---------------------------------------------------
- */
-
-static clast_status check_path(const cl_hdf5_file *f, const char *file,
-                               const char *path, cl_error *err)
-{
-    bool is_external;
-    char link[300];
-    const cl_tree_kind kind = cl_hdf5_tree_look(f->id, path, &is_external);
-    if (kind == CL_TREE_DANGLING)
-        return cl_error_set(err, CLAST_ENOENT, "%s:%s: %s", file, path,
-                            cl_hdf5_tree_dangling(f->id, path, link, sizeof link));
-    if (kind == CL_TREE_NOTHING || kind == CL_TREE_BLOCKED)
-        return cl_error_set(err, CLAST_ENOENT, "%s:%s does not exist", file, path);
-    return CLAST_OK;
-}
-
-/* One object only, under the path that was asked for. */
-static void describe_one(hid_t file, const char *path, cl_hdf5_walk_fn *say,
-                         cl_text *text)
-{
-    H5O_info_t info;
-    cl_walk_item item = {.group = file,
-                         .name = path,
-                         .path = path,
-                         .link = H5L_TYPE_HARD,
-                         .kind = H5O_TYPE_UNKNOWN};
-    if (H5Oget_info_by_name2(file, path, &info, H5O_INFO_BASIC, H5P_DEFAULT) >= 0)
-        item.kind = info.type;
-    say(text, &item);
-}
-
-static clast_status describe(cl_text *text, const char *file, const char *path,
-                             cl_hdf5_walk_fn *say, cl_error *err)
-{
-    cl_hdf5_file *f;
-    cl_walk_end end = CL_WALK_DONE;
-    CL_TRY(cl_hdf5_file_open(&f, file, err));
-    clast_status status = path ? check_path(f, file, path, err) : CLAST_OK;
-    if (status == CLAST_OK && path)
-        describe_one(f->id, path, say, text);
-    else if (status == CLAST_OK)
-        end = cl_hdf5_walk(f->id, false, NULL, say, text);
-    if (status == CLAST_OK)
-        status = cl_walk_fail(end, file, "cannot be read to its end", err);
-    cl_hdf5_file_close(f);
-    return status;
-}
-
-clast_status cl_hdf5_info(const char *file, const char *path, bool is_json,
-                          clast_text_fn *write, void *arg, cl_error *err)
-{
-    cl_text text = {0};
-    cl_hdf5_guard guard;
-    if (is_json)
-        cl_hdf5_json_begin(&text, file);
-    cl_hdf5_enter(&guard);
-    clast_status status =
-        describe(&text, file, path, is_json ? cl_hdf5_json_item : say_item, err);
-    cl_hdf5_leave(&guard);
-    if (is_json)
-        cl_hdf5_json_end(&text);
-    if (status == CLAST_OK && text.has_failed)
-        status = cl_error_set(err, CLAST_ENOMEM, "no memory for a description");
-    if (status == CLAST_OK)
-        write(arg, text.data, text.used);
-    cl_text_fini(&text);
-    return status;
 }

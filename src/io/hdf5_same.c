@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Datasets of any type compared, and listed.
+ * Datasets of any type compared.
  *
  * Both are read in their own type, which must be the same, by ranges of the first axis
  * of about PIECE bytes. Elements are then compared as their type says: what is behind
@@ -9,51 +9,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/text.h"
 #include "io/hdf5_file.h"
 #include "io/hdf5_lib.h"
-#include "io/hdf5_walk.h"
 #include "io/store.h"
 
 #define PIECE ((uint64_t)1 << 20)
-
-/* --- the list -----------------------------------------------------------------------
- */
-
-/* Paths with a zero byte after each. */
-static cl_walk_step add_path(void *arg, const cl_walk_item *item)
-{
-    cl_text *list = arg;
-    if (item->kind == H5O_TYPE_DATASET && !item->first)
-        cl_text_add(list, item->path, strlen(item->path) + 1);
-    return list->has_failed ? CL_WALK_STOP : CL_WALK_ON;
-}
-
-clast_status cl_hdf5_datasets(const char *file, clast_text_fn *fn, void *arg,
-                              cl_error *err)
-{
-    cl_text list = {0};
-    cl_hdf5_file *f;
-    cl_hdf5_guard guard;
-    cl_hdf5_enter(&guard);
-    clast_status status = cl_hdf5_file_open(&f, file, err);
-    if (status == CLAST_OK) {
-        const cl_walk_end end = cl_hdf5_walk(f->id, false, NULL, add_path, &list);
-        status = cl_walk_fail(end, file, "cannot be read to its end", err);
-        if (list.has_failed)
-            status =
-                cl_error_set(err, CLAST_ENOMEM, "no memory for a list of datasets");
-        cl_hdf5_file_close(f);
-    }
-    cl_hdf5_leave(&guard);
-    for (size_t at = 0; at < list.used && status == CLAST_OK;) {
-        const size_t bytes = strlen(list.data + at);
-        fn(arg, list.data + at, bytes);
-        at += bytes + 1;
-    }
-    cl_text_fini(&list);
-    return status;
-}
 
 /* --- elements -----------------------------------------------------------------------
  */

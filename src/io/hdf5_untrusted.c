@@ -7,27 +7,15 @@
  * whose stored bytes are read and decoded like any other's, by positioned reads and
  * Clast's own filters. So no byte of the file reaches libhdf5 in this process. What
  * cannot be read that way is refused.
- *
- * Where the helper is: named by the caller, or the first that is there of
- *   <folder of the library>/<libexecdir as seen from libdir>/clast/clast-describe
- *   <folder of the library>/../helper/clast-describe         (a build tree)
- *   <libexecdir>/clast/clast-describe                        (as configured)
- * so that an installed tree may be moved.
  */
-#include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
+#include "io/hdf5_untrusted.h"
+
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "io/child.h"
 #include "io/hdf5_source.h"
-
-#define PATH_ROOM 4096
-#define SECONDS   10 /* for the helper, of the clock on the wall */
+#include "io/helper.h"
 
 typedef struct {
     cl_hdf5_source hdf5;
@@ -52,37 +40,6 @@ static const cl_source_class untrusted_class = {.close = close_untrusted,
                                                 .staging = cl_hdf5_staging,
                                                 .fetch = cl_hdf5_fetch,
                                                 .decode = cl_hdf5_decode};
-
-/* --- the helper ------------------------------------------------------------------ */
-
-static bool is_program(const char *path)
-{
-    return access(path, X_OK) == 0;
-}
-
-static clast_status find_helper(char path[PATH_ROOM], const char *asked, cl_error *err)
-{
-    static const char *const beside[] = {CLAST_LIBEXEC_RELATIVE, "../helper"};
-    Dl_info here;
-    if (asked) {
-        snprintf(path, PATH_ROOM, "%s", asked);
-        return CLAST_OK;
-    }
-    const bool is_known = dladdr((const void *)&untrusted_class, &here) != 0 &&
-                          here.dli_fname && strrchr(here.dli_fname, '/');
-    for (size_t i = 0; is_known && i < sizeof beside / sizeof *beside; i++) {
-        const int folder = (int)(strrchr(here.dli_fname, '/') - here.dli_fname);
-        const int n = snprintf(path, PATH_ROOM, "%.*s/%s/clast-describe", folder,
-                               here.dli_fname, beside[i]);
-        if (n < PATH_ROOM && is_program(path))
-            return CLAST_OK;
-    }
-    snprintf(path, PATH_ROOM, "%s/clast-describe", CLAST_LIBEXEC);
-    if (is_program(path))
-        return CLAST_OK;
-    return cl_error_set(err, CLAST_ENOENT,
-                        "the helper program for untrusted files is missing: %s", path);
-}
 
 /* --- what it says ---------------------------------------------------------------- */
 
@@ -161,7 +118,7 @@ static void adopt(untrusted_source *u, const cl_description *d, const cl_describ
     if (cl_shape_count(&r->shape, &count) && count == 0)
         s->access = CL_ACCESS_NONE;
     uint64_t number[7];
-    memcpy(number, d->file, sizeof d->file);
+    memcpy(number, d->head.file, sizeof d->head.file);
     number[5] = ~d->object; /* never that of the same dataset, if trusted */
     number[6] = raw;
     s->base.identity = cl_identity_hash(number, 7);
@@ -175,47 +132,34 @@ static clast_status receive(untrusted_source *u, cl_child *child, bool raw,
     cl_described r;
     cl_error inner = {0};
     clast_status status = cl_child_read(child, &d, sizeof d, &inner);
-    const bool is_named = status == CLAST_OK && d.status != CLAST_OK;
+    const bool is_named = status == CLAST_OK && d.head.status != CLAST_OK;
     if (status == CLAST_OK)
         status = cl_description_check(&d, &u->file.at_open, &r, &inner);
     if (status == CLAST_OK)
         status = receive_chunks(u, child, &d, &r, &inner);
-    if (status == CLAST_OK)
+    if (status == CLAST_OK) {
         adopt(u, &d, &r, raw);
-    else if (is_named) /* the helper's own text says of what it speaks */
+        cl_helper_tell(&u->how, &d.head);
+    } else if (is_named) { /* the helper's own text says of what it speaks */
         return cl_error_set(err, status, "%s", inner.text);
-    else
+    } else {
         return cl_error_set(err, status, "%s: %s", u->hdf5.where, inner.text);
+    }
     return CLAST_OK;
 }
 
 /* --- opening --------------------------------------------------------------------- */
 
-static clast_status open_bytes(cl_hdf5_file *f, const char *name, cl_error *err)
+static clast_status open_all(untrusted_source *u, const char *file, bool raw,
+                             cl_child *said, cl_error *err)
 {
-    f->fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (f->fd < 0 || fstat(f->fd, &f->at_open) != 0)
-        return cl_error_set(err, cl_status_from_errno(errno), "%s: %s", name,
-                            strerror(errno));
-    if (!S_ISREG(f->at_open.st_mode))
-        return cl_error_set(err, CLAST_EFORMAT, "%s is not a regular file", name);
-    if (flock(f->fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        return cl_error_set(err, CLAST_EACCESS,
-                            "%s is open for writing elsewhere and locked by HDF5",
-                            name);
-    cl_direct_open(&f->direct, f->fd, (uint64_t)f->at_open.st_size);
-    return CLAST_OK;
-}
-
-static clast_status open_all(untrusted_source *u, const char *file, const char *path,
-                             bool raw, cl_error *err)
-{
-    char helper[PATH_ROOM], truth[2] = {raw ? '1' : '0', '\0'};
     cl_child child;
-    CL_TRY(open_bytes(&u->file, file, err));
-    CL_TRY(find_helper(helper, u->how.helper, err));
-    char *const argv[] = {helper, u->file.name, u->hdf5.name, truth, NULL};
-    CL_TRY(cl_child_start(&child, argv, SECONDS, err));
+    CL_TRY(cl_helper_open_file(&u->file.fd, &u->file.at_open, file, err));
+    cl_direct_open(&u->file.direct, u->file.fd, (uint64_t)u->file.at_open.st_size);
+    if (said)
+        return receive(u, said, raw, err);
+    CL_TRY(cl_helper_start(&child, &u->how, raw ? CL_HELPER_STORED : CL_HELPER_DECODED,
+                           u->file.name, u->hdf5.name, err));
     const clast_status status = receive(u, &child, raw, err);
     cl_child_end(&child);
     return status;
@@ -224,6 +168,14 @@ static clast_status open_all(untrusted_source *u, const char *file, const char *
 clast_status cl_source_open_untrusted(cl_source **source, const char *file,
                                       const char *path, bool raw,
                                       const cl_untrusted *how, cl_error *err)
+{
+    return cl_source_open_described(source, file, path, raw, how, NULL, err);
+}
+
+clast_status cl_source_open_described(cl_source **source, const char *file,
+                                      const char *path, bool raw,
+                                      const cl_untrusted *how, cl_child *said,
+                                      cl_error *err)
 {
     *source = NULL;
     if (!file || !*file || !path || !*path)
@@ -246,7 +198,7 @@ clast_status cl_source_open_untrusted(cl_source **source, const char *file,
     if (!u->file.name || !s->name || !s->where)
         status = cl_error_set(err, CLAST_ENOMEM, "no memory for a source");
     else
-        status = open_all(u, file, path, raw, err);
+        status = open_all(u, file, raw, said, err);
     s->base.info.file = u->file.name;
     s->base.info.path = s->name;
     if (status == CLAST_OK) {

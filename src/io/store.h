@@ -79,6 +79,8 @@ clast_status cl_source_open_hdf5(cl_source **source, const char *file, const cha
  * taken for the dataset's chunks; info.table_bytes is what it granted. */
 typedef struct {
     const char *helper; /* NULL: the one that is installed with the library */
+    const cl_log *log;
+    bool *is_told; /* that the kernel does not confine helpers: it is said once */
     clast_status (*charge)(void *arg, uint64_t bytes, cl_error *err);
     void (*uncharge)(void *arg, uint64_t bytes);
     void *arg;
@@ -249,13 +251,22 @@ clast_status cl_output_put(cl_outputs *outputs, size_t index, const cl_box *box,
 clast_status cl_outputs_commit(cl_outputs *outputs, cl_error *err);
 void cl_outputs_abort(cl_outputs *outputs); /* NULL is legal */
 
-/* Text for `clast info`, or JSON. */
-clast_status cl_hdf5_info(const char *file, const char *path, bool is_json,
-                          clast_text_fn *write, void *arg, cl_error *err);
-
-/* The path of each dataset, by a call after the lock was let go. */
-clast_status cl_hdf5_datasets(const char *file, clast_text_fn *fn, void *arg,
-                              cl_error *err);
+/* What is said of a file. */
+typedef enum {
+    CL_REPORT_TEXT, /* for `clast info`, by one call */
+    CL_REPORT_JSON,
+    CL_REPORT_NAMES, /* of all datasets, by a call for each */
+    CL_REPORT_KINDS
+} cl_report_kind;
+/* path: of one object, NULL: of all; not for names. The calls come after the lock was
+ * let go. */
+clast_status cl_hdf5_report(cl_report_kind kind, const char *file, const char *path,
+                            clast_text_fn *write, void *arg, cl_error *err);
+/* The same of a file that nobody vouches for: by a helper. The texts are plain (see
+ * cl_text_plain()), the names any bytes. */
+clast_status cl_untrusted_report(cl_report_kind kind, const char *file,
+                                 const char *path, const cl_untrusted *how,
+                                 clast_text_fn *write, void *arg, cl_error *err);
 /* Whether two datasets of any type have the same type, shape and elements. */
 clast_status cl_hdf5_same(const char *const file[2], const char *const path[2],
                           bool *is_equal, cl_error *err);

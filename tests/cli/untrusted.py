@@ -4,8 +4,12 @@
 
     untrusted.py CLAST
 """
+import ctypes
+import json
 import os
 import pathlib
+import platform
+import struct
 import subprocess
 import sys
 import tempfile
@@ -34,14 +38,78 @@ int64_t H5Fopen(const char *name, unsigned flags, int64_t list)
 """
 
 
+# Preloaded into the helper: what code might do that a file has taken over, once the file is open.
+ATTACK = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+static void attack(const char *how)
+{
+    char *const argv[] = {"/bin/true", NULL};
+    if (strcmp(how, "open") == 0)
+        open("/etc/passwd", O_RDONLY);
+    else if (strcmp(how, "stat") == 0)
+        stat("/etc/passwd", &(struct stat){0});
+    else if (strcmp(how, "socket") == 0)
+        socket(AF_INET, SOCK_STREAM, 0);
+    else if (strcmp(how, "fork") == 0)
+        fork();
+    else if (strcmp(how, "exec") == 0)
+        execv(argv[0], argv);
+    else if (strcmp(how, "kill") == 0)
+        kill(getppid(), 0);
+    else if (strcmp(how, "stderr") == 0)
+        write(2, "x", 1);
+    else if (strcmp(how, "code") == 0)
+        mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    else if (strcmp(how, "turn") == 0)
+        mprotect((void *)((uintptr_t)malloc(9000) & ~4095ull), 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
+    else if (strcmp(how, "unlink") == 0)
+        unlink("nothing");
+    else if (strcmp(how, "memory") == 0) /* is allowed */
+        free(memset(malloc(64 << 20), 1, 64 << 20));
+}
+int64_t H5Fopen(const char *name, unsigned flags, int64_t list)
+{
+    const int64_t id = ((int64_t (*)(const char *, unsigned, int64_t))dlsym(RTLD_NEXT, "H5Fopen"))(name, flags, list);
+    const char *how = getenv("ATTACK");
+    if (how)
+        attack(how);
+    return id;
+}
+"""
+
+
+def refuse_seccomp():
+    """In the new process: a kernel that has no seccomp, by seccomp: it says EINVAL to prctl(PR_SET_SECCOMP, ...)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    prctl, set_seccomp, einval = 157 if platform.machine() == "x86_64" else 167, 22, 22
+    steps = [(0x20, 0, 0, 0), (0x15, 0, 3, prctl), (0x20, 0, 0, 16), (0x15, 0, 1, set_seccomp), (0x06, 0, 0, 0x00050000 | einval),
+             (0x06, 0, 0, 0x7FFF0000)]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *s) for s in steps))
+    program = ctypes.create_string_buffer(struct.pack("HP", len(steps), ctypes.addressof(code)))
+    if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(set_seccomp, 2, ctypes.byref(program), 0, 0) != 0:
+        os._exit(99)
+
+
 class Untrusted(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         cls.folder = pathlib.Path(folder.name)
-        (cls.folder / "guard.c").write_text(GUARD)
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", cls.folder / "guard.so", cls.folder / "guard.c", "-ldl"], check=True)
+        for name, text in {"guard": GUARD, "attack": ATTACK}.items():
+            (cls.folder / f"{name}.c").write_text(text)
+            subprocess.run(["cc", "-shared", "-fPIC", "-w", "-o", cls.folder / f"{name}.so", cls.folder / f"{name}.c", "-ldl"],
+                           check=True)
         rng = np.random.default_rng(1)
         cls.data = {
             "contiguous": dict(data=rng.random((60, 70))),
@@ -60,9 +128,12 @@ class Untrusted(unittest.TestCase):
             f.create_dataset("scaled", data=np.arange(100), chunks=(10,), scaleoffset=0)
             f["elsewhere"] = h5py.ExternalLink("other.h5", "/x")
 
+    def command(self, *args, preload=None, env=None, preexec=None):
+        env = {**os.environ, **({"LD_PRELOAD": str(preload)} if preload else {}), **(env or {})}
+        return subprocess.run([CLAST, *map(str, args)], capture_output=True, text=True, env=env, check=False, preexec_fn=preexec)
+
     def clast(self, program, *args, preload=None):
-        env = {**os.environ, **({"LD_PRELOAD": str(preload)} if preload else {})}
-        return subprocess.run([CLAST, "eval", program, *map(str, args)], capture_output=True, text=True, env=env, check=False)
+        return self.command("eval", program, *args, preload=preload)
 
     def test_same_values_without_libhdf5(self):
         guard = self.folder / "guard.so"
@@ -74,6 +145,126 @@ class Untrusted(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout, done.stderr), (0, trusted.stdout, ""))
         # The guard is one: without the option it ends the command.
         self.assertEqual(self.clast("x", "--in", f"x={self.file}:/big", preload=guard).returncode, -6)
+
+    def test_info_without_libhdf5(self):
+        guard = self.folder / "guard.so"
+        for what in [], ["--json"]:
+            for place in self.file, f"{self.file}:/half":
+                trusted = self.command("info", *what, place)
+                done = self.command("info", *what, "--untrusted", place, preload=guard)
+                self.assertEqual((done.returncode, done.stdout, done.stderr), (0, trusted.stdout, ""))
+                self.assertIn("/half", done.stdout)
+        self.assertEqual(self.command("info", self.file, preload=guard).returncode, -6)
+        told = json.loads(self.command("info", "--json", "--untrusted", self.file).stdout)
+        self.assertEqual({o["path"][1:] for o in told["objects"]}, {"", "scaled", "elsewhere", *self.data})
+
+    def test_check_without_libhdf5(self):
+        guard = self.folder / "guard.so"
+        done = self.command("info", "--check", "--untrusted", self.file, preload=guard)
+        self.assertEqual(done.returncode, 1)  # one was not read
+        self.assertIn("scaled is stored in a way that only libhdf5 reads", done.stderr)
+        trusted = self.command("info", "--check", self.file).stdout.splitlines()
+        self.assertEqual(done.stdout.splitlines(), [line for line in trusted if not line.startswith("/scaled")])
+        done = self.command("info", "--check", "--untrusted", f"{self.file}:/big", preload=guard)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_diff_without_libhdf5(self):
+        guard, other = self.folder / "guard.so", self.folder / "other.h5"
+        with h5py.File(self.file) as f, h5py.File(other, "w") as g:
+            for name in self.data:
+                f.copy(name, g)
+            g["half"][1, 2] += 1
+            g["more"] = 1.0
+        same = self.command("diff", "--untrusted", f"{self.file}:/big", f"{other}:/big", preload=guard)
+        self.assertEqual((same.returncode, same.stdout, same.stderr), (0, "", ""))
+        one = self.command("diff", "--untrusted", f"{self.file}:/half", f"{other}:/half", preload=guard)
+        self.assertEqual((one.returncode, one.stderr), (1, ""))
+        self.assertIn("/half: 1 of 4200 elements differ", one.stdout)
+        files = self.command("diff", "--untrusted", self.file, other, preload=guard)
+        self.assertEqual((files.returncode, files.stderr), (1, ""))
+        self.assertEqual(files.stdout.splitlines()[:1] + files.stdout.splitlines()[2:],
+                         [one.stdout.strip(), "/scaled: only in the first file"])
+        with h5py.File(other, "a") as g:
+            g["scaled"] = "text"
+        files = self.command("diff", "--untrusted", self.file, other, preload=guard)
+        self.assertEqual(files.returncode, 2)
+        self.assertIn("/half: 1 of", files.stdout)
+        self.assertIn("only libhdf5 reads", files.stderr)
+        self.assertEqual(self.command("diff", self.file, other, preload=guard).returncode, -6)
+
+    def test_copy_says_why_not(self):
+        done = self.command("copy", "--untrusted", self.file, self.folder / "copy.h5")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("clast eval x --untrusted", done.stderr)
+        self.assertFalse((self.folder / "copy.h5").exists())
+
+    def test_names_that_steer_a_terminal(self):
+        bad = self.folder / "names.h5"
+        with h5py.File(bad, "w") as f:
+            f["a\x1b[2Jb"] = np.arange(3)
+            f[b"c\xff"] = np.arange(3)
+            f["d\u009be\u202e"] = np.arange(3)
+            f["plain \u00e9"] = np.arange(3)
+            f["plain \u00e9"].attrs["k\nl"] = "v\x1bw"
+        steering = set(range(32)) - {10} | set(range(0x7F, 0xA0)) | {0x202E}
+        for what in [], ["--json"], ["--check"]:
+            done = self.command("info", "--untrusted", *what, bad)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), what)
+            self.assertFalse(steering & set(map(ord, done.stdout)), what)
+            self.assertIn("plain \u00e9", done.stdout)
+        names = {o["path"] for o in json.loads(self.command("info", "--untrusted", "--json", bad).stdout)["objects"]}
+        self.assertEqual(names, {"/", "/a\x1b[2Jb", "/c\udcff", "/d\u009be\u202e", "/plain \u00e9"})
+        with h5py.File(self.folder / "empty.h5", "w"):
+            pass
+        for more in [], ["--json"]:
+            done = self.command("diff", "--untrusted", *more, bad, self.folder / "empty.h5")
+            self.assertEqual(done.returncode, 1)
+            self.assertFalse(steering & set(map(ord, done.stdout + done.stderr)))
+
+    def test_more_than_a_file_can_hold(self):
+        with h5py.File(self.folder / "huge.h5", "w") as f:
+            f.create_dataset("x", shape=(1 << 45,), dtype="f8", chunks=(1 << 28,))
+        done = self.command("info", "--check", "--untrusted", self.folder / "huge.h5")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("/x: claims to be 2.81e+14 bytes", done.stderr)
+        done = self.command("diff", "--untrusted", f"{self.folder}/huge.h5:/x", f"{self.folder}/huge.h5:/x")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+
+    def test_more_text_than_is_heard(self):
+        with h5py.File(self.folder / "long.h5", "w") as f:
+            for i in range(80):
+                group = f.create_group(f"g{i}")
+                for k in range(4):
+                    group.attrs[f"a{k}"] = np.full(8000, -(2**62))
+        done = self.command("info", "--json", "--untrusted", self.folder / "long.h5")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("more than 32 MiB", done.stderr)
+
+    @unittest.skipUnless(platform.machine() in ("x86_64", "aarch64"), "no filter for this machine")
+    def test_what_a_confined_helper_may_not(self):
+        attack = self.folder / "attack.so"
+        for how in "open", "stat", "socket", "fork", "exec", "kill", "stderr", "code", "turn", "unlink":
+            for args in ["info"], ["eval", "sum(x)"]:
+                place = [self.file] if args == ["info"] else ["--in", f"x={self.file}:/big"]
+                done = self.command(*args, "--untrusted", *place, preload=attack, env={"ATTACK": how})
+                self.assertEqual((done.returncode, done.stdout), (2, ""), how)
+                self.assertIn("signal 31 (Bad system call)", done.stderr, how)
+        for env in {}, {"ATTACK": "memory"}:
+            self.assertEqual(self.command("info", "--untrusted", self.file, preload=attack, env=env).returncode, 0)
+
+    @unittest.skipUnless(platform.machine() in ("x86_64", "aarch64"), "no filter for this machine")
+    def test_a_kernel_without_seccomp(self):
+        source = ["--in", f"x={self.file}:/big", "--in", f"y={self.file}:/half"]
+        plain = self.command("eval", "sum(x) + sum(y)", "--untrusted", *source)
+        done = self.command("eval", "sum(x) + sum(y)", "--untrusted", *source, preexec=refuse_seccomp)
+        self.assertEqual((done.returncode, done.stdout), (0, plain.stdout), done.stderr)
+        self.assertEqual(done.stderr.count("not confined by seccomp"), 1, done.stderr)
+        self.assertTrue(done.stderr.startswith("clast: warning: "), done.stderr)
+        self.assertEqual(self.command("info", "--untrusted", "--quiet", self.file, preexec=refuse_seccomp).stderr, "")
+        # It is the filter that ended the attacks.
+        done = self.command("info", "--untrusted", self.file, preload=self.folder / "attack.so", env={"ATTACK": "open"},
+                            preexec=refuse_seccomp)
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_outputs_carry_values_only(self):
         out = self.folder / "out.h5"
@@ -97,6 +288,17 @@ class Untrusted(unittest.TestCase):
         done = self.clast("x", "--untrusted", "--in", f"x={bad}:/big")
         self.assertIn(done.returncode, (1, 2), done.stderr)
         self.assertIn("bad.h5", done.stderr)
+
+    def test_a_wrong_checksum_is_said(self):
+        bad = self.folder / "sum.h5"
+        with h5py.File(bad, "w", libver="latest") as f:
+            f["x"] = np.arange(9)
+        contents = bytearray(bad.read_bytes())
+        contents[contents.rindex(b"OHDR") + 30] ^= 1
+        bad.write_bytes(contents)
+        done = self.clast("x", "--untrusted", "--in", f"x={bad}:/x")
+        self.assertEqual(done.returncode, 2)
+        self.assertNotIn("signal", done.stderr)
 
     def test_several_inputs_and_many_chunks(self):
         with h5py.File(self.folder / "many.h5", "w") as f:
