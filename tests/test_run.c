@@ -576,6 +576,29 @@ START_TEST(test_cold_source)
 }
 END_TEST
 
+/* Workers hand tasks to each other while loads begin and end. */
+START_TEST(test_many_hands)
+{
+    fixture f;
+    fake source;
+    clast_stats stats;
+    build_pairs(&f, READ);
+    cl_engine *engine =
+        open_engine(_i ? CLAST_MIB(64) : CLAST_MIB(1), 4, CL_TEAM_PTHREADS);
+    open_fake(&source, engine);
+    for (int round = 0; round < 100; round++) {
+        source.calls = 0;
+        source.cold_from = round % TILES;
+        source.cold_to = source.cold_from + round / 4;
+        ck_assert_int_eq(run_fixture(engine, &f, &source, NULL, &stats, NULL),
+                         CLAST_OK);
+        check_pairs();
+    }
+    cl_engine_free(engine);
+    plans_fini(&f.p);
+}
+END_TEST
+
 START_TEST(test_cancel)
 {
     fixture f;
@@ -766,6 +789,7 @@ static Suite *run_suite(void)
     tcase_add_loop_test(t, test_empty_reduction, 0, 2);
     tcase_add_loop_test(t, test_failed_load, 0, 7);
     tcase_add_loop_test(t, test_cold_source, 0, sizeof colds / sizeof *colds);
+    tcase_add_loop_test(t, test_many_hands, 0, 2);
     tcase_add_loop_test(t, test_cancel, 0, 7);
     tcase_add_test(t, test_cancel_before);
     tcase_add_loop_test(t, test_full_scratch, 0, 4);
