@@ -30,6 +30,11 @@ void cl_hdf5_capture_alone(bool (*confine)(void));
 bool cl_hdf5_capture_is_alone(void); /* such a process has its file */
 bool cl_hdf5_capture_is_confined(void);
 
+/* While `postpones` no read of raw data fails: what cannot be read is zeros. Returns
+ * whether there was such a one since the last call, whose errno cl_hdf5_fail() then has.
+ * Of a thread. */
+bool cl_hdf5_capture_postpone(bool postpones);
+
 typedef enum {
     CL_CHUNK_STORED,
     CL_CHUNK_ABSENT,

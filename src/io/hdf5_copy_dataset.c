@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "base/dtype.h"
+#include "io/hdf5_capture.h"
 #include "io/hdf5_copy.h"
 #include "io/hdf5_filters.h"
 #include "io/hdf5_lib.h"
@@ -151,12 +152,27 @@ static bool next_box(const original *o, const hsize_t *piece, hsize_t *lo)
     return false;
 }
 
+/* Whether there are values to move: not where nothing was ever written. The size is 0 as
+ * well where the index of chunks cannot be read, which only the space's status tells. */
+static bool look_for_values(const original *o, bool *is_good)
+{
+    H5D_space_status_t status = H5D_SPACE_STATUS_ERROR;
+    *is_good = true;
+    if (o->count <= 0)
+        return false;
+    if (H5Dget_storage_size(o->id) > 0)
+        return true;
+    *is_good = H5Dget_space_status(o->id, &status) >= 0;
+    return *is_good && status != H5D_SPACE_STATUS_NOT_ALLOCATED;
+}
+
 static bool move_values(cl_copy *copy, const original *o, hid_t to)
 {
     hsize_t piece[H5S_MAX_RANK], lo[H5S_MAX_RANK] = {0}, n[H5S_MAX_RANK];
-    if (o->count <= 0 || H5Dget_storage_size(o->id) == 0 ||
+    bool is_good;
+    if (!look_for_values(o, &is_good) ||
         H5Pget_external_count(o->list) > 0) /* both files name the same ones */
-        return true;
+        return is_good;
     if (o->ndim == 0)
         return move_piece(copy, o, to, o->space, o->space, 1);
     if (o->layout == H5D_CHUNKED)
@@ -212,12 +228,19 @@ bool cl_copy_fill_references(cl_copy *copy, hid_t from, const char *path)
     return is_good;
 }
 
-static bool copy_as_it_is(cl_copy *copy, const cl_walk_item *item, hid_t links)
+/* libhdf5 1.10.8 ends the process where H5Ocopy() cannot read. So the index of chunks is
+ * brought into its cache before, and what fails to be read of the chunks is told after. */
+static bool copy_as_it_is(cl_copy *copy, const cl_walk_item *item, const original *o,
+                          hid_t links)
 {
-    const hid_t list = H5Pcreate(H5P_OBJECT_COPY);
-    const bool is_good =
-        list >= 0 && H5Pset_copy_object(list, H5O_COPY_WITHOUT_ATTR_FLAG) >= 0 &&
-        H5Ocopy(item->group, item->name, copy->file.id, item->path, list, links) >= 0;
+    bool is_good;
+    look_for_values(o, &is_good);
+    const hid_t list = is_good ? H5Pcreate(H5P_OBJECT_COPY) : H5I_INVALID_HID;
+    is_good = list >= 0 && H5Pset_copy_object(list, H5O_COPY_WITHOUT_ATTR_FLAG) >= 0;
+    cl_hdf5_capture_postpone(true);
+    is_good = is_good && H5Ocopy(item->group, item->name, copy->file.id, item->path,
+                                 list, links) >= 0;
+    is_good = !cl_hdf5_capture_postpone(false) && is_good;
     if (!is_good)
         cl_copy_fail(copy, item->path, "it cannot be copied");
     if (list >= 0)
@@ -435,16 +458,22 @@ static bool make_to_be_filled(cl_copy *copy, const original *o, const char *path
                      path);
     if (to < 0 || H5Dclose(to) < 0 || copy->err->status != CLAST_OK)
         return false;
-    return o->count <= 0 || H5Dget_storage_size(o->id) == 0 ||
-           add_dataset(copy, o, path, s, bits);
+    bool is_good;
+    if (look_for_values(o, &is_good))
+        return add_dataset(copy, o, path, s, bits);
+    if (!is_good)
+        cl_copy_fail(copy, path, "its chunks cannot be read");
+    return is_good;
 }
 
+/* What lies in heaps is read and written: H5Ocopy() of libhdf5 1.10.8 ends the process
+ * where a heap cannot be read. */
 static bool make_as_it_is(cl_copy *copy, const cl_walk_item *item, const original *o,
                           hid_t links)
 {
-    return has_references(o) || H5Tcommitted(o->type) > 0
+    return !cl_hdf5_type_is_plain(o->type) || H5Tcommitted(o->type) > 0
                ? copy_by_hand(copy, o, item->path, links)
-               : copy_as_it_is(copy, item, links);
+               : copy_as_it_is(copy, item, o, links);
 }
 
 static bool make(cl_copy *copy, const cl_walk_item *item, const original *o,

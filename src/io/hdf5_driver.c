@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "io/hdf5_lib.h"
 #include "io/sys.h"
 
 void *cl_hdf5_driver_open(size_t size, const char *name, int flags, int *error)
@@ -64,6 +65,7 @@ int cl_hdf5_driver_read(const cl_hdf5_driver_file *f, haddr_t at, size_t bytes,
 
 herr_t cl_hdf5_driver_fail(int error)
 {
+    cl_hdf5_note_errno(error);
     if (error > 0)
         H5Epush2(H5E_DEFAULT, __FILE__, __func__, __LINE__, H5E_ERR_CLS, H5E_IO,
                  H5E_READERROR, "errno = %d", error);

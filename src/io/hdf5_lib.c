@@ -82,10 +82,20 @@ clast_status cl_hdf5_set_lock(clast_lock_fn *lock, clast_lock_fn *unlock, void *
     return CLAST_OK;
 }
 
+/* What a driver failed with last, since the lock was taken: libhdf5 does not leave every
+ * error on its stack. */
+static int driver_errno;
+
+void cl_hdf5_note_errno(int error)
+{
+    driver_errno = error;
+}
+
 void cl_hdf5_enter(cl_hdf5_guard *guard)
 {
     cl_hdf5_hold();
     library.lock(library.arg);
+    driver_errno = 0;
     *guard = (cl_hdf5_guard){.is_v2 = 1};
     H5Eauto_is_v2(H5E_DEFAULT, &guard->is_v2);
     if (guard->is_v2)
@@ -156,6 +166,8 @@ clast_status cl_hdf5_fail(cl_error *err, clast_status status, const char *format
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (in.error == 0)
+        in.error = driver_errno;
     if (in.error != 0)
         return cl_error_set(err, cl_status_from_errno(in.error), "%s: %s", text,
                             strerrordesc_np(in.error));

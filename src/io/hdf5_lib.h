@@ -38,6 +38,9 @@ clast_status cl_hdf5_check_library(cl_error *err);
  * reason behind the text. A reason that carries an errno decides the status. */
 clast_status cl_hdf5_fail(cl_error *err, clast_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* What one of our file drivers fails with: cl_hdf5_fail() says it where libhdf5 forgets
+ * it. Under the lock. */
+void cl_hdf5_note_errno(int error);
 /* The errno that libhdf5's last call failed with, 0 where it was no system call. */
 int cl_hdf5_errno(void);
 /* H5Pclose() that leaves libhdf5's reasons for what failed before where they are. */

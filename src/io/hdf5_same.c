@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "io/hdf5_file.h"
 #include "io/hdf5_lib.h"
+#include "io/hdf5_type.h"
 #include "io/store.h"
 
 #define PIECE ((uint64_t)1 << 20)
@@ -103,20 +104,13 @@ static bool is_same_element(const hid_t *file, hid_t type, hid_t part, const cha
     }
 }
 
-static bool is_plain(hid_t type)
-{
-    return H5Tdetect_class(type, H5T_VLEN) <= 0 &&
-           H5Tdetect_class(type, H5T_REFERENCE) <= 0 &&
-           (H5Tget_class(type) == H5T_STRING ? H5Tis_variable_str(type) <= 0
-                                             : H5Tdetect_class(type, H5T_STRING) <= 0);
-}
-
 static bool is_same_value(const hid_t *file, hid_t type, const char *a, const char *b,
                           size_t n)
 {
     const size_t size = H5Tget_size(type);
     const H5T_class_t class = H5Tget_class(type);
-    if (is_plain(type) || (class == H5T_STRING && H5Tis_variable_str(type) <= 0))
+    if (cl_hdf5_type_is_plain(type) ||
+        (class == H5T_STRING && H5Tis_variable_str(type) <= 0))
         return n == 0 || memcmp(a, b, n * size) == 0;
     const hid_t part =
         class == H5T_VLEN || class == H5T_ARRAY ? H5Tget_super(type) : H5I_INVALID_HID;
@@ -160,9 +154,9 @@ static clast_status compare_range(const pair *p, hid_t memory, hid_t file, size_
     char *b = a ? read_range(p, 1, memory, file, n, err) : NULL;
     if (b)
         *is_equal = is_same_value(p->file, p->type, a, b, n);
-    if (!is_plain(p->type) && a)
+    if (!cl_hdf5_type_is_plain(p->type) && a)
         H5Dvlen_reclaim(p->type, memory, H5P_DEFAULT, a);
-    if (!is_plain(p->type) && b)
+    if (!cl_hdf5_type_is_plain(p->type) && b)
         H5Dvlen_reclaim(p->type, memory, H5P_DEFAULT, b);
     cl_free(a);
     cl_free(b);

@@ -175,6 +175,14 @@ clast_status cl_hdf5_type_read(hid_t type, const char *where, cl_hdf5_type *resu
                         where, cl_hdf5_type_text(type, text, sizeof text));
 }
 
+bool cl_hdf5_type_is_plain(hid_t type)
+{
+    return H5Tdetect_class(type, H5T_VLEN) <= 0 &&
+           H5Tdetect_class(type, H5T_REFERENCE) <= 0 &&
+           (H5Tget_class(type) == H5T_STRING ? H5Tis_variable_str(type) <= 0
+                                             : H5Tdetect_class(type, H5T_STRING) <= 0);
+}
+
 clast_status cl_hdf5_type_bits(hid_t type, const char *where, cl_hdf5_type *result,
                                cl_error *err)
 {

@@ -23,6 +23,8 @@ clast_status cl_hdf5_type_read(hid_t type, const char *where, cl_hdf5_type *resu
  * integers, or complex128. */
 clast_status cl_hdf5_type_bits(hid_t type, const char *where, cl_hdf5_type *result,
                                cl_error *err);
+/* Whether its elements are their bytes: nothing of them lies elsewhere in the file. */
+bool cl_hdf5_type_is_plain(hid_t type);
 /* A new type in this machine's byte order: bool as h5py's enum, complex as h5py's
  * compound of r and i. Negative: libhdf5 failed. */
 hid_t cl_hdf5_type_make(clast_dtype dtype);
