@@ -93,6 +93,11 @@ static int bad_fdatasync(int fd)
     return fails("fdatasync") ? -1 : real.fdatasync(fd);
 }
 
+static int bad_push(int fd, off_t at, off_t bytes, unsigned flags)
+{
+    return fails("sync_file_range") ? -1 : real.sync_file_range(fd, at, bytes, flags);
+}
+
 static int bad_rename(const char *from, const char *to)
 {
     const char *slash = strrchr(to, '/');
@@ -113,9 +118,9 @@ static void install(int64_t n)
     bad_target = NULL;
     failed = "";
     bad_call = n;
-    cl_sys = (cl_sys_table){bad_preadv,    bad_pwritev,   bad_copy,
-                            bad_fallocate, bad_ftruncate, bad_fsync,
-                            bad_fdatasync, bad_rename,    bad_preadv_now};
+    cl_sys = (cl_sys_table){bad_preadv,    bad_pwritev,   bad_copy,      bad_fallocate,
+                            bad_ftruncate, bad_fsync,     bad_fdatasync, bad_rename,
+                            bad_push,      bad_preadv_now};
 }
 
 void disk_fail(int64_t n, int error)

@@ -325,6 +325,30 @@ START_TEST(encoders)
 }
 END_TEST
 
+/* For the shorter block at a chunk's end a level of Zstandard may mean parameters that
+ * take more memory. */
+START_TEST(shorter_last_block)
+{
+#if CL_HAVE_ZSTD
+    static unsigned char in[5280 * 8];
+    const unsigned value[] = {0, 4, 8, 4096, 3, 1};
+    cl_filters theirs, f;
+    cl_compression c;
+    uint64_t n;
+    uint32_t mask;
+    make_values(in, sizeof in, 8, false);
+    cl_filters_init(&theirs, 8);
+    ck_assert(cl_filters_add(&theirs, 32008, 0, value, 6));
+    cl_filters_describe(&theirs, &c);
+    ck_assert(cl_filters_set(&f, &c, 8, sizeof in));
+    unsigned char *stored = apply(&f, in, sizeof in, &n, &mask);
+    ck_assert_uint_eq(mask, 0);
+    ck_assert(undo(&f, mask, stored, n, in, sizeof in));
+    cl_free(stored);
+#endif
+}
+END_TEST
+
 /* A codec that a chunk's mask skips, in every combination. */
 START_TEST(masks)
 {
@@ -437,6 +461,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, codecs, 0, PACKINGS);
     tcase_add_loop_test(t, words, 0, ASKED);
     tcase_add_test(t, no_words);
+    tcase_add_test(t, shorter_last_block);
     tcase_add_loop_test(t, encoders, 0, ASKED);
     tcase_add_loop_test(t, masks, 0, PACKINGS);
     tcase_add_loop_test(t, damage, 0, PACKINGS + 1);

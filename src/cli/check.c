@@ -156,6 +156,16 @@ static void note_chunk(void *arg, int ndim, const int64_t *chunk)
     d->n++;
 }
 
+/* Which chunks they are nobody looks for in an untrusted file: that is libhdf5's way to
+ * them. The dataset has neither of its members then. */
+static void say_damaged(check *c, const char *path, int64_t count)
+{
+    begin_dataset(c, path);
+    printf(c->is_json ? ", \"elements\": %lld, \"error\": \"it is damaged\"}"
+                      : "%lld elements, no statistics: it is damaged\n",
+           (long long)count);
+}
+
 /* Which chunks they are, after the error of the run has been said. */
 static int say_damage(check *c, const char *path, int64_t count)
 {
@@ -166,11 +176,8 @@ static int say_damage(check *c, const char *path, int64_t count)
     printf(c->is_json ? ", \"elements\": %lld, \"damaged\": ["
                       : "%lld elements, no statistics: ",
            (long long)count);
-    /* It opens the file with libhdf5, which nothing may do here with one of nobody's. */
     const clast_status status =
-        c->is_untrusted
-            ? CLAST_OK
-            : clast_hdf5_damage(c->ctx, c->file, path, &chunks, note_chunk, &d);
+        clast_hdf5_damage(c->ctx, c->file, path, &chunks, note_chunk, &d);
     if (c->is_json)
         printf("], \"chunks\": %lld}", (long long)chunks);
     else if (d.n == 0)
@@ -183,7 +190,8 @@ static int say_damage(check *c, const char *path, int64_t count)
                : session_failed(c->ctx, status);
 }
 
-bool is_credible(const char *file, const char *path, clast_array *a)
+bool is_credible(const char *file, const char *path, clast_array *a, char *why,
+                 size_t room)
 {
     struct stat st;
     double bytes = (double)clast_dtype_size(clast_array_dtype(a));
@@ -193,9 +201,11 @@ bool is_credible(const char *file, const char *path, clast_array *a)
         st.st_size = 0;
     if (bytes <= FREE_BYTES || bytes <= (double)st.st_size * MOST_RATIO)
         return true;
-    complain("%s:%s: claims to be %.3g bytes, which %lld bytes of a file cannot hold: "
-             "it is not read",
-             file, path, bytes, (long long)st.st_size);
+    snprintf(
+        why, room,
+        "%s:%s: claims to be %.3g bytes, which %lld bytes of a file cannot hold: it "
+        "is not read",
+        file, path, bytes, (long long)st.st_size);
     return false;
 }
 
@@ -226,14 +236,14 @@ static int check_dataset(check *c, const char *path)
     const clast_status opened = clast_array_status(x);
     if (opened == CLAST_EDTYPE || opened == CLAST_ESHAPE)
         return EXIT_DONE; /* no numbers */
-    if (opened == CLAST_ENOENT)
+    if (opened == CLAST_ENOENT || opened == CLAST_EBUDGET || opened == CLAST_ENOMEM ||
+        opened == CLAST_ECANCELED) /* it says nothing of the file */
         return session_failed(c->ctx, opened);
     if (opened != CLAST_OK)
         return say_unreadable(c, path, clast_error(x));
-    if (c->is_untrusted && !is_credible(c->file, path, x)) {
-        c->is_damaged = true;
-        return EXIT_DONE;
-    }
+    char why[500];
+    if (c->is_untrusted && !is_credible(c->file, path, x, why, sizeof why))
+        return say_unreadable(c, path, why);
     int64_t count = 1;
     for (int a = 0; a < clast_ndim(x); a++)
         count *= clast_shape(x)[a];
@@ -248,7 +258,10 @@ static int check_dataset(check *c, const char *path)
         status = count_nans(c, path, &s);
     if (status == CLAST_EFORMAT || status == CLAST_EIO) {
         say_error(c, clast_ctx_error(c->ctx));
-        return say_damage(c, path, count);
+        if (!c->is_untrusted)
+            return say_damage(c, path, count);
+        say_damaged(c, path, count);
+        return EXIT_DONE;
     }
     if (status != CLAST_OK)
         return session_failed(c->ctx, status);

@@ -212,8 +212,12 @@ static bool is_dataset(clast_status status)
 static bool are_credible(diff *d, const char *a, const char *b, clast_array *x,
                          clast_array *y)
 {
-    const bool is_good = !d->o->untrusted || (is_credible(d->file[0], a, x) &&
-                                              is_credible(d->file[1], b, y));
+    char why[500];
+    const bool is_good =
+        !d->o->untrusted || (is_credible(d->file[0], a, x, why, sizeof why) &&
+                             is_credible(d->file[1], b, y, why, sizeof why));
+    if (!is_good)
+        complain("%s", why);
     d->is_partial = d->is_partial || !is_good;
     return is_good;
 }

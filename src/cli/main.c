@@ -83,7 +83,7 @@ static const char help[] =
     "  clast eval PROGRAM --in NAME=FILE:/path ... [--out [NAME=]FILE:/path] ...\n"
     "  clast copy IN[:/group] OUT [--chunks N,N] [--compress KIND]\n"
     "  clast diff A[:/x] B[:/x]\n"
-    "  clast info [--json|--check] FILE[:/path]\n"
+    "  clast info [--json] [--check] FILE[:/path]\n"
     "  clast --version\n"
     "\n"
     "eval computes, copy stores a whole file in other chunks or compression, diff "

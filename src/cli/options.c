@@ -418,7 +418,8 @@ static int read_program(cli_options *o, char *word)
 static void complain_of_option(command_set command, const char *word)
 {
     if (command == COPY && strcmp(word, "--untrusted") == 0)
-        complain("copy: there is no option '--untrusted': what is copied besides numbers only "
+        complain("copy: there is no option '--untrusted': what is copied besides "
+                 "numbers only "
                  "libhdf5 can read, which would then open the file in this process. "
                  "clast eval x --untrusted --in x=IN:/x --out OUT:/x copies the values "
                  "of a dataset");

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 
 #include "io/direct.h"
+#include "io/sys.h"
 
 void cl_behind_init(cl_behind *behind)
 {
@@ -36,22 +37,23 @@ static bool take(cl_behind *behind, cl_behind_range *range)
     return true;
 }
 
-static void wait_and_drop(int fd, const cl_behind_range *range)
+static int wait_and_drop(int fd, const cl_behind_range *range)
 {
-    sync_file_range(fd, (off_t)range->at, (off_t)range->bytes,
-                    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-                        SYNC_FILE_RANGE_WAIT_AFTER);
-    posix_fadvise(fd, (off_t)range->at, (off_t)range->bytes, POSIX_FADV_DONTNEED);
+    const int error = cl_sys_push(fd, (off_t)range->at, (off_t)range->bytes, true);
+    if (error == 0)
+        posix_fadvise(fd, (off_t)range->at, (off_t)range->bytes, POSIX_FADV_DONTNEED);
+    return error;
 }
 
-void cl_behind_wrote(cl_behind *behind, int fd, uint64_t at, uint64_t bytes)
+int cl_behind_wrote(cl_behind *behind, int fd, uint64_t at, uint64_t bytes)
 {
-    sync_file_range(fd, (off_t)at, (off_t)bytes, SYNC_FILE_RANGE_WRITE);
+    int error = cl_sys_push(fd, (off_t)at, (off_t)bytes, false);
     cl_behind_range old;
     cl_mutex_lock(&behind->mutex);
     while (take(behind, &old)) {
         cl_mutex_unlock(&behind->mutex);
-        wait_and_drop(fd, &old);
+        const int late = wait_and_drop(fd, &old);
+        error = error ? error : late;
         cl_mutex_lock(&behind->mutex);
     }
     const uint32_t end = (behind->first + behind->n) % CL_BEHIND_RANGES;
@@ -59,4 +61,5 @@ void cl_behind_wrote(cl_behind *behind, int fd, uint64_t at, uint64_t bytes)
     behind->n++;
     behind->bytes += bytes;
     cl_mutex_unlock(&behind->mutex);
+    return error;
 }

@@ -132,8 +132,17 @@ static int zstd_level(uint32_t value)
 
 uint64_t cl_zstd_pack_bytes(uint32_t level, uint64_t bytes)
 {
-    return ZSTD_estimateCCtxSize_usingCParams(
-        ZSTD_getCParams(zstd_level(level), bytes, 0));
+    /* Of a last block that is shorter, too: below these sizes a level means other
+     * parameters, which may take more. */
+    static const uint64_t tiers[] = {16 << 10, 128 << 10, 256 << 10, UINT64_MAX};
+    uint64_t most = 0;
+    for (size_t i = 0; i < sizeof tiers / sizeof *tiers; i++) {
+        const uint64_t size = bytes < tiers[i] ? bytes : tiers[i];
+        const uint64_t room = ZSTD_estimateCCtxSize_usingCParams(
+            ZSTD_getCParams(zstd_level(level), size, 0));
+        most = room > most ? room : most;
+    }
+    return most;
 }
 
 static uint64_t zstd_pack_bytes(const uint32_t *value, uint64_t chunk_bytes)

@@ -52,9 +52,9 @@ void cl_runs_pass_cache(cl_runs *runs, const cl_direct *direct, void *room)
 static int write_pieces(cl_runs *runs, int n)
 {
     const int error = cl_sys_write_all(runs->fd, runs->iov, n, (off_t)runs->begin);
-    if (error == 0 && runs->behind)
-        cl_behind_wrote(runs->behind, runs->fd, runs->begin, runs->end - runs->begin);
-    return error;
+    return error || !runs->behind ? error
+                                  : cl_behind_wrote(runs->behind, runs->fd, runs->begin,
+                                                    runs->end - runs->begin);
 }
 
 /* What is in the page cache first, so that one knows whether all is; not where it is

@@ -51,7 +51,6 @@ int cl_direct_read_all(const cl_direct *direct, const cl_direct_room *room, int 
  * Ranges of a file behind its writers: each is pushed to the disk as soon as it is
  * written, and dropped from the cache when CL_BEHIND_MOST bytes were written after it.
  * So the writers go at the pace of the disk and neither dirty nor clean pages pile up.
- * What goes wrong on the disk shows at the file's next fsync.
  */
 #define CL_BEHIND_MOST ((uint64_t)64 << 20)
 enum { CL_BEHIND_RANGES = 256 };
@@ -69,7 +68,8 @@ typedef struct {
 
 void cl_behind_init(cl_behind *behind);
 void cl_behind_fini(cl_behind *behind);
-/* From any thread, after the bytes were written. */
-void cl_behind_wrote(cl_behind *behind, int fd, uint64_t at, uint64_t bytes);
+/* From any thread, after the bytes were written. 0, or what the disk said of these or of
+ * earlier ones. */
+int cl_behind_wrote(cl_behind *behind, int fd, uint64_t at, uint64_t bytes);
 
 #endif

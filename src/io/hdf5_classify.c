@@ -206,6 +206,7 @@ static clast_status classify_layout(cl_hdf5_source *s, hid_t plist, bool is_exac
     s->access = CL_ACCESS_LIBRARY;
     if (layout == H5D_VIRTUAL || is_external) {
         name_other_files(s, plist, layout == H5D_VIRTUAL);
+        s->client->is_virtual = layout == H5D_VIRTUAL;
         s->base.identity = cl_identity_unique(); /* other files may change unseen */
     }
     if (layout == H5D_CHUNKED)

@@ -288,6 +288,16 @@ static cl_hdf5_file *next_of(cl_hdf5_file *f, const struct stat *st)
     return f;
 }
 
+bool cl_hdf5_file_has_virtual(void)
+{
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (const cl_hdf5_file *f = files[i]; f; f = f->next)
+            for (const cl_hdf5_client *c = f->client; c; c = c->next)
+                if (c->is_virtual)
+                    return true;
+    return false;
+}
+
 clast_status cl_hdf5_file_lend(const char *name, cl_error *err)
 {
     struct stat st;

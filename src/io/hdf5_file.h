@@ -36,6 +36,7 @@ typedef struct cl_hdf5_client {
     struct cl_hdf5_client *next, **link; /* in the file's list; link NULL: in none */
     hid_t dataset;                       /* negative: not open */
     haddr_t address;                     /* of its object header */
+    bool is_virtual; /* its elements are those of other datasets, found by name */
 } cl_hdf5_client;
 
 /* Whether a run changes it: it is closed; or it is open, and its times do not count. */
@@ -71,6 +72,9 @@ void cl_hdf5_file_leave(cl_hdf5_file *file, cl_hdf5_client *client);
  * file opened, or the file is used. */
 clast_status cl_hdf5_file_wake(cl_hdf5_file *file, cl_hdf5_client *client,
                                cl_error *err);
+
+/* Whether a source that is open in any file is virtual. Under the lock. */
+bool cl_hdf5_file_has_virtual(void);
 
 /* From use to unuse the file is open, with `id` and `fd`. CLAST_EIO where it is another
  * one by now. */

@@ -165,13 +165,15 @@ static clast_status fail_packing(const cl_output *o, cl_error *err)
                         o->path);
 }
 
-static void write_behind(cl_output_file *f, int fd, uint64_t bytes)
+/* 0 or an errno of the disk. */
+static int write_behind(cl_output_file *f, uint64_t bytes)
 {
-    if (!f->is_synced || fd < 0)
-        return;
+    if (!f->is_synced || f->fd < 0)
+        return 0;
     const uint64_t before = atomic_fetch_add(&f->unsynced, bytes);
-    if (before / WINDOW != (before + bytes) / WINDOW)
-        sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE);
+    return before / WINDOW == (before + bytes) / WINDOW
+               ? 0
+               : cl_sys_push(f->fd, 0, 0, false);
 }
 
 static int put_chunk_direct(cl_output *o, cl_runs *runs, const unit_walk *w,
@@ -225,10 +227,10 @@ static clast_status put_direct(cl_outputs *outputs, cl_output *o, const cl_box *
     if (error == 0)
         error = cl_runs_flush(&runs);
     *stored = runs.moved;
+    if (error == 0 && !f->is_large)
+        error = write_behind(f, runs.moved);
     if (error)
         return fail_write(o, error < 0 ? EIO : error, err);
-    if (!f->is_large)
-        write_behind(f, f->fd, runs.moved);
     return f->journal ? note_unit(outputs, o, box, data, err) : CLAST_OK;
 }
 
@@ -266,9 +268,8 @@ clast_status cl_output_write_chunk(const cl_output *o, cl_output_file *f,
         f->error)
         status = cl_output_fail(f, err, "%s:%s: writing failed", o->spec.file, o->path);
     cl_hdf5_leave(&guard);
-    if (status == CLAST_OK)
-        write_behind(f, f->fd, size);
-    return status;
+    const int error = status == CLAST_OK ? write_behind(f, size) : 0;
+    return error ? fail_write(o, error, err) : status;
 }
 
 static clast_status put_filtered_chunk(cl_outputs *outputs, cl_output *o,

@@ -185,7 +185,14 @@ static clast_status check_in_file(const cl_output *o, cl_error *err)
         status = cl_error_set(err, status, "%s", why.text);
     else {
         status = check_place(file->id, o, err);
-        if (status == CLAST_OK && o->spec.in_place && is_read(file, o))
+        if (status == CLAST_OK && o->spec.in_place && cl_hdf5_file_has_virtual())
+            status = cl_error_set(err, CLAST_ENOTSUP,
+                                  "%s:%s: while a virtual dataset is an input nothing "
+                                  "is written in place: "
+                                  "its elements may be those of what is changed; "
+                                  "without in_place it works",
+                                  o->spec.file, o->path);
+        else if (status == CLAST_OK && o->spec.in_place && is_read(file, o))
             status = cl_error_set(
                 err, CLAST_EVALUE,
                 "%s:%s is an input as well: in place it would be gone before it was "

@@ -25,6 +25,7 @@ typedef struct {
     int (*fsync)(int fd);
     int (*fdatasync)(int fd);
     int (*rename)(const char *from, const char *to);
+    int (*sync_file_range)(int fd, off_t at, off_t bytes, unsigned flags);
     /* preadv of what is in the page cache; EAGAIN where something is not. */
     ssize_t (*preadv_now)(int fd, const struct iovec *iov, int n, off_t at);
 } cl_sys_table;
@@ -37,7 +38,7 @@ extern cl_sys_table cl_sys;
  * 0, or an errno; -1 where the file ended before that. */
 int cl_sys_read_all(int fd, struct iovec *iov, int n, off_t at);
 /* The same without waiting for a disk: EAGAIN where the bytes, or some of them, are not
- * in the page cache, or nobody can tell. The pieces that are left are those that did
+ * in the page cache, or anything else went wrong. The pieces that are left are those that did
  * not come: *first is the first of them, *at where it begins. */
 int cl_sys_read_now(int fd, struct iovec *iov, int n, int *first, off_t *at);
 /* Likewise; 0 or an errno. */
@@ -45,6 +46,10 @@ int cl_sys_write_all(int fd, struct iovec *iov, int n, off_t at);
 /* Makes the bytes of the file exist on the disk. Where the file system cannot, the
  * space that is free is compared instead: 0 or an errno. */
 int cl_sys_reserve(int fd, off_t at, off_t bytes);
+/* Has a range of the file begin to go to the disk (bytes 0: to its end), `waits` for what
+ * is on its way and goes. 0 or an errno, which no later sync of the file tells again: an
+ * error of the disk is reported once. */
+int cl_sys_push(int fd, off_t at, off_t bytes, bool waits);
 int cl_sys_truncate(int fd, off_t bytes);
 int cl_sys_sync(int fd);
 int cl_sys_sync_data(int fd); /* what is needed to read the bytes again */

@@ -112,6 +112,22 @@ class Outputs(unittest.TestCase):
         self.assertEqual(self.file.read_bytes(), before)
         self.refused(self.eval("x", "--in-place", "--resume"), 2, "cannot be resumed")
 
+    def test_in_place_beside_a_virtual_dataset(self):
+        """Its elements may be what is changed: another dataset's, found by name."""
+        with h5py.File(self.file, "a") as f:
+            layout = h5py.VirtualLayout(self.x.shape, self.x.dtype)
+            layout[:] = h5py.VirtualSource(".", "x", shape=self.x.shape)
+            f.create_virtual_dataset("v", layout)
+        before = self.file.read_bytes()
+        for path in "/x", "/y":
+            done = clast("v * 2", "--in", f"v={self.file}:/v", "--out", f"{self.file}:{path}", "--in-place", "--overwrite")
+            self.refused(done, 2, "a virtual dataset is an input")
+        self.assertEqual(self.file.read_bytes(), before)
+        done = clast("v * 2", "--in", f"v={self.file}:/v", "--out", f"{self.file}:/x", "--overwrite")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        with h5py.File(self.file) as f:
+            np.testing.assert_array_equal(f["x"], self.x * 2)
+
     def test_failing_beside_its_input(self):
         """What was made is taken out again; the input is as it was."""
         with h5py.File(self.file, "w") as f:
