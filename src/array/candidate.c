@@ -10,7 +10,7 @@
  *
  * A candidate costs its planning and one pass of the core. Where all of them would take
  * longer than a quarter of the time that moving those bytes takes, the first is kept; so
- * it is by plans of more than a quarter of the budget.
+ * it is by plans of more than a third of the budget.
  */
 #include "array/candidate.h"
 
@@ -41,12 +41,13 @@ static bool has_products(const cl_plan *plan)
     return false;
 }
 
-/* Whether another plan can be made beside this one: planning takes up to twice the plan's
- * bytes more, and nothing else is held yet. */
+/* Whether another plan can be made and rehearsed beside this one: planning takes 1.3 times
+ * the plan's bytes, a rehearsal at most 0.7 times those of the plan more, and nothing else
+ * is held yet. */
 static bool has_room_for_another(const cl_request *request)
 {
     return request->planned.plan.bytes <=
-           cl_engine_free_bytes(request->ctx->engine) / 4;
+           cl_engine_free_bytes(request->ctx->engine) / 3;
 }
 
 /* Whether other orders can save more time than it takes to look for them. */

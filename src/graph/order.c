@@ -55,17 +55,32 @@ static void trim(cl_draft *d)
     cut(&d->block, &d->block_capacity, d->nblock + 1, sizeof *d->block);
 }
 
-/* Bytes of what prepare() makes, a task and a block; and of operands, which connect()
- * lists. */
-enum { WALK_TASK = 17, WALK_BLOCK = 8 };
+/* Bytes of what prepare() makes, a task and a block: what stays until the end, and what
+ * goes once all tasks are ranked. */
+enum { ORDER_TASK = 8, ORDER_BLOCK = 8, WALK_TASK = 9 };
+
+/* Of operands, which connect() lists, there are at most as many as raw ones. */
+clast_status cl_order_room(const cl_order *o, uint64_t more)
+{
+    cl_draft *const d = o->d;
+    return cl_draft_room(d, d->ntask * ORDER_TASK + d->nblock * ORDER_BLOCK +
+                                d->noperand * sizeof *o->consumer + more);
+}
+
+void cl_order_find_stages(cl_order *o)
+{
+    const cl_draft *const d = o->d;
+    for (size_t s = 0; s < d->nstage; s++)
+        for (uint32_t i = 0; i < d->walk[s].count; i++)
+            o->stage[d->walk[s].first + i] = (uint32_t)s;
+}
 
 static clast_status prepare(cl_order *o)
 {
     cl_draft *const d = o->d;
     cl_arena *const walk = &o->walk;
     trim(d);
-    CL_TRY(cl_draft_room(d, d->ntask * WALK_TASK + d->nblock * WALK_BLOCK +
-                                d->noperand * sizeof *o->consumer));
+    CL_TRY(cl_order_room(o, d->ntask * WALK_TASK));
     o->segment = cl_arena_alloc(&d->plan->arena, sizeof *o->segment);
     o->n = (uint32_t)d->ntask;
     const size_t tasks = d->ntask + 1, blocks = d->nblock + 1;
@@ -79,9 +94,7 @@ static clast_status prepare(cl_order *o)
         !o->is_grouped || !o->consumer_start)
         return cl_draft_nomem(d);
     memset(o->producer, 0xff, d->nblock * sizeof *o->producer);
-    for (size_t s = 0; s < d->nstage; s++)
-        for (uint32_t i = 0; i < d->walk[s].count; i++)
-            o->stage[d->walk[s].first + i] = (uint32_t)s;
+    cl_order_find_stages(o);
     return CLAST_OK;
 }
 
@@ -481,11 +494,8 @@ static clast_status publish(cl_order *o)
     return CLAST_OK;
 }
 
-/* What only the walk needed goes first. */
 static clast_status line_up(cl_order *o)
 {
-    drop(&o->stack);
-    cl_arena_fini(&o->walk);
     o->sequence = cl_alloc_array(o->nranked + (size_t)1, sizeof *o->sequence);
     if (!o->sequence)
         return cl_draft_nomem(o->d);
@@ -501,8 +511,11 @@ static clast_status rank_all(cl_order *o)
     sweep(o);
     CL_TRY(connect(o));
     CL_TRY(visit_sinks(o));
-    CL_TRY(line_up(o));
-    return o->d->settings.order == CL_ORDER_GREEDY ? cl_order_greedy(o) : CLAST_OK;
+    drop(&o->stack); /* what only the walk needed */
+    cl_arena_fini(&o->walk);
+    if (o->d->settings.order == CL_ORDER_GREEDY)
+        CL_TRY(cl_order_greedy(o));
+    return line_up(o);
 }
 
 clast_status cl_draft_order(cl_draft *d)
