@@ -202,6 +202,72 @@ START_TEST(test_faults_are_reported)
 }
 END_TEST
 
+static int calls;
+
+static int counting_allocate(int fd, int mode, off_t at, off_t bytes)
+{
+    calls++;
+    return real.fallocate(fd, mode, at, bytes);
+}
+
+/* Room that was set aside is there whatever comes and goes, and then goes too. */
+START_TEST(test_room_is_kept)
+{
+    enum { ROOM = 160 << 20 };
+    static char data[1 << 20];
+    cl_scratch *s = open_scratch();
+    uint64_t slot[3];
+    ck_assert_int_eq(cl_scratch_write(s, data, sizeof data, &slot[0], NULL), CLAST_OK);
+    ck_assert_int_eq(cl_scratch_reserve(s, ROOM, NULL), CLAST_OK);
+    const uint64_t all = cl_scratch_bytes(s);
+    ck_assert_uint_ge(all, sizeof data + ROOM);
+    calls = 0;
+    cl_sys.fallocate = counting_allocate;
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(cl_scratch_write(s, data, sizeof data, &slot[i], NULL),
+                         CLAST_OK);
+    for (int i = 0; i < 3; i++)
+        cl_scratch_release(s, slot[i]);
+    ck_assert_int_eq(calls, 0);
+    ck_assert_uint_eq(cl_scratch_bytes(s), all);
+    ck_assert_int_eq(cl_scratch_reserve(s, ROOM - 1, NULL), CLAST_OK); /* is there */
+    ck_assert_int_eq(calls, 0);
+    cl_scratch_unreserve(s);
+    ck_assert_uint_le(cl_scratch_bytes(s), (uint64_t)64 << 20); /* for the first slot */
+    ck_assert_uint_ge(cl_scratch_bytes(s), sizeof data);
+    cl_scratch_close(s);
+}
+END_TEST
+
+/* Scratch is none the worse for room that is not to be had. */
+START_TEST(test_room_is_refused)
+{
+    static const int no_room[] = {ENOSPC, EDQUOT, EOPNOTSUPP, EINVAL};
+    const bool is_refused = no_room[_i] == ENOSPC || no_room[_i] == EDQUOT;
+    char data[5000], back[5000];
+    fill(data, sizeof data, 1);
+    cl_scratch *s = open_scratch();
+    cl_error err = {0};
+    uint64_t slot;
+    error_to_give = no_room[_i];
+    cl_sys.fallocate = failing_allocate;
+    ck_assert_int_eq(cl_scratch_reserve(s, 123456789, &err),
+                     is_refused ? CLAST_ENOSPACE : CLAST_OK);
+    if (is_refused)
+        ck_assert(strstr(err.text, folder) && strstr(err.text, "123456789"));
+    ck_assert_uint_eq(cl_scratch_bytes(s), 0);
+    if (is_refused)
+        cl_sys = real;
+    ck_assert_int_eq(cl_scratch_write(s, data, sizeof data, &slot, NULL), CLAST_OK);
+    ck_assert_int_eq(cl_scratch_read(s, slot, back, sizeof back, NULL), CLAST_OK);
+    ck_assert_mem_eq(data, back, sizeof data);
+    cl_scratch_release(s, slot);
+    cl_scratch_unreserve(s);
+    ck_assert_uint_eq(cl_scratch_bytes(s), 0);
+    cl_scratch_close(s);
+}
+END_TEST
+
 START_TEST(test_folder_is_missing)
 {
     char path[64];
@@ -274,6 +340,8 @@ static Suite *scratch_suite(void)
     tcase_add_loop_test(t, test_random_lives, 0, 3);
     tcase_add_loop_test(t, test_damage_is_found, 0, nsizes);
     tcase_add_loop_test(t, test_faults_are_reported, 0, 3);
+    tcase_add_test(t, test_room_is_kept);
+    tcase_add_loop_test(t, test_room_is_refused, 0, 4);
     tcase_add_test(t, test_folder_is_missing);
     tcase_add_test(t, test_allocations_fail);
     tcase_add_test(t, test_threads_do_not_meet);

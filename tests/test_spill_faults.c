@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Runs that spill on bad disks: every write, read and reservation of scratch fails in
- * turn, transfers are short, the disk is slow. A run gives its error or the same bits as
+ * turn, transfers are short, the disk is slow or filled by others. A run gives its error or the same bits as
  * on a good disk; nothing leaks, nothing stays in the folder, and the context goes on.
  */
 #include <errno.h>
@@ -193,6 +193,68 @@ START_TEST(every_call_fails_in_turn)
 }
 END_TEST
 
+/* ---- disks that others fill */
+
+/* A product of 128 MiB that waits for its mean. */
+static clast_status run_large(clast_ctx *ctx, double *into)
+{
+    const int64_t shape[2] = {4096, 64};
+    const clast_buffer buffer = {into, sizeof *into, CLAST_FLOAT64, 0, NULL, NULL};
+    clast_scope_begin(ctx);
+    clast_array *r = clast_random(ctx, 2, shape, 1, CLAST_FLOAT64);
+    clast_array *m = clast_matmul(r, clast_transpose(r));
+    m = clast_abs(clast_sub(m, clast_mean(m, 0)));
+    const clast_status status = clast_fetch(clast_sum(m, CLAST_ALL), &buffer);
+    clast_scope_end(ctx);
+    return status;
+}
+
+/* What may be spilled is set aside before the run, so a disk that is full afterwards has
+ * no say; one that is full before is found before anything runs. */
+static const struct {
+    long bad_call;
+    int error;
+    clast_status status;
+    long ncalls; /* the disk is asked so often; 0: more often */
+} full[] = {
+    {0, 0, CLAST_OK, 1},
+    {1, ENOSPC, CLAST_ENOSPACE, 2},
+    {2, ENOSPC, CLAST_OK, 1},
+    {1, EOPNOTSUPP, CLAST_OK, 0}, /* room is asked for as slots are made */
+};
+
+START_TEST(room_is_set_aside)
+{
+    double sum = 0;
+    clast_ctx *ctx = clast_open(&(clast_options){.memory = CLAST_MIB(48),
+                                                 .workers = 1,
+                                                 .scratch = folder,
+                                                 .block = CLAST_MIB(1)});
+    cl_sys.fallocate = bad_allocate;
+    calls = 0;
+    bad_call = full[_i].bad_call;
+    bad_errno = full[_i].error;
+    stays_bad = true;
+    const clast_status status = run_large(ctx, &sum);
+    cl_sys = real;
+    const clast_stats stats = clast_ctx_stats(ctx);
+    ck_assert_msg(status == full[_i].status, "%s", clast_ctx_error(ctx));
+    ck_assert_uint_gt(stats.predicted_spilled, 64 << 20);
+    if (status == CLAST_OK) {
+        ck_assert_uint_gt(stats.spilled, 64 << 20);
+        ck_assert_double_gt(sum, 0);
+    } else {
+        ck_assert_uint_eq(stats.peak, 0); /* nothing ran */
+        ck_assert_ptr_nonnull(strstr(clast_ctx_error(ctx), "may spill"));
+        ck_assert_ptr_nonnull(strstr(clast_ctx_error(ctx), folder));
+        ck_assert_int_eq(run_large(ctx, &sum), CLAST_OK);
+    }
+    if (full[_i].ncalls > 0)
+        ck_assert_int_eq(calls, full[_i].ncalls);
+    clast_close(&ctx);
+}
+END_TEST
+
 static const struct {
     ssize_t (*read)(int fd, const struct iovec *iov, int n, off_t at);
     ssize_t (*write)(int fd, const struct iovec *iov, int n, off_t at);
@@ -219,6 +281,7 @@ static Suite *spill_suite(void)
     TCase *t = tcase_create("spill");
     tcase_add_checked_fixture(t, begin, end);
     tcase_add_loop_test(t, every_call_fails_in_turn, 0, sizeof faults / sizeof *faults);
+    tcase_add_loop_test(t, room_is_set_aside, 0, sizeof full / sizeof *full);
     tcase_add_loop_test(t, odd_disks_give_the_same_bits, 0,
                         sizeof disks / sizeof *disks);
     suite_add_tcase(s, t);

@@ -6,7 +6,8 @@
  * is a run of pages; slots of equal size are recycled through a free list per size, and
  * the last free slots of the file are cut off it, so that a size that is no longer used
  * does not hold the disk for ever. Space is allotted in steps ahead of the writes: a
- * full disk is found when a slot is made, not in the middle of a write.
+ * full disk is found when a slot is made, not in the middle of a write. What a run is
+ * known to need is set aside before it begins.
  *
  * Every write carries a checksum that stays in memory; a read that does not match is
  * CLAST_EIO, never silently wrong numbers. Behind a write the pages are pushed to the
@@ -35,6 +36,7 @@
 
 #define PAGE    4096u
 #define ALLOT   ((uint64_t)64 << 20) /* the file grows by this much at once */
+#define SPARE   8 /* what a run may need is set aside with so large a part more */
 #define NO_SLOT UINT64_MAX
 
 typedef struct {
@@ -56,6 +58,7 @@ struct cl_scratch {
     bin *bins;
     size_t nbin, bin_capacity;
     uint64_t end, allotted; /* bytes: given out as slots; asked of the disk */
+    uint64_t held, kept;    /* of slots in use; the file is not cut below */
 };
 
 /* ---- the file ---- */
@@ -113,16 +116,23 @@ void cl_scratch_close(cl_scratch *scratch)
     cl_free(scratch);
 }
 
-/* By whole steps while the disk has them, by what is needed when it is nearly full. */
-static int allot(cl_scratch *scratch, uint64_t end)
+static uint64_t in_steps(uint64_t bytes)
+{
+    return (bytes + ALLOT - 1) / ALLOT * ALLOT;
+}
+
+/* What is wanted, by whole steps, while the disk has that, and what is needed when it is
+ * nearly full. */
+static int allot(cl_scratch *scratch, uint64_t wanted, uint64_t end,
+                 int (*ask)(int file, off_t at, off_t bytes))
 {
     if (end <= scratch->allotted)
         return 0;
-    const uint64_t steps[] = {(end + ALLOT - 1) / ALLOT * ALLOT, end};
+    const uint64_t steps[] = {in_steps(wanted), end};
     int error = 0;
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         const uint64_t from = scratch->allotted;
-        error = cl_sys_reserve(scratch->file, (off_t)from, (off_t)(steps[i] - from));
+        error = ask(scratch->file, (off_t)from, (off_t)(steps[i] - from));
         if (!error) {
             scratch->allotted = steps[i];
             return 0;
@@ -156,8 +166,8 @@ static clast_status new_slot(cl_scratch *scratch, uint64_t pages, uint64_t *inde
     if (!cl_grow(&scratch->slots, &scratch->slot_capacity, scratch->nslot + 1,
                  sizeof *scratch->slots))
         return cl_error_set(err, CLAST_ENOMEM, "no memory for the table of scratch");
-    const uint64_t bytes = pages * PAGE;
-    const int error = allot(scratch, scratch->end + bytes);
+    const uint64_t bytes = pages * PAGE, end = scratch->end + bytes;
+    const int error = allot(scratch, end, end, cl_sys_reserve);
     if (error)
         return cl_error_set(err, cl_status_from_errno(error),
                             "scratch in \"%s\" cannot grow by %llu bytes to %llu: %s",
@@ -166,6 +176,7 @@ static clast_status new_slot(cl_scratch *scratch, uint64_t pages, uint64_t *inde
                             strerror(error));
     scratch->slots[scratch->nslot] = (slot){.offset = scratch->end, .pages = pages};
     scratch->end += bytes;
+    scratch->held += bytes;
     *index = scratch->nslot++;
     return CLAST_OK;
 }
@@ -204,6 +215,7 @@ static clast_status take_slot(cl_scratch *scratch, uint64_t pages, uint64_t *ind
         return new_slot(scratch, pages, index, err);
     *index = b->first;
     unlink_free(scratch, *index);
+    scratch->held += pages * PAGE;
     return CLAST_OK;
 }
 
@@ -217,15 +229,58 @@ static void cut_end(cl_scratch *scratch)
     }
     if (scratch->end && scratch->allotted - scratch->end < 2 * ALLOT)
         return;
-    const uint64_t keep = (scratch->end + ALLOT - 1) / ALLOT * ALLOT;
-    if (!cl_sys_truncate(scratch->file, (off_t)keep))
+    const uint64_t steps = in_steps(scratch->end);
+    const uint64_t keep = steps > scratch->kept ? steps : scratch->kept;
+    if (keep < scratch->allotted && !cl_sys_truncate(scratch->file, (off_t)keep))
         scratch->allotted = keep;
 }
 
 void cl_scratch_release(cl_scratch *scratch, uint64_t index)
 {
     cl_mutex_lock(&scratch->mutex);
+    scratch->held -= scratch->slots[index].pages * PAGE;
     link_free(scratch, index);
+    cut_end(scratch);
+    cl_mutex_unlock(&scratch->mutex);
+}
+
+/* ---- room for a run ---- */
+
+static clast_status refused(const cl_scratch *scratch, uint64_t bytes, int error,
+                            cl_error *err)
+{
+    uint64_t room = 0;
+    cl_scratch_room(scratch->folder, &room, NULL);
+    return cl_error_set(err, cl_status_from_errno(error),
+                        "the run may spill %llu bytes, and scratch in \"%s\" cannot "
+                        "set aside %llu more than it has, %llu are free: %s; more "
+                        "memory would do as well",
+                        (unsigned long long)bytes, scratch->folder,
+                        (unsigned long long)(scratch->held + bytes - scratch->allotted),
+                        (unsigned long long)room, strerror(error));
+}
+
+clast_status cl_scratch_reserve(cl_scratch *scratch, uint64_t bytes, cl_error *err)
+{
+    clast_status status = CLAST_OK;
+    cl_mutex_lock(&scratch->mutex);
+    const uint64_t all = scratch->held + bytes;
+    const int error = allot(scratch, all + bytes / SPARE, all, cl_sys_allocate);
+    if (!error) {
+        scratch->kept = scratch->allotted;
+    } else if (error != EOPNOTSUPP) {
+        status = refused(scratch, bytes, error, err);
+        /* what it got before the disk was full */
+        cl_sys_truncate(scratch->file, (off_t)scratch->allotted);
+    }
+    cl_mutex_unlock(&scratch->mutex);
+    return status;
+}
+
+void cl_scratch_unreserve(cl_scratch *scratch)
+{
+    cl_mutex_lock(&scratch->mutex);
+    scratch->kept = 0;
     cut_end(scratch);
     cl_mutex_unlock(&scratch->mutex);
 }

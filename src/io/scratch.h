@@ -4,8 +4,8 @@
  * checksums.
  *
  * O_TMPFILE, else mkostemp and unlink, so nothing is left after any kind of death.
- * Slots of equal size are reused; space is reserved ahead (posix_fallocate) so that a
- * full disk is found early. A checksum per slot is kept in memory and verified on the
+ * Slots of equal size are reused; space is reserved ahead (fallocate) so that a full
+ * disk is found early. A checksum per slot is kept in memory and verified on the
  * way back. Written bytes are pushed to disk behind the writer and dropped from the
  * page cache. Thread-safe.
  */
@@ -29,6 +29,12 @@ clast_status cl_scratch_write(cl_scratch *scratch, const void *data, uint64_t by
 clast_status cl_scratch_read(cl_scratch *scratch, uint64_t slot, void *data,
                              uint64_t bytes, cl_error *err);
 void cl_scratch_release(cl_scratch *scratch, uint64_t slot);
+/* Sets room aside for so many bytes besides those that slots hold, and for some more
+ * where the disk has it, as slots of one size are no room for another; kept until
+ * cl_scratch_unreserve(). Does nothing where the file system cannot: room is asked for as
+ * slots are made. On an error all is as it was. */
+clast_status cl_scratch_reserve(cl_scratch *scratch, uint64_t bytes, cl_error *err);
+void cl_scratch_unreserve(cl_scratch *scratch);
 uint64_t cl_scratch_bytes(const cl_scratch *scratch); /* now allotted in the file */
 /* Bytes free in the folder's file system. */
 clast_status cl_scratch_room(const char *folder, uint64_t *bytes, cl_error *err);

@@ -93,7 +93,7 @@ static int compare_room(int fd, off_t bytes)
     return room < (unsigned long long)bytes ? ENOSPC : 0;
 }
 
-int cl_sys_reserve(int fd, off_t at, off_t bytes)
+int cl_sys_allocate(int fd, off_t at, off_t bytes)
 {
     int result;
     do
@@ -101,9 +101,13 @@ int cl_sys_reserve(int fd, off_t at, off_t bytes)
     while (result != 0 && errno == EINTR);
     if (result == 0)
         return 0;
-    if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)
-        return compare_room(fd, bytes);
-    return errno;
+    return errno == ENOSYS || errno == EINVAL ? EOPNOTSUPP : errno;
+}
+
+int cl_sys_reserve(int fd, off_t at, off_t bytes)
+{
+    const int error = cl_sys_allocate(fd, at, bytes);
+    return error == EOPNOTSUPP ? compare_room(fd, bytes) : error;
 }
 
 int cl_sys_push(int fd, off_t at, off_t bytes, bool waits)

@@ -43,8 +43,10 @@ int cl_sys_read_all(int fd, struct iovec *iov, int n, off_t at);
 int cl_sys_read_now(int fd, struct iovec *iov, int n, int *first, off_t *at);
 /* Likewise; 0 or an errno. */
 int cl_sys_write_all(int fd, struct iovec *iov, int n, off_t at);
-/* Makes the bytes of the file exist on the disk. Where the file system cannot, the
- * space that is free is compared instead: 0 or an errno. */
+/* Makes the bytes of the file exist on the disk: 0 or an errno, EOPNOTSUPP where the
+ * file system cannot. */
+int cl_sys_allocate(int fd, off_t at, off_t bytes);
+/* Likewise; where it cannot, the space that is free is compared instead. */
 int cl_sys_reserve(int fd, off_t at, off_t bytes);
 /* Has a range of the file begin to go to the disk (bytes 0: to its end), `waits` for what
  * is on its way and goes. 0 or an errno, which no later sync of the file tells again: an

@@ -25,7 +25,7 @@
 
 typedef enum { CL_ENGINE_IDLE, CL_ENGINE_RUNNING, CL_ENGINE_CANCELED } cl_engine_state;
 
-/* Scratch, opened by the first block that is spilled. */
+/* Scratch, opened by the first run that spills. */
 typedef struct {
     cl_mutex mutex; /* guards the pointer; taken without or inside the engine's */
     cl_scratch *scratch;
@@ -99,6 +99,14 @@ clast_status cl_budget_core(cl_core **core, const cl_engine *engine,
 /* Fills in what an admission says of a rehearsal; may correct its budget. */
 clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_run *run,
                         cl_admission *admission, cl_error *err);
+
+/* spill.c */
+/* The scratch of the run under way. */
+clast_status cl_spill_open(cl_spill *spill, cl_scratch **scratch, cl_error *err);
+/* Asks the disk for so many pages besides what is in scratch. */
+clast_status cl_spill_reserve(cl_spill *spill, uint64_t pages, cl_error *err);
+/* A run has ended: room that no block holds is given back to the disk. */
+void cl_spill_end(cl_spill *spill);
 
 /* persisted.c: `address` and `slot` are a run's tables by block. */
 bool cl_persisted_is_read(const cl_persisted *p, const cl_plan *plan,

@@ -278,15 +278,6 @@ static void begin(cl_engine *engine, const cl_run *run, const cl_budget *budget)
     cl_mutex_unlock(&engine->mutex);
 }
 
-/* Room that only an earlier run's blocks hold is given back to the disk. */
-static void close_empty_scratch(cl_engine *engine)
-{
-    if (!engine->spill.scratch || cl_scratch_bytes(engine->spill.scratch))
-        return;
-    cl_scratch_close(engine->spill.scratch);
-    engine->spill.scratch = NULL;
-}
-
 static clast_status persist_results(cl_driver *d, cl_error *err)
 {
     for (uint32_t i = 0; i < d->plan->nsink; i++)
@@ -320,7 +311,7 @@ static clast_status end(cl_driver *d, clast_status status, cl_error *err)
     cl_driver_sweep(d);
     engine->running = 0;
     adjust_limit(engine);
-    close_empty_scratch(engine);
+    cl_spill_end(&engine->spill);
     cl_mutex_unlock(&engine->mutex);
     if (status != CLAST_OK)
         drop_results(d);
@@ -342,10 +333,20 @@ static void note_run(const cl_driver *d, const cl_budget *budget, clast_stats *s
     stats->workers = d->workers;
 }
 
+/* What the rehearsal had in scratch, besides what earlier runs left there. */
+static clast_status reserve(const cl_driver *d, const cl_admission *a, cl_error *err)
+{
+    const uint64_t there = cl_core_get_counts(d->core).peak_scratch_pages;
+    return cl_spill_reserve(&d->engine->spill,
+                            a->scratch_pages > there ? a->scratch_pages - there : 0,
+                            err);
+}
+
 static clast_status drive(cl_engine *engine, cl_plan *plan, const cl_run *run,
-                          cl_exec *exec, cl_budget *budget, clast_stats *stats,
+                          cl_exec *exec, cl_admission *a, clast_stats *stats,
                           cl_error *err)
 {
+    cl_budget *const budget = &a->budget;
     cl_driver d = {.mutex = &engine->mutex,
                    .engine = engine,
                    .plan = plan,
@@ -366,8 +367,11 @@ static clast_status drive(cl_engine *engine, cl_plan *plan, const cl_run *run,
         exec->poll = (cl_poll){is_canceled, engine};
         begin(engine, run, budget);
         cl_persisted_adopt(d.core, plan, run, d.address, d.slot);
-        status = cl_driver_run(&d, err);
-        note_run(&d, budget, stats);
+        status = reserve(&d, a, err);
+        if (status == CLAST_OK) {
+            status = cl_driver_run(&d, err);
+            note_run(&d, budget, stats);
+        }
         status = end(&d, status, err);
     } else {
         status = cl_error_set(err, CLAST_ENOMEM, "no memory for %llu blocks' addresses",
@@ -395,7 +399,7 @@ clast_status cl_engine_run(cl_engine *engine, cl_plan *plan, const cl_run *run,
     clast_status status =
         admit(engine, plan, run, &exec, REHEARSE_SMALL, a, stats, err);
     if (status == CLAST_OK)
-        status = drive(engine, plan, run, &exec, &a->budget, stats, err);
+        status = drive(engine, plan, run, &exec, a, stats, err);
     cl_exec_fini(&exec);
     stats->run_seconds = cl_clock() - begun;
     atomic_store(&engine->state, CL_ENGINE_IDLE);

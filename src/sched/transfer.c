@@ -44,18 +44,6 @@ static cl_transfer *pop(cl_transfers *q)
 
 /* ---- doing it; without the mutex ---- */
 
-static clast_status scratch_of(cl_driver *d, cl_scratch **scratch, cl_error *err)
-{
-    cl_spill *spill = &d->engine->spill;
-    cl_mutex_lock(&spill->mutex);
-    clast_status status = CLAST_OK;
-    if (!spill->scratch)
-        status = cl_scratch_open(&spill->scratch, spill->folder, err);
-    *scratch = spill->scratch;
-    cl_mutex_unlock(&spill->mutex);
-    return status;
-}
-
 typedef struct {
     cl_source *source;
     cl_box box;
@@ -116,7 +104,7 @@ static clast_status move(cl_driver *d, cl_transfer *t, cl_fetching *how)
     cl_scratch *scratch;
     if (is_of_source(t))
         return fetch(d, t, how);
-    CL_TRY(scratch_of(d, &scratch, &t->err));
+    CL_TRY(cl_spill_open(&d->engine->spill, &scratch, &t->err));
     return t->action.kind == CL_ACTION_SPILL
                ? cl_scratch_write(scratch, t->data, bytes, &t->slot, &t->err)
                : cl_scratch_read(scratch, t->slot, t->data, bytes, &t->err);
