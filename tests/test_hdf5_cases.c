@@ -150,6 +150,58 @@ START_TEST(canary_falls_back)
 }
 END_TEST
 
+/* What libhdf5 reads for a comparison says which file, and the filter that is missing,
+ * not only the folder where no plugin was. */
+START_TEST(missing_filter_is_named)
+{
+    const H5Z_class2_t odd = {H5Z_CLASS_T_VERS, 305,  1,    1,
+                              "of the host",    NULL, NULL, complement};
+    const char *const file[] = {"a.h5", "a.h5"}, *const path[] = {"/x", "/x"};
+    const hsize_t n = 100, chunk = 64;
+    const hid_t list = H5Pcreate(H5P_DATASET_CREATE);
+    const hid_t type = H5Tcreate(H5T_COMPOUND, 8);
+    const int values[200] = {1, 2, 3};
+    bool is_equal = false;
+    cl_error err = {0};
+    H5Tinsert(type, "a", 0, H5T_NATIVE_INT);
+    H5Tinsert(type, "b", 4, H5T_NATIVE_INT);
+    ck_assert(H5Zregister(&odd) >= 0);
+    H5Pset_chunk(list, 1, &chunk);
+    H5Pset_filter(list, 305, H5Z_FLAG_MANDATORY, 0, NULL);
+    const hid_t id = create("/x", type, 1, &n, list, false);
+    ck_assert(H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+    H5Dclose(id);
+    H5Tclose(type);
+    H5Pclose(list);
+    ck_assert_int_eq(cl_hdf5_same(file, path, &is_equal, &err), CLAST_OK);
+    ck_assert(is_equal);
+    H5Zunregister(305);
+    ck_assert_int_eq(cl_hdf5_same(file, path, &is_equal, &err), CLAST_EFORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, "a.h5:/x: reading failed"));
+    ck_assert_ptr_nonnull(strstr(err.text, "required filter"));
+    ck_assert_int_eq(files_open_ids(), 0);
+}
+END_TEST
+
+/* Of bytes there are more than an int64 counts. */
+START_TEST(shape_that_overflows)
+{
+    const hsize_t shape[] = {(hsize_t)1 << 33, ((hsize_t)1 << 28) + 1};
+    const hid_t list = H5Pcreate(H5P_DATASET_CREATE);
+    cl_error err = {0};
+    cl_source *source;
+    H5Pset_alloc_time(list, H5D_ALLOC_TIME_LATE);
+    H5Dclose(create("/x", H5T_STD_I32LE, 2, shape, list, false));
+    H5Pclose(list);
+    ck_assert_int_eq(
+        cl_source_open_hdf5(&source, "a.h5", "/x", CL_READ_STORED, NULL, &err),
+        CLAST_EFORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, "a.h5:/x"));
+    ck_assert_ptr_nonnull(strstr(err.text, "268435457 elements on axis 1"));
+    ck_assert_int_eq(files_open_ids(), 0);
+}
+END_TEST
+
 /* Whole bitfields are unsigned integers, on every way of reading. */
 START_TEST(bitfields)
 {
@@ -542,6 +594,8 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, files_begin, files_end);
     tcase_add_loop_test(t, filters_of_libhdf5, 0, 4);
     tcase_add_test(t, canary_falls_back);
+    tcase_add_test(t, missing_filter_is_named);
+    tcase_add_test(t, shape_that_overflows);
     tcase_add_loop_test(t, bitfields, 0, 4);
     tcase_add_loop_test(t, undefined_fill, 0, 3);
     suite_add_tcase(s, t);

@@ -554,6 +554,30 @@ START_TEST(replaced_file_is_read_as_it_was)
 }
 END_TEST
 
+static hid_t follow_nothing(const char *name, hid_t group, const void *value,
+                            size_t bytes, hid_t link_list, hid_t access_list)
+{
+    return H5I_INVALID_HID;
+}
+
+/* Where a link was to lead. */
+START_TEST(damaged_object)
+{
+    H5O_info_t info;
+    const file_spec spec = spec_of(0, 0);
+    files_make(&spec);
+    const hid_t file = H5Fopen("a.h5", H5F_ACC_RDONLY, H5P_DEFAULT);
+    ck_assert(H5Oget_info_by_name2(file, "/x", &info, H5O_INFO_BASIC, H5P_DEFAULT) >=
+              0);
+    H5Fclose(file);
+    const int fd = open("a.h5", O_WRONLY);
+    ck_assert_int_eq(pwrite(fd, "damaged!", 8, (off_t)info.addr), 8);
+    close(fd);
+    refused("a.h5", "/x", CLAST_ENOENT,
+            "a.h5:/x: no object can be read where the link /x leads to");
+}
+END_TEST
+
 START_TEST(links)
 {
     file_spec spec = spec_of(0, FILTER_DEFLATE);
@@ -566,6 +590,15 @@ START_TEST(links)
     H5Lcreate_soft("/circle", file, "/circle", H5P_DEFAULT, H5P_DEFAULT);
     H5Lcreate_external("none.h5", "/y", file, "/lost", H5P_DEFAULT, H5P_DEFAULT);
     H5Lcreate_external("a.h5", "/none/x", file, "/empty", H5P_DEFAULT, H5P_DEFAULT);
+    const H5L_class_t own = {.version = H5L_LINK_CLASS_T_VERS,
+                             .id = (H5L_type_t)100,
+                             .trav_func = follow_nothing};
+    ck_assert(H5Lregister(&own) >= 0);
+    H5Lcreate_ud(file, "/own", own.id, "?", 1, H5P_DEFAULT, H5P_DEFAULT);
+    H5Lunregister(own.id);
+    const hid_t type = H5Tcopy(H5T_NATIVE_INT);
+    H5Tcommit2(file, "/type", type, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    H5Tclose(type);
     H5Fclose(file);
     cl_source *direct = files_open("a.h5", "/x", false);
     double *wanted = files_read(direct);
@@ -590,9 +623,11 @@ START_TEST(links)
         {"/empty", "the link /empty leads to a.h5:/none/x, which is not there"},
         {"/chain", "the link /chain leads to /lost, which is not there"},
         {"/circle", "the link /circle leads to /circle, which is not there"},
+        {"/own/x", "the link /own is of class 100, which its writer defined"},
     };
     for (size_t i = 0; i < sizeof dangling / sizeof *dangling; i++)
         refused("b.h5", dangling[i].path, CLAST_ENOENT, dangling[i].said);
+    refused("b.h5", "/type", CLAST_EFORMAT, "/type cannot be opened (libhdf5: ");
 }
 END_TEST
 
@@ -826,6 +861,7 @@ static Suite *suite(void)
     tcase_add_test(t, scalar_and_empty);
     tcase_add_test(t, never_written);
     tcase_add_test(t, links);
+    tcase_add_test(t, damaged_object);
     tcase_add_test(t, library_way);
     tcase_add_test(t, bools);
     tcase_add_loop_test(t, cf, 0, 2 * (int)(sizeof cf_rows / sizeof *cf_rows));

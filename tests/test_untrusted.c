@@ -175,7 +175,7 @@ START_TEST(refused_kinds)
     refused("link", CLAST_ENOTSUP, "leads into another file");
     refused("link/deeper", CLAST_ENOTSUP, "leads into another file");
     refused("missing", CLAST_ENOENT, "a.h5:/missing does not exist");
-    refused("/", CLAST_EFORMAT, "cannot be opened");
+    refused("/", CLAST_EFORMAT, "cannot be opened (libhdf5: ");
     refused("", CLAST_EVALUE, "path");
 }
 END_TEST

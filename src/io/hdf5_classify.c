@@ -49,8 +49,10 @@ static clast_status read_shape(cl_hdf5_source *s, cl_error *err)
         shape->dim[a] = (int64_t)dim[a];
         if (dim[a] > INT64_MAX ||
             (dim[a] > 0 && __builtin_mul_overflow(count, shape->dim[a], &count)))
-            return cl_error_set(err, CLAST_EFORMAT, "%s: its shape overflows 64 bits",
-                                s->where);
+            return cl_error_set(err, CLAST_EFORMAT,
+                                "%s: its shape overflows 64 bits, with %llu elements "
+                                "on axis %d",
+                                s->where, (unsigned long long)dim[a], a);
     }
     return CLAST_OK;
 }

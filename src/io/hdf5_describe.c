@@ -50,7 +50,7 @@ static clast_status open_dataset(cl_hdf5_source *s, const char *path, cl_error *
         s->client->dataset = H5Dopen2(s->file->id, path, list);
     }
     if (list >= 0)
-        H5Pclose(list);
+        cl_hdf5_close_list(list);
     if (is_met)
         return cl_error_set(err, CLAST_ENOTSUP,
                             "%s leads into another file, which is not followed from an "

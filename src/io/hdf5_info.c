@@ -16,6 +16,7 @@
 #include "io/codec.h"
 #include "io/hdf5_cf.h"
 #include "io/hdf5_dims.h"
+#include "io/hdf5_lib.h"
 #include "io/hdf5_type.h"
 
 #define SHOWN_NUMBERS 8
@@ -198,7 +199,9 @@ static void say_object(cl_text *b, hid_t parent, const char *name)
 {
     const hid_t object = H5Oopen(parent, name, H5P_DEFAULT);
     if (object < 0) {
-        cl_text_say(b, "  cannot be opened\n");
+        cl_error why = {0};
+        cl_hdf5_fail(&why, CLAST_EFORMAT, "cannot be opened");
+        cl_text_say(b, "  %s\n", why.text);
         return;
     }
     const H5I_type_t kind = H5Iget_type(object);

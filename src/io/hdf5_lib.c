@@ -139,10 +139,14 @@ typedef struct {
     int error;
 } innermost;
 
+/* Where plugins were looked for in vain says less than what for, which comes next. */
 static herr_t look_at(unsigned n, const H5E_error2_t *entry, void *arg)
 {
     innermost *in = arg;
-    if (n == 0 && entry->desc)
+    (void)n;
+    if (entry->maj_num == H5E_PLUGIN)
+        return 0;
+    if (!in->reason[0] && entry->desc)
         snprintf(in->reason, sizeof in->reason, "%s", entry->desc);
     const char *number = entry->desc ? strstr(entry->desc, "errno = ") : NULL;
     if (number && in->error == 0)

@@ -126,6 +126,7 @@ static bool is_same_value(const hid_t *file, hid_t type, const char *a, const ch
  */
 
 typedef struct {
+    const char *const *name, *const *path; /* of the files, and in them */
     hid_t file[2], dataset[2];
     hid_t type, space;
     int ndim;
@@ -138,11 +139,13 @@ static char *read_range(const pair *p, int side, hid_t memory, hid_t file, size_
 {
     char *value = cl_calloc(n, H5Tget_size(p->type));
     if (!value)
-        cl_error_set(err, CLAST_ENOMEM, "no memory for %zu elements", n);
+        cl_error_set(err, CLAST_ENOMEM, "%s:%s: no memory for %zu of its elements",
+                     p->name[side], p->path[side], n);
     else if (H5Dread(p->dataset[side], p->type, memory, file, H5P_DEFAULT, value) >= 0)
         return value;
     else
-        cl_hdf5_fail(err, CLAST_EFORMAT, "reading failed");
+        cl_hdf5_fail(err, CLAST_EFORMAT, "%s:%s: reading failed", p->name[side],
+                     p->path[side]);
     cl_free(value);
     return NULL;
 }
@@ -173,7 +176,8 @@ static clast_status compare_rows(const pair *p, hsize_t first, hsize_t n, size_t
     clast_status status = CLAST_OK;
     if (memory < 0 ||
         H5Sselect_hyperslab(p->space, H5S_SELECT_SET, lo, NULL, extent, NULL) < 0)
-        status = cl_hdf5_fail(err, CLAST_ENOMEM, "no memory for a selection");
+        status = cl_hdf5_fail(err, CLAST_ENOMEM, "%s:%s: no memory for a selection",
+                              p->name[0], p->path[0]);
     else
         status = compare_range(p, memory, p->space, (size_t)n * row, is_equal, err);
     if (memory >= 0)
@@ -240,15 +244,14 @@ clast_status cl_hdf5_same(const char *const file[2], const char *const path[2],
                           bool *is_equal, cl_error *err)
 {
     cl_hdf5_file *f[2] = {NULL, NULL};
-    pair p = {.dataset = {H5I_INVALID_HID, H5I_INVALID_HID}};
+    pair p = {
+        .name = file, .path = path, .dataset = {H5I_INVALID_HID, H5I_INVALID_HID}};
     cl_error why = {0};
     cl_hdf5_guard guard;
     cl_hdf5_enter(&guard);
     clast_status status = open_pair(file, path, f, &p, &why);
-    if (status == CLAST_OK) {
+    if (status == CLAST_OK)
         status = compare_pair(&p, is_equal, &why);
-        cl_error_prefix(&why, path[0]);
-    }
     for (int i = 0; i < 2; i++) {
         if (p.dataset[i] >= 0)
             H5Dclose(p.dataset[i]);

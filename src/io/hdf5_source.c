@@ -117,7 +117,13 @@ static clast_status explain_missing(cl_hdf5_source *s, const char *path, cl_erro
     bool is_link = false;
     if (cl_hdf5_errno() != 0)
         return cl_hdf5_fail(err, CLAST_EIO, "%s cannot be opened", s->where);
+    const hid_t why = H5Eget_current_stack(); /* looking about clears it */
     const cl_tree_kind kind = cl_hdf5_tree_look(s->file->id, path, &is_link);
+    if (kind == CL_TREE_DATASET || kind == CL_TREE_OTHER) {
+        H5Eset_current_stack(why);
+        return cl_hdf5_fail(err, CLAST_EFORMAT, "%s cannot be opened", s->where);
+    }
+    H5Eclose_stack(why);
     if (kind == CL_TREE_GROUP)
         return cl_error_set(err, CLAST_ENOENT,
                             "%s is a group, not a dataset; datasets: %s", s->where,
@@ -126,11 +132,8 @@ static clast_status explain_missing(cl_hdf5_source *s, const char *path, cl_erro
         return cl_error_set(err, CLAST_ENOENT, "%s does not exist; datasets: %s",
                             s->where,
                             cl_hdf5_tree_datasets(s->file->id, list, sizeof list));
-    if (kind == CL_TREE_DANGLING)
-        return cl_error_set(
-            err, CLAST_ENOENT, "%s: %s", s->where,
-            cl_hdf5_tree_dangling(s->file->id, path, list, sizeof list));
-    return cl_hdf5_fail(err, CLAST_EFORMAT, "%s cannot be opened", s->where);
+    return cl_error_set(err, CLAST_ENOENT, "%s: %s", s->where,
+                        cl_hdf5_tree_dangling(s->file->id, path, list, sizeof list));
 }
 
 static clast_status fail_link(const cl_hdf5_source *s, cl_error *err)

@@ -69,12 +69,22 @@ static void say_target(hid_t file, const char *path, char *text, size_t size)
     H5L_info_t link;
     char value[1024];
     const char *target_file = "", *target = value;
-    if (H5Lget_info(file, path, &link, H5P_DEFAULT) < 0 || link.type == H5L_TYPE_HARD ||
-        link.u.val_size > sizeof value ||
+    if (H5Lget_info(file, path, &link, H5P_DEFAULT) < 0)
+        return;
+    const bool is_external = link.type == H5L_TYPE_EXTERNAL;
+    if (link.type == H5L_TYPE_HARD) {
+        snprintf(text, size, "no object can be read where the link %s leads to", path);
+        return;
+    }
+    if (link.type != H5L_TYPE_SOFT && !is_external) {
+        snprintf(text, size, "the link %s is of class %d, which its writer defined",
+                 path, (int)link.type);
+        return;
+    }
+    if (link.u.val_size > sizeof value ||
         H5Lget_val(file, path, value, sizeof value, H5P_DEFAULT) < 0)
         return;
     value[sizeof value - 1] = '\0';
-    const bool is_external = link.type == H5L_TYPE_EXTERNAL;
     if (is_external &&
         H5Lunpack_elink_val(value, link.u.val_size, NULL, &target_file, &target) < 0)
         return;
