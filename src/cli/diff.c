@@ -205,8 +205,7 @@ static int compare_arrays(diff *d, const char *a, const char *b, clast_array *x,
 /* Of an array of it: whether there is one, or something that no array is made of. */
 static bool is_dataset(clast_status status)
 {
-    return status == CLAST_OK || status == CLAST_EDTYPE || status == CLAST_ESHAPE ||
-           status == CLAST_EFORMAT;
+    return status == CLAST_OK || status == CLAST_EDTYPE || status == CLAST_ESHAPE;
 }
 
 static bool are_credible(diff *d, const char *a, const char *b, clast_array *x,
