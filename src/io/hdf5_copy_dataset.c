@@ -506,9 +506,12 @@ bool cl_copy_make_dataset(cl_copy *copy, const cl_walk_item *item, hid_t links)
 {
     original o;
     const hid_t id = H5Dopen2(item->group, item->name, H5P_DEFAULT);
+    if (id < 0) {
+        cl_copy_fail(copy, item->path, "it cannot be opened");
+        return false;
+    }
     const bool is_good = open_original(id, &o) && make(copy, item, &o, links);
     close_original(&o);
-    if (id >= 0)
-        H5Dclose(id);
+    H5Dclose(id);
     return is_good;
 }

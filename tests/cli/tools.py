@@ -71,6 +71,23 @@ class Places(Tools):
             np.testing.assert_array_equal(f["lost"], 1)
 
 
+class Damage(Tools):
+    """A dataset that libhdf5 lists and cannot open: each tool says why."""
+
+    def test_dataspace(self):
+        file = self.folder / "a.h5"
+        with h5py.File(file, "w") as f:
+            f.create_dataset("x", (1234567,), "i4")
+        data = bytearray(file.read_bytes())
+        data[data.index((1234567).to_bytes(8, "little")) - 7] = 200  # the rank
+        file.write_bytes(data)
+        why = "/x cannot be opened (libhdf5: "
+        self.assertIn(b"cannot be opened (libhdf5: ", self.run_ok("info", file))
+        self.refused(1, why, "info", "--check", file)
+        self.refused(2, why, "diff", file, file)
+        self.refused(2, "/x: it cannot be opened (libhdf5: ", "copy", file, self.folder / "b.h5")
+
+
 class Info(Tools):
     def load(self, *args):
         return json.loads(self.run_ok("info", "--json", *args))
