@@ -124,7 +124,7 @@ class Outputs(unittest.TestCase):
             self.refused(done, 2, "a virtual dataset is an input")
         self.assertEqual(self.file.read_bytes(), before)
         done = clast("v * 2", "--in", f"v={self.file}:/v", "--out", f"{self.file}:/x", "--overwrite")
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(done.returncode, 0, done.stderr)
         with h5py.File(self.file) as f:
             np.testing.assert_array_equal(f["x"], self.x * 2)
 
