@@ -322,8 +322,9 @@ static word listen(hand *h, double end)
 {
     cl_driver *d = h->driver;
     for (;;) {
-        word told = TOLD_NOTHING;
-        for (int i = 0; i < 32; i++) {
+        word told = heard(h);
+        const int looks = told == TOLD_POSTED ? 2 : 32; /* it may be nobody's turn */
+        for (int i = 0; i < looks; i++) {
             told = heard(h);
             if (told == TOLD_TAKEN)
                 return told;
