@@ -7,6 +7,7 @@
  *   budget.c     what a run may have
  *   predict.c    the dry run
  *   persisted.c  persisted blocks between runs
+ *   damage.c     which chunks of a source cannot be read
  *   driver.c     one run;   worker.c   its workers;   transfer.c   its loads and spills
  *
  * `mutex` guards memory, charges, the list of persisted arrays and, during a run, its

@@ -59,6 +59,24 @@ uint64_t cl_persisted_count(const cl_persisted *persisted); /* blocks */
 /* By block: whether it is in memory (1) or in scratch (0). Between runs. */
 void cl_persisted_places(const cl_persisted *persisted, uint8_t *in_memory);
 
+/* Chunks of a source that cannot be read or decoded. */
+typedef struct {
+    int ndim;
+    int64_t chunks, grid[CL_MAXDIM]; /* all of the source; 0: it is not in chunks */
+    _Atomic unsigned char *bits;     /* one a chunk, C order */
+    uint64_t charged;                /* bytes, of the bits */
+} cl_damage;
+/* Reads and decodes each chunk once, on as many of the engine's workers as the budget has
+ * room for. Between runs; ends early once *is_canceled. Whatever it returns, `damage` is
+ * to be dropped; what of it is damaged is known with CLAST_OK only. */
+clast_status cl_engine_find_damage(cl_engine *engine, cl_source *source,
+                                   const atomic_bool *is_canceled, cl_damage *damage,
+                                   cl_error *err);
+void cl_engine_drop_damage(cl_engine *engine, cl_damage *damage);
+/* Of chunk `index`, in C order: whether it is damaged; where in the grid it is. */
+bool cl_damage_has(const cl_damage *damage, int64_t index);
+void cl_damage_chunk(const cl_damage *damage, int64_t index, int64_t *chunk);
+
 /* A source of the run, by the index that plan sources use: exactly one of the three
  * is set. */
 typedef struct {
