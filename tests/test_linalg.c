@@ -389,10 +389,17 @@ static const clast_dtype inexact[] = {CLAST_FLOAT32, CLAST_FLOAT64, CLAST_COMPLE
 static const struct {
     int64_t rows, n;
     layout how;
-} tall[] = {{1, 1, PLAIN},     {9, 1, FLIPPED},  {5, 5, TRANSPOSED},
-            {40, 40, PLAIN},   {41, 41, SPLIT},  {133, 40, SPREAD},
-            {133, 41, OFFSET}, {200, 87, SPLIT}, {81, 80, TRANSPOSED},
-            {600, 70, SPREAD}, {300, 140, PLAIN}};
+} tall[] = {{1, 1, PLAIN},
+            {9, 1, FLIPPED},
+            {5, 5, TRANSPOSED},
+            {CL_QR_NB, CL_QR_NB, PLAIN},
+            {CL_QR_NB + 1, CL_QR_NB + 1, SPLIT},
+            {133, CL_QR_NB, SPREAD},
+            {133, CL_QR_NB + 1, OFFSET},
+            {81, 2 * CL_QR_NB, TRANSPOSED},
+            {200, 2 * CL_QR_NB + 7, SPLIT},
+            {600, 70, SPREAD},
+            {300, 140, PLAIN}};
 
 /* ---- QR ---- */
 
