@@ -4,6 +4,7 @@
  * those of the ordinary read. Where the file system of /tmp cannot do direct I/O, the
  * same calls read as ever; only what counts direct reads is left out then.
  */
+#include "io/behind.h"
 #include "io/direct.h"
 
 #include <errno.h>

@@ -9,7 +9,7 @@
  */
 #include <fcntl.h>
 
-#include "io/direct.h"
+#include "io/behind.h"
 #include "io/sys.h"
 
 void cl_behind_init(cl_behind *behind)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/shape.h"
+#include "io/behind.h"
 #include "io/direct.h"
 #include "io/store.h"
 #include "io/sys.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Past the page cache: data that it cannot hold are read straight into place, and
- * written so that they do not stay in it.
+ * Past the page cache: data that it cannot hold are read straight into place. Those that
+ * are written so that they do not stay in it: behind.h.
  *
  * The cache keeps what was read for the next reader. Of data that are larger than the
  * cache nothing is left when their turn comes again, so filling it costs a copy and the
@@ -13,8 +13,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
-
-#include "base/thread.h"
 
 /* Bytes that the page cache can hold: the memory that is available now. UINT64_MAX where
  * `bytes` are so few that nobody need ask. */
@@ -35,8 +33,9 @@ typedef struct {
  * system says that it can do direct I/O. */
 void cl_direct_open(cl_direct *direct, int fd, uint64_t bytes);
 void cl_direct_close(cl_direct *direct);
-/* Memory for what goes to many places, of at least CL_DIRECT_ROOM bytes. */
+
 enum { CL_DIRECT_ROOM = 512 << 10 };
+/* Memory for what goes to many places, of at least CL_DIRECT_ROOM bytes. */
 typedef struct {
     void *memory;
     uint64_t bytes;
@@ -46,30 +45,5 @@ typedef struct {
  * and not in the cache, past it. */
 int cl_direct_read_all(const cl_direct *direct, const cl_direct_room *room, int fd,
                        struct iovec *iov, int n, off_t at);
-
-/*
- * Ranges of a file behind its writers: each is pushed to the disk as soon as it is
- * written, and dropped from the cache when CL_BEHIND_MOST bytes were written after it.
- * So the writers go at the pace of the disk and neither dirty nor clean pages pile up.
- */
-#define CL_BEHIND_MOST ((uint64_t)64 << 20)
-enum { CL_BEHIND_RANGES = 256 };
-
-typedef struct {
-    uint64_t at, bytes;
-} cl_behind_range;
-
-typedef struct {
-    cl_mutex mutex;
-    cl_behind_range range[CL_BEHIND_RANGES]; /* a ring */
-    uint32_t first, n;
-    uint64_t bytes; /* of all ranges in it */
-} cl_behind;
-
-void cl_behind_init(cl_behind *behind);
-void cl_behind_fini(cl_behind *behind);
-/* From any thread, after the bytes were written. 0, or what the disk said of these or of
- * earlier ones. */
-int cl_behind_wrote(cl_behind *behind, int fd, uint64_t at, uint64_t bytes);
 
 #endif

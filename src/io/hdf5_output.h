@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 
 #include "io/atomic_file.h"
-#include "io/direct.h"
+#include "io/behind.h"
 #include "io/filters.h"
 #include "io/journal.h"
 #include "io/store.h"
@@ -114,26 +114,5 @@ bool cl_output_is_taken(const cl_output *o, int64_t index);
 clast_status cl_output_write_chunk(const cl_output *o, cl_output_file *f,
                                    const cl_box *chunk, uint32_t mask,
                                    const void *bytes, uint64_t size, cl_error *err);
-
-/* hdf5_resume.c. Before any file is touched: what an earlier run left of the target of
- * one of these is refused, or the run's own. */
-clast_status cl_resume_check(size_t n, const cl_output_spec *specs, size_t index,
-                             const char *target, bool *is_published, cl_error *err);
-/* Begins a file, or goes on with it. is_dry: only what is stored is found out. */
-clast_status cl_resume_begin(cl_outputs *outputs, size_t file, bool is_dry,
-                             cl_error *err);
-/* Chunks that were stored: their places, or the chunk itself. */
-clast_status cl_resume_note(const cl_outputs *outputs, const cl_output *o,
-                            const cl_box *box, const cl_box *part, int64_t index,
-                            const void *data, cl_error *err);
-clast_status cl_resume_log(const cl_outputs *outputs, const cl_output *o, int64_t index,
-                           uint32_t mask, const void *bytes, uint64_t size,
-                           cl_error *err);
-/* All files are complete under their temporary names. */
-clast_status cl_resume_finish(cl_outputs *outputs, cl_error *err);
-/* The end: of a file that failed, or whose turn to be published did not come, the
- * progress is kept where there is any. */
-void cl_resume_leave(cl_outputs *outputs, size_t file);
-void cl_resume_done(cl_outputs *outputs);
 
 #endif

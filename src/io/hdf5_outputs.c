@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "io/hdf5_lib.h"
 #include "io/hdf5_order.h"
+#include "io/hdf5_resume.h"
 
 /* --- begin ---------------------------------------------------------------------------
  */

@@ -14,7 +14,7 @@
  * Write-behind: after every 64 MiB of a synced file the kernel is told to begin
  * writing, and the writer waits for what it was told the time before. So at most about
  * two windows are dirty, and the final fsync is short. Direct outputs that would fill
- * much of the page cache go by direct.h instead, synced or not.
+ * much of the page cache go by behind.h instead, synced or not.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +24,7 @@
 #include "io/contiguous.h"
 #include "io/hdf5_lib.h"
 #include "io/hdf5_order.h"
+#include "io/hdf5_resume.h"
 
 #define WINDOW ((uint64_t)64 << 20)
 #define ALIGN  64

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the parts of resuming share: hdf5_resume.c begins and ends a file,
+ * Resuming, and what its parts share: hdf5_resume.c begins and ends a file,
  * hdf5_resume_text.c says what run it is, hdf5_resume_left.c what earlier runs left,
  * hdf5_resume_chunks.c keeps and takes over chunks.
  */
@@ -10,6 +10,29 @@
 #include "io/hdf5_output.h"
 
 #define CL_JOURNAL_SUFFIX ".clast-journal"
+
+/* Before any file is touched: what an earlier run left of the target of one of these is
+ * refused, or the run's own. */
+clast_status cl_resume_check(size_t n, const cl_output_spec *specs, size_t index,
+                             const char *target, bool *is_published, cl_error *err);
+/* Begins a file, or goes on with it. is_dry: only what is stored is found out. */
+clast_status cl_resume_begin(cl_outputs *outputs, size_t file, bool is_dry,
+                             cl_error *err);
+/* Chunks that were stored: their places, or the chunk itself. */
+clast_status cl_resume_note(const cl_outputs *outputs, const cl_output *o,
+                            const cl_box *box, const cl_box *part, int64_t index,
+                            const void *data, cl_error *err);
+clast_status cl_resume_log(const cl_outputs *outputs, const cl_output *o, int64_t index,
+                           uint32_t mask, const void *bytes, uint64_t size,
+                           cl_error *err);
+/* All files are complete under their temporary names. */
+clast_status cl_resume_finish(cl_outputs *outputs, cl_error *err);
+/* The end: of a file that failed, or whose turn to be published did not come, the
+ * progress is kept where there is any. */
+void cl_resume_leave(cl_outputs *outputs, size_t file);
+void cl_resume_done(cl_outputs *outputs);
+
+/* ---- between the parts ---- */
 
 clast_status cl_resume_no_memory(const char *file, cl_error *err);
 

@@ -14,6 +14,7 @@
 #include "io/hdf5_file.h"
 #include "io/hdf5_lib.h"
 #include "io/hdf5_output.h"
+#include "io/hdf5_resume.h"
 #include "io/hdf5_tree.h"
 #include "io/hdf5_type.h"
 

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/direct.h"
 #include "io/hdf5_capture.h"
 #include "io/hdf5_carry.h"
 #include "io/hdf5_file.h"
