@@ -25,7 +25,8 @@ CLAST_API clast_status clast_hdf5_info_json(clast_ctx *ctx, const char *file,
                                             void *arg);
 
 typedef struct clast_info_options {
-    bool json;            /**< as clast_hdf5_info_json(); datasets have names only */
+    bool json;            /**< as clast_hdf5_info_json(); of no effect on
+                             clast_hdf5_datasets_with() */
     bool untrusted;       /**< nobody vouches for the file: libhdf5 opens it in another
                              process only; docs/untrusted.md */
     uint64_t reserved[4]; /**< zero */
@@ -83,10 +84,11 @@ typedef struct clast_copy_options {
  * @param group    what is copied, to the copy's root; NULL: everything
  * @param options  NULL: a plain copy
  * @return         CLAST_OK; the copy appears whole, by rename, or not at all
- * @errors         CLAST_EVALUE, CLAST_ENOENT a path in `chunks` that no dataset has,
- *                 no such file, group or folder; CLAST_EEXIST, CLAST_EACCESS,
- *                 CLAST_EFORMAT, CLAST_ENOTSUP a reserved field, a filter that cannot
- *                 be undone; in a run those of clast_compute()
+ * @errors         CLAST_EVALUE, also `compress` and `gzip` both; CLAST_ENOENT a path in
+ *                 `chunks` that no dataset has, no such file, group or folder;
+ *                 CLAST_EEXIST, CLAST_EACCESS, CLAST_EFORMAT, CLAST_ENOTSUP a reserved
+ *                 field, a filter that cannot be undone, a codec that this build lacks;
+ *                 in a run those of clast_compute()
  * @cost           data whose storage changes goes through runs of up to 64 datasets
  *                 each: read once where the budget allows, filtered by the workers. All
  *                 else is copied by libhdf5, one thread, without being decoded. The

@@ -90,9 +90,9 @@ cl_node_id cl_node_joined(cl_make *m, size_t n, cl_node_id *members, int axis);
 cl_node_id cl_node_source(cl_make *m, uint32_t index, clast_dtype dtype,
                           const cl_shape *shape);
 
-/* A dataset's elements as their bytes (CL_READ_BITS), a node of its own. */
 /* How files that nobody vouches for are opened for this context. */
 cl_untrusted cl_ctx_untrusted(clast_ctx *ctx);
+/* A dataset's elements as their bytes (CL_READ_BITS), a node of its own. */
 cl_node_id cl_node_bits(cl_make *m, const char *file, const char *path);
 
 /* The dtype that these nodes promote to; weak ones by kind only. */

@@ -83,6 +83,7 @@ void cl_helper_tell(const cl_untrusted *how, const cl_described_head *head)
         return;
     *how->is_told = true;
     cl_log_warning(how->log,
-                   "untrusted files: the helper process is not confined by seccomp, "
-                   "which this kernel refuses; it has its other limits");
+                   "untrusted files: the helper process is not confined by seccomp: "
+                   "this kernel refuses it, or this build has no filter for it; it has "
+                   "its other limits");
 }

@@ -15,17 +15,16 @@
  *
  * V^H C has few rows and columns and a long inner dimension. One call copies both
  * operands into the library's own layout before they are used for so few numbers; where
- * it does without for products below some size, this one is put together of such (64
- * against 44 GFLOP/s for 2500 rows, 40 and 160 columns), and that of Q (73 against 59).
- * So it is for float64, up to some width, on processors with AVX-512; others gain
- * nothing.
+ * it does without for products below some size, this one is put together of such, and
+ * so is that of Q. So it is for float64, up to some width, on processors with AVX-512;
+ * others gain nothing.
  *
  * Q @ [w; 0] is not a sequence of block reflectors. With Q = I - V T V^H for all n
  * reflectors at once and V1 the first n rows of V it is [w; 0] - V (T V1^H w): one
  * product of the size of the result. T comes from the diagonal blocks that are stored
  * and the Gram matrix of V: T12 = -T1 (V^H V)12 T2 (Elmroth & Gustavson 2000). That is
- * 3 rows n^2 operations in two calls at full speed, where applying blocks of 40 columns
- * takes 4 rows n^2 and a pass over the result each.
+ * 3 rows n^2 operations in two calls at full speed, where applying blocks of CL_QR_NB
+ * columns takes 4 rows n^2 and a pass over the result each.
  *
  * Cost: 2 n^2 (rows - n/3) operations for QR, 3 n^2 rows for Q @ w (times four for
  * complex numbers).

@@ -2,7 +2,7 @@
 /*
  * The scheduler core: what may run, what is loaded, what is evicted. One pure state
  * machine: events in, actions out; no threads, clocks, pointers to data or I/O. OpenMP
- * and pthread workers drive it (driver.c), so does the simulator.
+ * and pthread workers drive it (worker.c), so does the simulator.
  *
  * INVARIANTS (the simulator checks all of them after every event)
  *   - reserved pages (resident, loading and spilling blocks, outputs and workspaces of

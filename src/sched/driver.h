@@ -97,8 +97,8 @@ void cl_driver_fail(cl_driver *d, uint32_t task, uint32_t block, const cl_error 
 void cl_driver_wake(cl_driver *d); /* one worker that does nothing, if there is one */
 /* Samples and progress, as far as they are due; may let the mutex go. */
 void cl_driver_look_on(cl_driver *d, double now);
-/* Serves the oldest transfer that waits for a worker (or for an I/O thread); false:
- * there is none. Lets the mutex go while it works. */
+/* Serve the oldest transfer that is to be decoded, read by a worker, or moved by an I/O
+ * thread; false: there is none. All let the mutex go while they work. */
 bool cl_transfer_decode(cl_driver *d, uint32_t lane);
 bool cl_transfer_read(cl_driver *d, uint32_t lane); /* from the page cache */
 bool cl_transfer_io(cl_driver *d, uint32_t lane);

@@ -36,7 +36,8 @@ typedef struct {
     bool has_scratch; /* it is there and not full */
     uint64_t read, written;
     uint64_t again;   /* of `read`: what had been read before */
-    uint8_t *is_read; /* by block: was; since when no task has begun that wants it */
+    uint8_t *is_read; /* by block: WAS_READ, ever; IS_NEW, and no task that wants it has
+                         begun since */
     uint64_t staging, most_staging; /* pages: of loads that no task has waited for */
     line tasks, loads;              /* under way */
     uint32_t width;                 /* so many of each */

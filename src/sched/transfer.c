@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Loads and spills: what I/O threads do, and what workers decode.
+ * Loads and spills: what I/O threads do, and what workers read and decode.
  *
  * A load from a source is fetched and decoded by the worker that has nothing else to
  * do, as long as nothing makes it wait: what is in the page cache is best copied where
