@@ -471,6 +471,10 @@ static int check_eval(cli_options *o)
         complain("--resume: without --out nothing is kept");
         return EXIT_WRONG;
     }
+    if (o->compress != NULL && o->nout == 0) {
+        complain("--compress %s: without --out nothing is stored", o->compress);
+        return EXIT_WRONG;
+    }
     if (o->trace_file != NULL && (o->explain || o->graph_file != NULL)) {
         complain("--trace: with --explain or --graph nothing runs");
         return EXIT_WRONG;

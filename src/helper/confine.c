@@ -109,7 +109,7 @@ static void add_call(program *p, size_t i)
         load(p, offsetof(struct seccomp_data, nr));
 }
 
-bool confine(void)
+bool cl_confine(void)
 {
     program p = {.n = 0};
     if (MACHINE == 0)

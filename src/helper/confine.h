@@ -9,6 +9,6 @@
  * and end; whatever else it asks the kernel for kills it. There is no way back. false:
  * the kernel refused (it has no seccomp filters, or forbids them), or this is a machine
  * or a build that no filter was written for; then nothing is changed. */
-bool confine(void);
+bool cl_confine(void);
 
 #endif

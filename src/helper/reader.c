@@ -93,6 +93,6 @@ int main(int argc, char **argv)
     if (argc != 4 || take_leave() != 0)
         _exit(2);
     look_up();
-    cl_hdf5_capture_alone(confine);
+    cl_hdf5_capture_alone(cl_confine);
     _exit(!describe(argv[1], argv[2], argv[3]));
 }

@@ -198,7 +198,8 @@ class Command(unittest.TestCase):
                 (["x", "--in", place, "--in", place], "given twice"), (["x", "--in", "x"], "NAME=FILE:/path"),
                 (["x", "--in", f"x={self.file}"], "FILE:/path"), (["1", "--memory", "much"], "much"), (["1", "--memory", "0%"], "0%"),
                 (["1", "--workers", "0"], "'0'"), (["1", "--chunks", "3,x"], "3,x"), (["1", "--out", "q.h5:/q", "--compress", "zip"], "'zip'"),
-                (["1", "--raw=1"], "no value"), (["1", "--stats=xml"], "json:FILE"), (["1", "--out", "o.h5:/y", "--out", "p.h5:/y"], "twice"),
+                (["1", "--compress", "lz4"], "without --out nothing is stored"), (["1", "--raw=1"], "no value"),
+                (["1", "--stats=xml"], "json:FILE"), (["1", "--out", "o.h5:/y", "--out", "p.h5:/y"], "twice"),
                 (["-f", str(self.folder / "none.txt")], "No such file"), (["x", "--in", place, "--out", f"{self.folder}/o.h5:/y", "--chunks", "3"],
                                                                          "2 dimensions")]:
             done = clast("eval", *args)
