@@ -8,8 +8,8 @@
 #include "base/alloc.h"
 #include "base/status.h"
 
-/* Does the work, looks at what a failure must leave as it is, and lets go of all that it
- * got. Allocations fail while it is called, its own through cl_alloc() included. */
+/* Does the work, looks at what a failure must leave as it is, and lets go of all that
+ * it got. Allocations fail while it is called, its own through cl_alloc() included. */
 typedef clast_status attempt_fn(void *arg);
 
 /* The first time nothing fails; then the first allocation and all later ones, then the

@@ -23,8 +23,8 @@ static int send_request(int to, request *r)
     return sendmsg(to, &message, MSG_NOSIGNAL) == (ssize_t)sizeof *r ? 0 : -1;
 }
 
-/* As the other process did; until then standard output is open here, so that nobody sees
- * its end before. */
+/* As the other process did; until then standard output is open here, so that nobody
+ * sees its end before. */
 static _Noreturn void end(int status)
 {
     const struct rlimit none = {0, 0};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See describe_server.h. `describe_main` is the main() of src/helper/reader.c. One request
- * after the other; it ends with the process that started it. */
+/* See describe_server.h. `describe_main` is the main() of src/helper/reader.c. One
+ * request after the other; it ends with the process that started it. */
 #include "describe_server.h"
 
 #include <signal.h>

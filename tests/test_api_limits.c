@@ -396,8 +396,8 @@ static double wanted_budget(int64_t chunks, const clast_hdf5_options *how)
     return wanted * (unit == 'K' ? 1024 : 1048576);
 }
 
-/* What is kept of a million chunks belongs to what a run needs: a bit each where they lie
- * at known places, eight bytes more where they may have to wait. */
+/* What is kept of a million chunks belongs to what a run needs: a bit each where they
+ * lie at known places, eight bytes more where they may have to wait. */
 START_TEST(tables_of_outputs_are_in_the_budget)
 {
     static const int64_t chunk[1] = {8};

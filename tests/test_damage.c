@@ -143,8 +143,8 @@ static void make_large(const char *path, hsize_t rows)
                             .is_added = true});
 }
 
-/* A chunk as large as the budget is refused. One of which the budget holds one at a time
- * is read by one worker; and again, as its room was given back. */
+/* A chunk as large as the budget is refused. One of which the budget holds one at a
+ * time is read by one worker; and again, as its room was given back. */
 START_TEST(little_room)
 {
     int64_t chunks = -1;

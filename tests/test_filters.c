@@ -47,8 +47,8 @@ END_TEST
 
 enum { MOST = 24000 };
 
-/* All buffers are as large as they are said to have to be, so that a sanitizer sees what
- * is written behind them. Returns the stored bytes, to be freed. */
+/* All buffers are as large as they are said to have to be, so that a sanitizer sees
+ * what is written behind them. Returns the stored bytes, to be freed. */
 static unsigned char *apply(const cl_filters *f, const void *in, size_t bytes,
                             uint64_t *n, uint32_t *mask)
 {

@@ -78,7 +78,8 @@ static bool is_better(const cl_fold *f, cl_scalar v, cl_scalar best)
     return naive_apply(is_least ? CL_OP_LT : CL_OP_GT, f->dtype, CLAST_BOOL, arg).u8;
 }
 
-/* The elements that go into output element `wanted`: its place on the axes that stay. */
+/* The elements that go into output element `wanted`: its place on the axes that
+ * stay. */
 static cl_box box_of(const cl_fold *f, const cl_box *box, int64_t wanted)
 {
     cl_box part = *box;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Runs that spill on bad disks: every write, read and reservation of scratch fails in
- * turn, transfers are short, the disk is slow or filled by others. A run gives its error or the same bits as
- * on a good disk; nothing leaks, nothing stays in the folder, and the context goes on.
+ * turn, transfers are short, the disk is slow or filled by others. A run gives its
+ * error or the same bits as on a good disk; nothing leaks, nothing stays in the folder,
+ * and the context goes on.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -209,8 +210,8 @@ static clast_status run_large(clast_ctx *ctx, double *into)
     return status;
 }
 
-/* What may be spilled is set aside before the run, so a disk that is full afterwards has
- * no say; one that is full before is found before anything runs. */
+/* What may be spilled is set aside before the run, so a disk that is full afterwards
+ * has no say; one that is full before is found before anything runs. */
 static const struct {
     long bad_call;
     int error;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Copies and comparisons of files in which every allocation fails in turn: an error that
- * says so, and nothing of the copy. Failing disks are in test_store_faults.c. */
+/* Copies and comparisons of files in which every allocation fails in turn: an error
+ * that says so, and nothing of the copy. Failing disks are in test_store_faults.c. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

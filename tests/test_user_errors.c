@@ -92,8 +92,8 @@ START_TEST(odd_statuses)
 }
 END_TEST
 
-/* A callback that runs another context, whose callbacks, in whatever thread, turn to the
- * one that waits for them. */
+/* A callback that runs another context, whose callbacks, in whatever thread, turn to
+ * the one that waits for them. */
 typedef struct {
     clast_ctx *outer, *inner;
     atomic_int refused, other_threads;

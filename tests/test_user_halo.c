@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a kernel of the caller is shown of its block's surroundings, with every pad mode:
- * shapes, origins and elements are checked within the kernel. And a stencil over a file
- * that is larger than the budget, against plain loops over the whole array.
+ * What a kernel of the caller is shown of its block's surroundings, with every pad
+ * mode: shapes, origins and elements are checked within the kernel. And a stencil over
+ * a file that is larger than the budget, against plain loops over the whole array.
  */
 #include <stdio.h>
 #include <string.h>

@@ -146,8 +146,8 @@ CLAST_API clast_status clast_compare(clast_array *a, clast_array *b,
 CLAST_API clast_status clast_hdf5_datasets(clast_ctx *ctx, const char *file,
                                            clast_text_fn *fn, void *arg);
 
-/** The same with options; NULL: none. Names may have any bytes but zeros in them. Errors
- * as of clast_hdf5_info_with(). */
+/** The same with options; NULL: none. Names may have any bytes but zeros in them.
+ * Errors as of clast_hdf5_info_with(). */
 CLAST_API clast_status clast_hdf5_datasets_with(clast_ctx *ctx, const char *file,
                                                 const clast_info_options *options,
                                                 clast_text_fn *fn, void *arg);
@@ -156,9 +156,9 @@ CLAST_API clast_status clast_hdf5_datasets_with(clast_ctx *ctx, const char *file
 typedef void clast_chunk_fn(void *arg, int ndim, const int64_t *chunk);
 
 /**
- * Which chunks of a dataset cannot be read or decoded: for one that a run has failed on,
- * as a run ends at the first. `fn`, which may not use the context, is called for each of
- * them in C order.
+ * Which chunks of a dataset cannot be read or decoded: for one that a run has failed
+ * on, as a run ends at the first. `fn`, which may not use the context, is called for
+ * each of them in C order.
  *
  * @param chunks  set to how many the dataset has; 0 where it is not stored in chunks
  * @return        CLAST_OK, whether any is damaged or none

@@ -41,9 +41,9 @@ static bool has_products(const cl_plan *plan)
     return false;
 }
 
-/* Whether another plan can be made and rehearsed beside this one: planning takes 1.3 times
- * the plan's bytes, a rehearsal at most 0.7 times those of the plan more, and nothing else
- * is held yet. */
+/* Whether another plan can be made and rehearsed beside this one: planning takes 1.3
+ * times the plan's bytes, a rehearsal at most 0.7 times those of the plan more, and
+ * nothing else is held yet. */
 static bool has_room_for_another(const cl_request *request)
 {
     return request->planned.plan.bytes <=

@@ -118,8 +118,8 @@ void paths_free(path_list *list);
 /* check.c: reads these datasets; EXIT_FAILED where one is damaged, or not read. */
 int check_datasets(const cli_options *o, clast_ctx *ctx, const char *file, size_t n,
                    char *const *path);
-/* Whether what is stored in `file` can be that large; of an untrusted file something may
- * claim to be what no time would suffice to read: `why` says that then. */
+/* Whether what is stored in `file` can be that large; of an untrusted file something
+ * may claim to be what no time would suffice to read: `why` says that then. */
 bool is_credible(const char *file, const char *path, clast_array *a, char *why,
                  size_t room);
 

@@ -34,8 +34,8 @@ static inline bool cl_operand_reads(uint32_t operand)
     return cl_operand_mode(operand) != CL_W;
 }
 
-/* CLAST_EBUDGET where what the order and the draft hold, with so many bytes more, is not
- * to be had. */
+/* CLAST_EBUDGET where what the order and the draft hold, with so many bytes more, is
+ * not to be had. */
 clast_status cl_order_room(const cl_order *o, uint64_t more);
 /* Finds the stage of each task, which may have held something else. */
 void cl_order_find_stages(cl_order *o);

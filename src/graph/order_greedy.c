@@ -192,8 +192,8 @@ static uint64_t at_most(uint64_t pages)
     return pages < MOST_PAGES ? pages : MOST_PAGES;
 }
 
-/* Pages of what it reads and all below; those of tasks are what they make and all below.
- */
+/* Pages of what it reads and all below; those of tasks are what they make and all
+ * below. */
 static uint64_t below(const greedy *g, uint32_t task, uint64_t *made)
 {
     const cl_draft *const d = g->d;

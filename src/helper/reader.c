@@ -61,9 +61,9 @@ static int compare(const void *a, const void *b)
 }
 
 /* What the C library looks up when it is first asked, for which later it has no leave:
- * how much memory there is, before it sorts something large, and the time zone, of which
- * it looks at the file each time that it has no other name. Nothing that is said here
- * depends on it. */
+ * how much memory there is, before it sorts something large, and the time zone, of
+ * which it looks at the file each time that it has no other name. Nothing that is said
+ * here depends on it. */
 static void look_up(void)
 {
     static char much[4096];

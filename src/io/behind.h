@@ -27,8 +27,8 @@ typedef struct {
 
 void cl_behind_init(cl_behind *behind);
 void cl_behind_fini(cl_behind *behind);
-/* From any thread, after the bytes were written. 0, or what the disk said of these or of
- * earlier ones. */
+/* From any thread, after the bytes were written. 0, or what the disk said of these or
+ * of earlier ones. */
 int cl_behind_wrote(cl_behind *behind, int fd, uint64_t at, uint64_t bytes);
 
 #endif

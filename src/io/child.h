@@ -21,7 +21,8 @@ typedef struct {
 } cl_child;
 
 enum { CL_CHILD_WORDS = 7 };
-/* argv: at most so many words, then NULL; argv[0] is the program's path. On failure there is nothing to end. */
+/* argv: at most so many words, then NULL; argv[0] is the program's path. On failure
+ * there is nothing to end. */
 clast_status cl_child_start(cl_child *child, const char *const *argv, double seconds,
                             cl_error *err);
 /* Exactly so many bytes, or CLAST_EFORMAT: it ended before, or did not end in time. */

@@ -3,9 +3,9 @@
  * Codecs: the compressing filters that Clast does and undoes itself, as a table.
  *
  * A row says what the filter's number and name are, which of its parameters we know,
- * how long a compressed chunk may be, how it is made and undone. Rows of libraries that this
- * build lacks are missing: libhdf5 may then have the filter. To add a codec, write a
- * row. Thread-safe: a codec keeps nothing but the state that its caller holds.
+ * how long a compressed chunk may be, how it is made and undone. Rows of libraries that
+ * this build lacks are missing: libhdf5 may then have the filter. To add a codec, write
+ * a row. Thread-safe: a codec keeps nothing but the state that its caller holds.
  */
 #ifndef CL_IO_CODEC_H
 #define CL_IO_CODEC_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Past the page cache: data that it cannot hold are read straight into place. Those that
- * are written so that they do not stay in it: behind.h.
+ * Past the page cache: data that it cannot hold are read straight into place. Those
+ * that are written so that they do not stay in it: behind.h.
  *
  * The cache keeps what was read for the next reader. Of data that are larger than the
  * cache nothing is left when their turn comes again, so filling it costs a copy and the
@@ -14,14 +14,15 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/* Bytes that the page cache can hold: the memory that is available now. UINT64_MAX where
- * `bytes` are so few that nobody need ask. */
+/* Bytes that the page cache can hold: the memory that is available now. UINT64_MAX
+ * where `bytes` are so few that nobody need ask. */
 uint64_t cl_cache_room(uint64_t bytes);
 /* For tests: what cl_cache_room() says from now on of any number of bytes; 0: the
  * truth. */
 void cl_cache_pretend(uint64_t room);
 
-/* A second descriptor of a file for direct I/O. Zeroed memory is one that is not open. */
+/* A second descriptor of a file for direct I/O. Zeroed memory is one that is not
+ * open. */
 typedef struct {
     bool is_open;
     int fd;
@@ -41,8 +42,8 @@ typedef struct {
     uint64_t bytes;
 } cl_direct_room;
 
-/* Reads as cl_sys_read_all() does from fd, and with the same result: what is long enough
- * and not in the cache, past it. */
+/* Reads as cl_sys_read_all() does from fd, and with the same result: what is long
+ * enough and not in the cache, past it. */
 int cl_direct_read_all(const cl_direct *direct, const cl_direct_room *room, int fd,
                        struct iovec *iov, int n, off_t at);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What is said of a file, as it comes from the process that read it in the place of this
- * one: a head, and so many bytes. Text and JSON are for terminals and logs, so nothing
- * but plain text is let through; names of datasets are any bytes, and come with a zero
- * byte behind each.
+ * What is said of a file, as it comes from the process that read it in the place of
+ * this one: a head, and so many bytes. Text and JSON are for terminals and logs, so
+ * nothing but plain text is let through; names of datasets are any bytes, and come with
+ * a zero byte behind each.
  */
 #ifndef CL_IO_FILE_REPORT_H
 #define CL_IO_FILE_REPORT_H

@@ -24,15 +24,15 @@ bool cl_hdf5_capture_use(hid_t access_list);
 int cl_hdf5_capture_error(void);
 
 /* For a process that reads one file: `confine` is called when a file is open and not a
- * byte of it read, and says whether it did what it is for. From then on no other file is
- * opened: EACCES. */
+ * byte of it read, and says whether it did what it is for. From then on no other file
+ * is opened: EACCES. */
 void cl_hdf5_capture_alone(bool (*confine)(void));
 bool cl_hdf5_capture_is_alone(void); /* such a process has its file */
 bool cl_hdf5_capture_is_confined(void);
 
 /* While `postpones` no read of raw data fails: what cannot be read is zeros. Returns
- * whether there was such a one since the last call, whose errno cl_hdf5_fail() then has.
- * Of a thread. */
+ * whether there was such a one since the last call, whose errno cl_hdf5_fail() then
+ * has. Of a thread. */
 bool cl_hdf5_capture_postpone(bool postpones);
 
 typedef enum {

@@ -152,8 +152,9 @@ static bool next_box(const original *o, const hsize_t *piece, hsize_t *lo)
     return false;
 }
 
-/* Whether there are values to move: not where nothing was ever written. The size is 0 as
- * well where the index of chunks cannot be read, which only the space's status tells. */
+/* Whether there are values to move: not where nothing was ever written. The size is 0
+ * as well where the index of chunks cannot be read, which only the space's status
+ * tells. */
 static bool look_for_values(const original *o, bool *is_good)
 {
     H5D_space_status_t status = H5D_SPACE_STATUS_ERROR;
@@ -228,8 +229,9 @@ bool cl_copy_fill_references(cl_copy *copy, hid_t from, const char *path)
     return is_good;
 }
 
-/* libhdf5 1.10.8 ends the process where H5Ocopy() cannot read. So the index of chunks is
- * brought into its cache before, and what fails to be read of the chunks is told after. */
+/* libhdf5 1.10.8 ends the process where H5Ocopy() cannot read. So the index of chunks
+ * is brought into its cache before, and what fails to be read of the chunks is told
+ * after. */
 static bool copy_as_it_is(cl_copy *copy, const cl_walk_item *item, const original *o,
                           hid_t links)
 {

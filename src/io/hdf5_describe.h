@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The helper process's side of untrusted files: what a dataset is, written as a flat
- * description (description.h), or what is in a file, as a report (file_report.h). Call these
- * in a process that has nothing to lose, and leave that by _exit(). */
+ * description (description.h), or what is in a file, as a report (file_report.h). Call
+ * these in a process that has nothing to lose, and leave that by _exit(). */
 #ifndef CL_IO_HDF5_DESCRIBE_H
 #define CL_IO_HDF5_DESCRIBE_H
 

@@ -2,8 +2,8 @@
 /*
  * Objects of a file as text for people: one object a line, attributes below it.
  *
- * Names and values of files come without control characters, so that each is on its line;
- * what else is not plain text is replaced when all is gathered (hdf5_report.c).
+ * Names and values of files come without control characters, so that each is on its
+ * line; what else is not plain text is replaced when all is gathered (hdf5_report.c).
  */
 #include "io/hdf5_info.h"
 

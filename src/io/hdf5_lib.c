@@ -82,8 +82,8 @@ clast_status cl_hdf5_set_lock(clast_lock_fn *lock, clast_lock_fn *unlock, void *
     return CLAST_OK;
 }
 
-/* What a driver failed with last, since the lock was taken: libhdf5 does not leave every
- * error on its stack. */
+/* What a driver failed with last, since the lock was taken: libhdf5 does not leave
+ * every error on its stack. */
 static int driver_errno;
 
 void cl_hdf5_note_errno(int error)

@@ -57,7 +57,8 @@ clast_status cl_resume_is_known_to(const char *other, const char *target,
 clast_status cl_resume_refuse(const char *file, const char *name,
                               const cl_journal_state *state, cl_error *err);
 
-/* Takes over the chunks of a journal, and says how many; is_dry: only finds out which. */
+/* Takes over the chunks of a journal, and says how many; is_dry: only finds out
+ * which. */
 clast_status cl_resume_take(cl_outputs *outputs, size_t file, const char *name,
                             bool is_dry, cl_error *err);
 

@@ -2,9 +2,9 @@
 /*
  * Chunks in journals: noted or logged when they are stored, taken over by a later run.
  *
- * A checksum is of the chunk's elements in C order where the journal has only its place,
- * else of its bytes as they are in the journal. Nothing is taken over unread: one that
- * differs is computed again.
+ * A checksum is of the chunk's elements in C order where the journal has only its
+ * place, else of its bytes as they are in the journal. Nothing is taken over unread:
+ * one that differs is computed again.
  */
 #include <errno.h>
 #include <string.h>

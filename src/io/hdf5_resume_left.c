@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What earlier runs left beside a target, found out before any file is touched: progress
- * that is refused or gone on with, and finished files that are in place already.
+ * What earlier runs left beside a target, found out before any file is touched:
+ * progress that is refused or gone on with, and finished files that are in place
+ * already.
  */
 #include <string.h>
 #include <unistd.h>

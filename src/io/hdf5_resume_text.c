@@ -3,8 +3,8 @@
  * What run a journal belongs to: a text that is the same only for the same run.
  *
  * A line for each output of the file, one for all outputs in all files (so that a file
- * whose journal went is known by another's), what the caller says of the expressions and
- * their inputs, and last the target as it was.
+ * whose journal went is known by another's), what the caller says of the expressions
+ * and their inputs, and last the target as it was.
  */
 #include <inttypes.h>
 #include <string.h>

@@ -59,8 +59,8 @@ cl_walk_end cl_hdf5_walk(hid_t start, bool by_creation, cl_hdf5_objects *objects
 clast_status cl_walk_fail(cl_walk_end end, const char *file, const char *what,
                           cl_error *err);
 
-/* Where a soft or an external link leads; file is "" for a soft one. false: no memory. Zeroed memory is
- * legal for fini. */
+/* Where a soft or an external link leads; file is "" for a soft one. false: no memory.
+ * Zeroed memory is legal for fini. */
 typedef struct {
     const char *file, *path;
     char *memory;

@@ -300,8 +300,9 @@ static clast_status find_datasets(cl_outputs *outputs, size_t index, cl_error *e
     return status;
 }
 
-/* Blocks on the disk for the direct outputs, so that a full disk is found now. Those that
- * are so large that the system would slow their writers anyway go to the disk at once. */
+/* Blocks on the disk for the direct outputs, so that a full disk is found now. Those
+ * that are so large that the system would slow their writers anyway go to the disk at
+ * once. */
 static clast_status reserve(cl_outputs *outputs, size_t index, cl_error *err)
 {
     cl_output_file *f = &outputs->file[index];

@@ -10,10 +10,10 @@
  * an interrupted write leaves no record, and a later one begins in the same place.
  *
  * Batches: entries wait in memory until 64 MiB, 2 seconds or 16384 of them have come
- * together, so that the list is no longer than that however small the chunks are. Whoever
- * adds the one that is too many takes the list, pushes the data to the disk without the
- * mutex, so that others go on adding, and writes the records. The first failure is kept:
- * every later call gives it, and no record is written any more.
+ * together, so that the list is no longer than that however small the chunks are.
+ * Whoever adds the one that is too many takes the list, pushes the data to the disk
+ * without the mutex, so that others go on adding, and writes the records. The first
+ * failure is kept: every later call gives it, and no record is written any more.
  *
  * Cost: 48 bytes a chunk; two fdatasync a batch; a checksum of every byte.
  */

@@ -121,8 +121,8 @@ static uint64_t in_steps(uint64_t bytes)
     return (bytes + ALLOT - 1) / ALLOT * ALLOT;
 }
 
-/* What is wanted, by whole steps, while the disk has that, and what is needed when it is
- * nearly full. */
+/* What is wanted, by whole steps, while the disk has that, and what is needed when it
+ * is nearly full. */
 static int allot(cl_scratch *scratch, uint64_t wanted, uint64_t end,
                  int (*ask)(int file, off_t at, off_t bytes))
 {

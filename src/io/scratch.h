@@ -31,8 +31,8 @@ clast_status cl_scratch_read(cl_scratch *scratch, uint64_t slot, void *data,
 void cl_scratch_release(cl_scratch *scratch, uint64_t slot);
 /* Sets room aside for so many bytes besides those that slots hold, and for some more
  * where the disk has it, as slots of one size are no room for another; kept until
- * cl_scratch_unreserve(). Does nothing where the file system cannot: room is asked for as
- * slots are made. On an error all is as it was. */
+ * cl_scratch_unreserve(). Does nothing where the file system cannot: room is asked for
+ * as slots are made. On an error all is as it was. */
 clast_status cl_scratch_reserve(cl_scratch *scratch, uint64_t bytes, cl_error *err);
 void cl_scratch_unreserve(cl_scratch *scratch);
 uint64_t cl_scratch_bytes(const cl_scratch *scratch); /* now allotted in the file */

@@ -15,9 +15,9 @@ void cl_unshuffle(void *dst, const void *src, uint64_t bytes, uint32_t item);
 
 #define CL_BITSHUFFLE_ITEM 16 /* the largest element, bytes */
 
-/* Bitshuffle in blocks of `block` elements, a multiple of 8: in a block, bit k of byte j
- * of all elements is row 8 j + k. The last block is shorter, and up to 7 elements behind
- * it are copied. */
+/* Bitshuffle in blocks of `block` elements, a multiple of 8: in a block, bit k of byte
+ * j of all elements is row 8 j + k. The last block is shorter, and up to 7 elements
+ * behind it are copied. */
 void cl_bitshuffle(void *dst, const void *src, uint64_t bytes, uint32_t item,
                    uint32_t block);
 void cl_bitunshuffle(void *dst, const void *src, uint64_t bytes, uint32_t item,

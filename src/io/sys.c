@@ -69,8 +69,9 @@ int cl_sys_read_all(int fd, struct iovec *iov, int n, off_t at)
     return transfer(cl_sys.preadv, fd, iov, n, at);
 }
 
-/* Whatever it failed with, the ordinary read tells the truth: kernels before 5.11 say here
- * that a file ends where it does not, seccomp profiles of containers that it is forbidden.
+/* Whatever it failed with, the ordinary read tells the truth: kernels before 5.11 say
+ * here that a file ends where it does not, seccomp profiles of containers that it is
+ * forbidden.
  */
 int cl_sys_read_now(int fd, struct iovec *iov, int n, int *first, off_t *at)
 {

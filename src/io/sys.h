@@ -38,8 +38,8 @@ extern cl_sys_table cl_sys;
  * 0, or an errno; -1 where the file ended before that. */
 int cl_sys_read_all(int fd, struct iovec *iov, int n, off_t at);
 /* The same without waiting for a disk: EAGAIN where the bytes, or some of them, are not
- * in the page cache, or anything else went wrong. The pieces that are left are those that did
- * not come: *first is the first of them, *at where it begins. */
+ * in the page cache, or anything else went wrong. The pieces that are left are those
+ * that did not come: *first is the first of them, *at where it begins. */
 int cl_sys_read_now(int fd, struct iovec *iov, int n, int *first, off_t *at);
 /* Likewise; 0 or an errno. */
 int cl_sys_write_all(int fd, struct iovec *iov, int n, off_t at);
@@ -48,9 +48,9 @@ int cl_sys_write_all(int fd, struct iovec *iov, int n, off_t at);
 int cl_sys_allocate(int fd, off_t at, off_t bytes);
 /* Likewise; where it cannot, the space that is free is compared instead. */
 int cl_sys_reserve(int fd, off_t at, off_t bytes);
-/* Has a range of the file begin to go to the disk (bytes 0: to its end), `waits` for what
- * is on its way and goes. 0 or an errno, which no later sync of the file tells again: an
- * error of the disk is reported once. */
+/* Has a range of the file begin to go to the disk (bytes 0: to its end), `waits` for
+ * what is on its way and goes. 0 or an errno, which no later sync of the file tells
+ * again: an error of the disk is reported once. */
 int cl_sys_push(int fd, off_t at, off_t bytes, bool waits);
 int cl_sys_truncate(int fd, off_t bytes);
 int cl_sys_sync(int fd);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What is said of a file that nobody vouches for: a helper process opens it with libhdf5
- * and writes the very report (hdf5_report.c) that this process would have made. What
- * comes is charged to the budget before there is memory for it, and checked before it is
- * handed out.
+ * What is said of a file that nobody vouches for: a helper process opens it with
+ * libhdf5 and writes the very report (hdf5_report.c) that this process would have made.
+ * What comes is charged to the budget before there is memory for it, and checked before
+ * it is handed out.
  */
 #include <unistd.h>
 

@@ -5,13 +5,13 @@
  * The block is gathered column-major into the reflectors' own memory and factored there
  * in place: rows x n, reflectors below the diagonal, R on and above it; after it the
  * block factors T, one nb x nb triangle per nb columns, nb = min(CL_QR_NB, n). Columns
- * begin on cache lines, for a vector that lies across two costs two loads; the rows that
- * fill the last one are never looked at.
+ * begin on cache lines, for a vector that lies across two costs two loads; the rows
+ * that fill the last one are never looked at.
  *
- * Columns are taken nb at a time: ?geqrt for the panel V, then I - V T^H V^H for what is
- * right of it, C. While V is used its triangle holds ones and zeros and R's part lies in
- * the workspace, so that V^H C and C - V W are one kind of product over all rows, where
- * ?gemqrt cuts the triangle off and multiplies it apart.
+ * Columns are taken nb at a time: ?geqrt for the panel V, then I - V T^H V^H for what
+ * is right of it, C. While V is used its triangle holds ones and zeros and R's part
+ * lies in the workspace, so that V^H C and C - V W are one kind of product over all
+ * rows, where ?gemqrt cuts the triangle off and multiplies it apart.
  *
  * V^H C has few rows and columns and a long inner dimension. One call copies both
  * operands into the library's own layout before they are used for so few numbers; where
@@ -150,8 +150,8 @@ static bool is_possible(clast_dtype dtype, int64_t rows, int64_t n)
            cl_fits_blas(cl_reflector_column(dtype, rows));
 }
 
-/* For all three: panels use n columns of at most CL_QR_NB and a square of as many, Q two
- * n x n matrices. */
+/* For all three: panels use n columns of at most CL_QR_NB and a square of as many, Q
+ * two n x n matrices. */
 size_t cl_qr_workspace(clast_dtype dtype, int64_t rows, int64_t n)
 {
     const size_t size = clast_dtype_size(dtype);

@@ -3,9 +3,9 @@
  * Admission: what a plan needs at least and what a run may have.
  *
  * The budget is paid first to what is fixed: charges of the context, the plan, the
- * core, the tables of the driver and of the outputs. The rest is pages for blocks and workspaces, and must
- * do for the neediest task (needs.c). That is known before anything is read, and so are
- * the numbers of a refusal.
+ * core, the tables of the driver and of the outputs. The rest is pages for blocks and
+ * workspaces, and must do for the neediest task (needs.c). That is known before
+ * anything is read, and so are the numbers of a refusal.
  */
 #include "sched/engine.h"
 

@@ -3,10 +3,10 @@
  * Which chunks of a source cannot be read.
  *
  * A run ends at the first chunk that is damaged. This is asked afterwards, of sources
- * that are known to be damaged: each chunk is read and decoded once, by a team that takes
- * one after another from a counter. Each of its workers has room for one chunk, as many
- * as the budget holds. What is found is a bit a chunk, which stays charged until it is
- * dropped; the workers' room is given back before.
+ * that are known to be damaged: each chunk is read and decoded once, by a team that
+ * takes one after another from a counter. Each of its workers has room for one chunk,
+ * as many as the budget holds. What is found is a bit a chunk, which stays charged
+ * until it is dropped; the workers' room is given back before.
  */
 #include <stdatomic.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * One run from its tables to what it reports: how many workers it is worth, the team,
- * progress, failures. What workers do is in worker.c, loads and spills are in transfer.c.
+ * progress, failures. What workers do is in worker.c, loads and spills are in
+ * transfer.c.
  */
 #include "sched/driver.h"
 

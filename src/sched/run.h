@@ -66,9 +66,9 @@ typedef struct {
     _Atomic unsigned char *bits;     /* one a chunk, C order */
     uint64_t charged;                /* bytes, of the bits */
 } cl_damage;
-/* Reads and decodes each chunk once, on as many of the engine's workers as the budget has
- * room for. Between runs; ends early once *is_canceled. Whatever it returns, `damage` is
- * to be dropped; what of it is damaged is known with CLAST_OK only. */
+/* Reads and decodes each chunk once, on as many of the engine's workers as the budget
+ * has room for. Between runs; ends early once *is_canceled. Whatever it returns,
+ * `damage` is to be dropped; what of it is damaged is known with CLAST_OK only. */
 clast_status cl_engine_find_damage(cl_engine *engine, cl_source *source,
                                    const atomic_bool *is_canceled, cl_damage *damage,
                                    cl_error *err);

@@ -12,8 +12,8 @@
  * their work.
  *
  * Memory was reserved by the core before it asked, and is taken when the transfer
- * begins; address space may still be lacking, which fails the block. A transfer owns its
- * staging, and its data until the block has arrived.
+ * begins; address space may still be lacking, which fails the block. A transfer owns
+ * its staging, and its data until the block has arrived.
  */
 #include "sched/driver.h"
 

@@ -46,8 +46,8 @@ typedef enum {
     TOLD_LOOK    /* to it: take the mutex and see */
 } word;
 
-/* What a worker has in hand. With the mutex, or its worker's own between being taken and
- * posted. */
+/* What a worker has in hand. With the mutex, or its worker's own between being taken
+ * and posted. */
 typedef struct cl_hand {
     cl_driver *driver;
     struct cl_hand *next;    /* of all */

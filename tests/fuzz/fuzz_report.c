@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Fuzz target: what a helper says of a whole file, as text, names or JSON. An input is a
- * byte that says which, then the text. What is let through holds nothing that a terminal
- * obeys, and comes whole.
+ * Fuzz target: what a helper says of a whole file, as text, names or JSON. An input is
+ * a byte that says which, then the text. What is let through holds nothing that a
+ * terminal obeys, and comes whole.
  */
 #include "fuzz_target.h"
 

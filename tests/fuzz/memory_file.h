@@ -8,7 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Opened where *fd is negative; then it holds these bytes, to be read from the first. */
+/* Opened where *fd is negative; then it holds these bytes, to be read from the
+ * first. */
 static inline void memory_file_set(int *fd, const void *bytes, size_t n)
 {
     if (*fd < 0)
