@@ -22,6 +22,21 @@
 #include "hdf5_files.h"
 #include "io/direct.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/lsan_interface.h>
+/* libhdf5 1.10.8 itself loses some bytes where it cannot read what it copies; what Clast
+ * loses is counted by cl_alloc_live(). */
+static void forgive_libhdf5(bool forgives)
+{
+    if (forgives)
+        __lsan_disable();
+    else
+        __lsan_enable();
+}
+#else
+static void forgive_libhdf5(bool forgives) {}
+#endif
+
 /* What is stored: x * 2 in a.h5 and, where there are two, x + 1 in b.h5. */
 typedef struct {
     const char *name;
@@ -295,7 +310,11 @@ START_TEST(every_call_fails_in_turn)
         char when[100];
         const int error = errors[n % 2];
         disk_fail(n, error);
+        if (s->copies)
+            forgive_libhdf5(true);
         status = run(s);
+        if (s->copies)
+            forgive_libhdf5(false);
         disk_mend();
         snprintf(when, sizeof when, "%s (call %d) failed", disk_failed(), (int)n);
         ck_assert_msg(cl_alloc_live() == live, "%s: a leak", when);

@@ -30,9 +30,9 @@ typedef struct {
     long levels;
 } part;
 static const part blosc_parts[] = {{"lz4", 1, 9},  {"blosclz", 0, 9}, {"lz4hc", 2, 9},
-                                   {"zlib", 4, 9}, {"zstd", 5, 9},    {NULL}};
+                                   {"zlib", 4, 9}, {"zstd", 5, 9},    {NULL, 0, 0}};
 static const part bitshuffle_parts[] = {
-    {"lz4", 2, 0}, {"none", BITS_NONE, 0}, {"zstd", BITS_ZSTD, 22}, {NULL}};
+    {"lz4", 2, 0}, {"none", BITS_NONE, 0}, {"zstd", BITS_ZSTD, 22}, {NULL, 0, 0}};
 
 typedef struct {
     const char *name;
