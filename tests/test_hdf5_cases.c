@@ -534,7 +534,7 @@ END_TEST
 static void *host_reads(void *arg)
 {
     const hid_t file = H5Fopen("b.h5", H5F_ACC_RDONLY, H5P_DEFAULT);
-    static double data[37 * 53];
+    double data[37 * 53]; /* a thread's own */
     for (int i = 0; i < ROUNDS; i++) {
         const hid_t id = H5Dopen2(file, "/x", H5P_DEFAULT);
         memset(data, 0, sizeof data);
