@@ -39,7 +39,8 @@ static bool take(cl_behind *behind, cl_behind_range *range)
 
 static int wait_and_drop(int fd, const cl_behind_range *range)
 {
-    const int error = cl_sys_push(fd, (off_t)range->at, (off_t)range->bytes, true);
+    const int error =
+        cl_sys_push(fd, (off_t)range->at, (off_t)range->bytes, CL_PUSH_AND_WAIT);
     if (error == 0)
         posix_fadvise(fd, (off_t)range->at, (off_t)range->bytes, POSIX_FADV_DONTNEED);
     return error;
@@ -47,7 +48,7 @@ static int wait_and_drop(int fd, const cl_behind_range *range)
 
 int cl_behind_wrote(cl_behind *behind, int fd, uint64_t at, uint64_t bytes)
 {
-    int error = cl_sys_push(fd, (off_t)at, (off_t)bytes, false);
+    int error = cl_sys_push(fd, (off_t)at, (off_t)bytes, CL_PUSH);
     cl_behind_range old;
     cl_mutex_lock(&behind->mutex);
     while (take(behind, &old)) {

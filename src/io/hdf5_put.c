@@ -174,7 +174,7 @@ static int write_behind(cl_output_file *f, uint64_t bytes)
     const uint64_t before = atomic_fetch_add(&f->unsynced, bytes);
     return before / WINDOW == (before + bytes) / WINDOW
                ? 0
-               : cl_sys_push(f->fd, 0, 0, false);
+               : cl_sys_push(f->fd, 0, 0, CL_PUSH_PACED);
 }
 
 static int put_chunk_direct(cl_output *o, cl_runs *runs, const unit_walk *w,

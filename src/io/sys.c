@@ -111,14 +111,17 @@ int cl_sys_reserve(int fd, off_t at, off_t bytes)
     return error == EOPNOTSUPP ? compare_room(fd, bytes) : error;
 }
 
-int cl_sys_push(int fd, off_t at, off_t bytes, bool waits)
+int cl_sys_push(int fd, off_t at, off_t bytes, cl_push how)
 {
-    const unsigned flags = waits ? SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-                                       SYNC_FILE_RANGE_WAIT_AFTER
-                                 : SYNC_FILE_RANGE_WRITE;
+    static const unsigned flags_of[] = {
+        [CL_PUSH] = SYNC_FILE_RANGE_WRITE,
+        [CL_PUSH_PACED] = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE,
+        [CL_PUSH_AND_WAIT] = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                             SYNC_FILE_RANGE_WAIT_AFTER,
+    };
     int result;
     do
-        result = cl_sys.sync_file_range(fd, at, bytes, flags);
+        result = cl_sys.sync_file_range(fd, at, bytes, flags_of[how]);
     while (result != 0 && errno == EINTR);
     const bool is_unable = result != 0 && (errno == ESPIPE || errno == EINVAL ||
                                            errno == ENOSYS || errno == EOPNOTSUPP);

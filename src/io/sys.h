@@ -48,10 +48,12 @@ int cl_sys_write_all(int fd, struct iovec *iov, int n, off_t at);
 int cl_sys_allocate(int fd, off_t at, off_t bytes);
 /* Likewise; where it cannot, the space that is free is compared instead. */
 int cl_sys_reserve(int fd, off_t at, off_t bytes);
-/* Has a range of the file begin to go to the disk (bytes 0: to its end), `waits` for
- * what is on its way and goes. 0 or an errno, which no later sync of the file tells
- * again: an error of the disk is reported once. */
-int cl_sys_push(int fd, off_t at, off_t bytes, bool waits);
+/* Has a range of the file (bytes 0: to its end) begin to go to the disk: at once; after
+ * what is on its way there has come, so that not more and more is; or so, and waits. 0
+ * or an errno, which no later sync of the file tells again: an error of the disk is
+ * reported once. */
+typedef enum { CL_PUSH, CL_PUSH_PACED, CL_PUSH_AND_WAIT } cl_push;
+int cl_sys_push(int fd, off_t at, off_t bytes, cl_push how);
 int cl_sys_truncate(int fd, off_t bytes);
 int cl_sys_sync(int fd);
 int cl_sys_sync_data(int fd); /* what is needed to read the bytes again */
