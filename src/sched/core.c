@@ -423,9 +423,9 @@ clast_status cl_core_failure(const cl_core *core, uint32_t *task, uint32_t *bloc
     return core->failure;
 }
 
-size_t cl_core_ready(const cl_core *core, size_t most)
+size_t cl_core_ready(const cl_core *core)
 {
-    return core->nclaim + cl_ready_count(&core->ready, most);
+    return (size_t)core->nclaim + core->ready.count;
 }
 
 bool cl_core_wants_memory(const cl_core *core)

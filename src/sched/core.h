@@ -145,9 +145,8 @@ bool cl_core_is_finished(
  * A block counts with the rank of its next consumer; EBUDGET and ENOSPACE name the task
  * that can never start. */
 clast_status cl_core_failure(const cl_core *core, uint32_t *task, uint32_t *block);
-/* Tasks that could start if their operands were resident and memory allowed, counted up
- * to about `most`. */
-size_t cl_core_ready(const cl_core *core, size_t most);
+/* Tasks that could start if their operands were resident and memory allowed. */
+size_t cl_core_ready(const cl_core *core);
 /* Something could run if memory allowed (for statistics of waiting). */
 bool cl_core_wants_memory(const cl_core *core);
 cl_core_counts cl_core_get_counts(const cl_core *core);

@@ -77,12 +77,3 @@ uint32_t cl_ready_next(const cl_ready *set, uint32_t rank)
     word0 = (word0 & ~63u) | (uint32_t)bit;
     return word0 << 6 | (uint32_t)__builtin_ctzll(set->level[0][word0]);
 }
-
-size_t cl_ready_count(const cl_ready *set, size_t most)
-{
-    size_t n = 0;
-    for (uint32_t r = cl_ready_next(set, 0); r != CL_NONE && n < most;
-         r = cl_ready_next(set, (r | 63) + 1))
-        n += (size_t)__builtin_popcountll(set->level[0][r >> 6]);
-    return n;
-}

@@ -12,7 +12,8 @@
 typedef struct {
     uint64_t *level[3];
     size_t words[3];
-    uint32_t low; /* no word of level 2 below this one has a bit */
+    uint32_t low;   /* no word of level 2 below this one has a bit */
+    uint32_t count; /* members */
 } cl_ready;
 
 /* Makes room for ranks below n; false: no memory, the set unchanged. */
@@ -21,9 +22,6 @@ void cl_ready_fini(cl_ready *set);
 uint64_t cl_ready_bytes(const cl_ready *set);
 /* The lowest member >= rank, or CL_NONE. */
 uint32_t cl_ready_next(const cl_ready *set, uint32_t rank);
-/* How many members there are; it may stop counting at `most`. */
-size_t cl_ready_count(const cl_ready *set, size_t most);
-
 static inline bool cl_ready_has(const cl_ready *set, uint32_t r)
 {
     return set->level[0][r >> 6] >> (r & 63) & 1;
@@ -31,7 +29,9 @@ static inline bool cl_ready_has(const cl_ready *set, uint32_t r)
 
 static inline void cl_ready_set(cl_ready *set, uint32_t r)
 {
-    set->level[0][r >> 6] |= 1ull << (r & 63);
+    uint64_t *word = &set->level[0][r >> 6];
+    set->count += (~*word >> (r & 63)) & 1;
+    *word |= 1ull << (r & 63);
     set->level[1][r >> 12] |= 1ull << (r >> 6 & 63);
     set->level[2][r >> 18] |= 1ull << (r >> 12 & 63);
     if (r >> 18 < set->low)
@@ -40,7 +40,9 @@ static inline void cl_ready_set(cl_ready *set, uint32_t r)
 
 static inline void cl_ready_clear(cl_ready *set, uint32_t r)
 {
-    if ((set->level[0][r >> 6] &= ~(1ull << (r & 63))) != 0)
+    uint64_t *word = &set->level[0][r >> 6];
+    set->count -= *word >> (r & 63) & 1;
+    if ((*word &= ~(1ull << (r & 63))) != 0)
         return;
     if ((set->level[1][r >> 12] &= ~(1ull << (r >> 6 & 63))) != 0)
         return;

@@ -35,14 +35,13 @@ static uint64_t in_use(const cl_driver *d)
 
 static void take_sample(cl_driver *d, double now)
 {
-    cl_trace_take(
-        &d->engine->trace,
-        &(cl_trace_sample){.time = now,
-                           .memory = in_use(d),
-                           .read = d->read,
-                           .written = atomic_load(&d->exec->written),
-                           .spilled = d->spilled,
-                           .ready = (uint32_t)cl_core_ready(d->core, SIZE_MAX)});
+    cl_trace_take(&d->engine->trace,
+                  &(cl_trace_sample){.time = now,
+                                     .memory = in_use(d),
+                                     .read = d->read,
+                                     .written = atomic_load(&d->exec->written),
+                                     .spilled = d->spilled,
+                                     .ready = (uint32_t)cl_core_ready(d->core)});
 }
 
 /* Lets the mutex go while the host's function runs: its own workers go on. */
@@ -64,7 +63,7 @@ static void tell(cl_driver *d, double now)
     told->memory = in_use(d);
     told->seconds = now - d->begun;
     const clast_progress copy = *told;
-    if (cl_core_ready(d->core, 1)) /* what was just made ready does not wait for it */
+    if (cl_core_ready(d->core)) /* what was just made ready does not wait for it */
         cl_driver_wake(d);
     cl_mutex_unlock(d->mutex);
     progress->tell(progress->arg, &copy);

@@ -7,8 +7,10 @@
  *
  * Times are whole nanoseconds since the run began, written as microseconds with three
  * digits: both ends are rounded down alike, so events that did not overlap do not
- * overlap in the file. Tasks that were timed together share their time equally, and say
- * how many they were. What rings have overwritten is stated: otherData has the sum,
+ * overlap in the file. Tasks that were timed together share their time equally; those of
+ * them that follow each other in one operation are one event, which lists them: an event
+ * each would be a fifth of the time of a run of tiny tasks, to tell nothing more. What
+ * rings have overwritten is stated: otherData has the sum,
  * and each row an instant event where its first kept one begins.
  */
 #include "sched/trace.h"
@@ -153,8 +155,21 @@ static double part_of(const cl_trace_event *e, uint64_t at, uint64_t n)
     return at == n ? e->end : e->begin + (e->end - e->begin) * (double)at / (double)n;
 }
 
-static void put_event(page *p, uint32_t lane, const cl_trace_event *e, uint64_t at,
-                      uint64_t n)
+static void put_count(page *p, const char *name, uint64_t count)
+{
+    put_plain(p, name);
+    put_number(p, count);
+}
+
+static const cl_trace_event *event_at(const page *p, uint32_t lane, uint64_t k)
+{
+    return &p->trace->lane[lane].event[k % p->trace->size];
+}
+
+/* `count` events from the k-th on, all of one row: the `at`-th and following ones of
+ * `together` that were timed together. */
+static void put_events(page *p, uint32_t lane, uint64_t k, uint64_t count, uint64_t at,
+                       uint64_t together)
 {
     static const char *const verb[] = {[CL_TRACE_TASK] = "",
                                        [CL_TRACE_READ] = "read ",
@@ -164,11 +179,12 @@ static void put_event(page *p, uint32_t lane, const cl_trace_event *e, uint64_t 
     static const cl_trace_row nameless = {.name = NULL};
     static const cl_parts numbered = {.inner = 1};
     char part[CL_WORDS];
+    const cl_trace_event *e = event_at(p, lane, k);
     const uint32_t kind = e->kind & 0xFF, number = e->kind >> 8;
     const cl_trace_row *row =
         number < p->trace->nrow ? &p->trace->row[number] : &nameless;
-    const uint64_t begin = nanoseconds(p, part_of(e, at, n));
-    const uint64_t end = nanoseconds(p, part_of(e, at + 1, n));
+    const uint64_t begin = nanoseconds(p, part_of(e, at, together));
+    const uint64_t end = nanoseconds(p, part_of(e, at + count, together));
     open_event(p, "X", lane);
     put_plain(p, ",\"cat\":\"");
     put_plain(p, kind != CL_TRACE_TASK ? "transfer" : row->kind ? row->kind : "task");
@@ -177,34 +193,52 @@ static void put_event(page *p, uint32_t lane, const cl_trace_event *e, uint64_t 
     if (row->name)
         put_text(p, row->name);
     else
-        put(p, "stage %" PRIu32, number);
+        put_count(p, "stage ", number);
     put_plain(p, " ");
     put_plain(p, cl_part_text(row->parts ? row->parts : &numbered, e->id, part));
+    if (count > 1) {
+        put_count(p, " and ", count - 1);
+        put_plain(p, " more");
+    }
     put_time(p, "\",\"ts\":", begin);
     put_time(p, ",\"dur\":", end > begin ? end - begin : 0);
-    put_plain(p, ",\"args\":{\"stage\":");
-    put_number(p, number);
-    put_plain(p, ",\"index\":");
-    put_number(p, e->id);
-    if (n > 1) {
-        put_plain(p, ",\"timed together\":");
-        put_number(p, n);
-    }
+    put_count(p, ",\"args\":{\"stage\":", number);
+    put_count(p, ",\"index\":", e->id);
+    if (count > 1)
+        put_count(p, ",\"and\":[", event_at(p, lane, k + 1)->id);
+    for (uint64_t i = 2; i < count; i++)
+        put_count(p, ",", event_at(p, lane, k + i)->id);
+    if (count > 1)
+        put_plain(p, "]");
+    if (together > 1)
+        put_count(p, ",\"timed together\":", together);
     put_plain(p, "}}");
 }
 
 /* How many events from the k-th on were timed together. */
-static uint64_t batch_of(const cl_trace *t, const cl_trace_lane *l, uint64_t k)
+static uint64_t batch_of(const page *p, uint32_t lane, uint64_t k)
 {
-    const cl_trace_event *first = &l->event[k % t->size];
+    const uint64_t all = p->trace->lane[lane].count;
+    const cl_trace_event *first = event_at(p, lane, k);
     uint64_t n = 1;
-    for (; (first->kind & 0xFF) == CL_TRACE_TASK && k + n < l->count; n++) {
-        const cl_trace_event *e = &l->event[(k + n) % t->size];
+    for (; (first->kind & 0xFF) == CL_TRACE_TASK && k + n < all; n++) {
+        const cl_trace_event *e = event_at(p, lane, k + n);
         if ((e->kind & 0xFF) != CL_TRACE_TASK || e->begin != first->begin ||
             e->end != first->end)
             break;
     }
     return n;
+}
+
+static void put_batch(page *p, uint32_t lane, uint64_t k, uint64_t together)
+{
+    for (uint64_t at = 0, n; at < together; at += n) {
+        const uint32_t kind = event_at(p, lane, k + at)->kind;
+        n = 1;
+        while (at + n < together && event_at(p, lane, k + at + n)->kind == kind)
+            n++;
+        put_events(p, lane, k + at, n, at, together);
+    }
 }
 
 static void put_lane(page *p, uint32_t lane)
@@ -223,9 +257,8 @@ static void put_lane(page *p, uint32_t lane)
         put(p, "}");
     }
     for (uint64_t k = lost, n; k < l->count; k += n) {
-        n = batch_of(t, l, k);
-        for (uint64_t i = 0; i < n; i++)
-            put_event(p, lane, &l->event[(k + i) % t->size], i, n);
+        n = batch_of(p, lane, k);
+        put_batch(p, lane, k, n);
     }
 }
 

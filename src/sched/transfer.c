@@ -249,7 +249,7 @@ bool cl_transfer_decode(cl_driver *d, uint32_t lane)
     cl_transfer *t = pop(&d->to_decode);
     if (!t)
         return false;
-    if (d->to_decode.first || cl_core_ready(d->core, 1))
+    if (d->to_decode.first || cl_core_ready(d->core))
         cl_driver_wake(d); /* one who looked out may have been told of several */
     cl_mutex_unlock(d->mutex);
     const double begin = cl_clock();

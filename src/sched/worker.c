@@ -213,12 +213,12 @@ static bool give(cl_driver *d, size_t ready)
 static bool take_tasks(hand *h)
 {
     cl_driver *d = h->driver;
-    const size_t ready = cl_core_ready(d->core, BATCH * (size_t)d->workers);
+    const size_t ready = cl_core_ready(d->core);
     const size_t most = share(h, ready);
-    while (d->looking && cl_core_ready(d->core, 2) > 1 && give(d, ready))
+    while (d->looking && cl_core_ready(d->core) > 1 && give(d, ready))
         ;
     fill(h, most);
-    if (h->count == most && cl_core_ready(d->core, 1))
+    if (h->count == most && cl_core_ready(d->core))
         cl_driver_wake(d);
     h->hungry = h->count ? 0 : h->hungry;
     return h->count;

@@ -83,8 +83,13 @@ class Reports(unittest.TestCase):
             times = [e["ts"] for e in events]
             self.assertEqual(times, sorted(times))
             self.assertTrue(all(v >= 0 for e in events for v in e["args"].values()))
-        self.assertEqual(trace["otherData"]["events"], len(all_events))
+        self.assertEqual(trace["otherData"]["events"], sum(1 + len(e["args"].get("and", [])) for e in all_events))
         return all_events
+
+    def tasks(self, events):
+        """(stage, index) of each task."""
+        args = [e["args"] for e in events if e["cat"] != "transfer"]
+        return [(a["stage"], i) for a in args for i in [a["index"], *a.get("and", [])]]
 
     def test_every_task_once(self):
         for workers in (1, 2, 3):
@@ -92,7 +97,7 @@ class Reports(unittest.TestCase):
                                      f"{self.folder}/o{workers}.h5:/y", "--stats")
             events = self.check(trace)
             self.assertEqual(trace["otherData"]["dropped"], 0)
-            tasks = [(e["args"]["stage"], e["args"]["index"]) for e in events if e["cat"] != "transfer"]
+            tasks = self.tasks(events)
             self.assertEqual(len(tasks), len(set(tasks)))
             self.assertEqual(len(tasks), int(re.search(r"^tasks +(\d+)", done.stderr, re.M).group(1)))
             text = [e["name"] for e in events]
@@ -101,6 +106,20 @@ class Reports(unittest.TestCase):
                     self.assertEqual(text.count(f"{verb} /x [{i}, {5 - i}]"), 1, text)
             self.assertTrue(any(re.fullmatch(r"matmul.* \[\d+, \d+\] #\d+", t) for t in text), text)
             self.assertTrue(any(e["cat"] == "store" for e in events))
+
+    def test_tiny_tasks_of_one_operation_are_one_event(self):
+        for workers in (1, 2):
+            trace, done = self.trace("sum(arange(3e6))", "--block", "1K", "--workers", workers, "--stats")
+            events = self.check(trace)
+            self.assertEqual(trace["otherData"]["dropped"], 0)
+            tasks = self.tasks(events)
+            self.assertEqual(len(tasks), len(set(tasks)))
+            self.assertEqual(len(tasks), int(re.search(r"^tasks +(\d+)", done.stderr, re.M).group(1)))
+            self.assertLess(2 * len(events), len(tasks))
+            for e in events:
+                more = len(e["args"].get("and", []))
+                self.assertLess(more, e["args"].get("timed together", 1))
+                self.assertEqual(re.findall(r" and (\d+) more$", e["name"]), [str(more)] if more else [])
 
     def test_spills(self):
         trace, _ = self.trace("y = sin(reshape(arange(1e6), (1000, 1000))); a = y / mean(y, axis=0);"
@@ -117,8 +136,7 @@ class Reports(unittest.TestCase):
         events = self.check(trace)
         dropped = trace["otherData"]["dropped"]
         self.assertGreater(dropped, 0)
-        tasks = {(e["args"]["stage"], e["args"]["index"]) for e in events if e["cat"] != "transfer"}
-        self.assertLess(len(tasks), int(re.search(r"^tasks +(\d+)", done.stderr, re.M).group(1)))
+        self.assertLess(len(self.tasks(events)), int(re.search(r"^tasks +(\d+)", done.stderr, re.M).group(1)))
         said = [int(e["name"].split()[0]) for e in trace["traceEvents"] if e["ph"] == "i"]
         self.assertEqual(sum(said), dropped)
 
