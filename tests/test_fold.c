@@ -29,11 +29,10 @@ static cl_program identity(int ndim, const uint8_t *dtype)
     return (cl_program){.ndim = ndim, .ninput = 1, .input_dtype = dtype};
 }
 
-static void fold_program(const cl_fold *f, const cl_program *p, const cl_box *box,
-                         const cl_input *input, void *partial, bool first)
+/* The loop is freed. */
+static void fold_loop(const cl_fold *f, cl_loop *loop, const cl_box *box,
+                      const cl_input *input, void *partial, bool first)
 {
-    cl_loop *loop = NULL;
-    ck_assert_int_eq(cl_loop_new(&loop, p), CLAST_OK);
     const size_t bytes = cl_fold_workspace(f, loop, box);
     char *workspace = aligned(bytes);
     memset(workspace + bytes, 0x5A, 64);
@@ -43,6 +42,14 @@ static void fold_program(const cl_fold *f, const cl_program *p, const cl_box *bo
         ck_assert_int_eq(workspace[bytes + (size_t)k], 0x5A);
     free(workspace);
     cl_loop_free(loop);
+}
+
+static void fold_program(const cl_fold *f, const cl_program *p, const cl_box *box,
+                         const cl_input *input, void *partial, bool first)
+{
+    cl_loop *loop = NULL;
+    ck_assert_int_eq(cl_fold_loop_new(&loop, f->reduction, p), CLAST_OK);
+    fold_loop(f, loop, box, input, partial, first);
 }
 
 static int64_t kept_count(const cl_fold *f, const cl_box *box)
@@ -296,6 +303,49 @@ START_TEST(random_folds)
 }
 END_TEST
 
+/* Real numbers that a program's last step makes float64 of are folded as they are, and
+ * give what converting them first gives: of an input, and of a step's result. */
+START_TEST(conversions_left_out)
+{
+    static const clast_reduction sums[] = {CLAST_SUM, CLAST_MEAN, CLAST_VAR, CLAST_STD};
+    uint64_t seed = (uint64_t)_i + 900;
+    for (int round = 0; round < 200; round++) {
+        const cl_box box = random_box(&seed);
+        cl_fold f = random_fold(&seed, sums[_i], &box);
+        const uint8_t dtype = (uint8_t)f.dtype;
+        const cl_insn insn[] = {
+            {.op = CL_OP_MUL, .type = dtype, .dtype = dtype, .arg = {0, 0}},
+            {.op = CL_OP_CAST,
+             .type = dtype,
+             .dtype = CLAST_FLOAT64,
+             .arg = {(uint16_t)(round % 2)}}};
+        cl_program p = identity(box.ndim, &dtype);
+        p.insn = insn + (1 - round % 2);
+        p.ninsn = (uint16_t)(1 + round % 2);
+        f.dtype = CLAST_FLOAT64;
+        const int64_t elements = kept_count(&f, &box);
+        const size_t bytes = (size_t)cl_partial_bytes(f.reduction, f.dtype, elements);
+        char *plain = aligned(bytes), *shorter = aligned(bytes);
+        memset(plain, 0, bytes), memset(shorter, 0, bytes);
+        spans s;
+        spans_init(&s, &seed, (clast_dtype)dtype, &box, true);
+        calm(&s, &seed);
+        for (int isa = 0; isa < CL_NISA; isa++) {
+            if (!cl_loops_set((cl_isa)isa))
+                continue;
+            cl_loop *loop = NULL;
+            ck_assert_int_eq(cl_loop_new(&loop, &p), CLAST_OK);
+            fold_loop(&f, loop, &box, &s.input, plain, true);
+            fold_program(&f, &p, &box, &s.input, shorter, true);
+            ck_assert_mem_eq(plain, shorter, bytes);
+        }
+        spans_fini(&s);
+        free(plain);
+        free(shorter);
+    }
+}
+END_TEST
+
 /* A chain of leaves and a join of partials give what the whole gives. */
 START_TEST(chains_and_joins)
 {
@@ -391,6 +441,7 @@ static Suite *fold_suite(void)
     Suite *s = suite_create("fold");
     TCase *t = tcase_create("fold");
     tcase_add_loop_test(t, random_folds, 0, CLAST_NREDUCTION);
+    tcase_add_loop_test(t, conversions_left_out, 0, 4);
     tcase_add_loop_test(t, chains_and_joins, 0, CLAST_NREDUCTION);
     tcase_add_test(t, empty_axes);
     tcase_add_test(t, degrees_of_freedom);

@@ -386,6 +386,27 @@ static clast_status fold_places(folding *g, const cl_record *partial)
 
 /* ---- the interface ---- */
 
+static bool is_summed(clast_reduction r)
+{
+    return r == CLAST_SUM || r == CLAST_MEAN || r == CLAST_VAR || r == CLAST_STD;
+}
+
+clast_status cl_fold_loop_new(cl_loop **loop, clast_reduction reduction,
+                              const cl_program *program)
+{
+    cl_program shorter = *program;
+    if (program->ninsn == 0)
+        return cl_loop_new(loop, program);
+    const cl_insn *last = &program->insn[program->ninsn - 1];
+    const uint16_t before = (uint16_t)(program->ninput + program->ninsn - 2);
+    const clast_dtype read = (clast_dtype)last->type;
+    if (is_summed(reduction) && last->op == CL_OP_CAST &&
+        last->dtype == CLAST_FLOAT64 && last->arg[0] == before &&
+        (cl_dtype_is_integer(read) || read == CLAST_FLOAT32))
+        shorter.ninsn--;
+    return cl_loop_new(loop, &shorter);
+}
+
 static int record_depth(int64_t panels)
 {
     int depth = 2;
@@ -421,7 +442,7 @@ static int64_t buffer_elements(const cl_box *box)
 size_t cl_fold_workspace(const cl_fold *fold, const cl_loop *loop,
                          const cl_box *largest)
 {
-    const cl_folder f = cl_folder_of(fold, loop->loops);
+    const cl_folder f = cl_folder_of(fold, loop->dtype, loop->loops);
     const int64_t reduced = reduced_count(fold, largest);
     const int64_t all = product(largest->n, 0, largest->ndim);
     const int64_t kept = all / (reduced ? reduced : 1);
@@ -458,7 +479,8 @@ clast_status cl_fold_run(const cl_fold *fold, const cl_loop *loop, const cl_box 
                          const cl_input *inputs, void *partial, bool first,
                          void *workspace, const cl_poll *poll)
 {
-    folding g = {.fold = fold, .box = box, .f = cl_folder_of(fold, loop->loops)};
+    folding g = {
+        .fold = fold, .box = box, .f = cl_folder_of(fold, loop->dtype, loop->loops)};
     const int64_t reduced = reduced_count(fold, box);
     int64_t elements = 1;
     for (int a = 0; a < box->ndim; a++)

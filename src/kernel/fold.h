@@ -15,6 +15,12 @@ typedef struct {
                                        flat_stride[a] * i[a], i global */
 } cl_fold;
 
+/* A loop for folding. As cl_loop_new(), but where a sum, mean or variance is of values
+ * that a program's last step makes float64 of, that step is left out: accumulators are
+ * float64 and convert what they read, to the same bits. */
+clast_status cl_fold_loop_new(cl_loop **loop, clast_reduction reduction,
+                              const cl_program *program);
+
 /* Folds the program's values over `box` into `partial` (one record for each element of
  * the box's kept axes, C order). first: partial is fresh memory; otherwise it holds a
  * chain's partial and is added to, the new leaf being the right operand. Within a leaf

@@ -27,20 +27,22 @@ static const cl_acc kinds[CLAST_NREDUCTION] = {
     [CLAST_ARGMIN] = CL_ACC_MIN, [CLAST_ARGMAX] = CL_ACC_MAX, [CLAST_ANY] = CL_ACC_ANY,
     [CLAST_EVERY] = CL_ACC_EVERY};
 
-cl_folder cl_folder_of(const cl_fold *fold, const cl_loops *loops)
+cl_folder cl_folder_of(const cl_fold *fold, clast_dtype read, const cl_loops *loops)
 {
     const clast_reduction r = fold->reduction;
     cl_folder f = {.fold = fold, .loops = loops, .kind = kinds[r]};
+    if (read != fold->dtype) /* sums of integers are then sums of float64 */
+        f.kind = CL_ACC_MEAN;
     const bool is_sum = f.kind == CL_ACC_SUM || f.kind == CL_ACC_MEAN;
-    const bool is_split = is_sum && cl_dtype_is_complex(fold->dtype);
-    const clast_dtype summed = is_split ? cl_dtype_real(fold->dtype) : fold->dtype;
+    const bool is_split = is_sum && cl_dtype_is_complex(read);
+    const clast_dtype summed = is_split ? cl_dtype_real(read) : read;
     f.parts = is_split ? 2 : 1;
     f.acc = &loops->acc[summed][f.kind];
     f.scan = loops->scan[summed];
     f.is_moment = r == CLAST_VAR || r == CLAST_STD;
     f.is_arg = r == CLAST_ARGMIN || r == CLAST_ARGMAX;
     f.which = r == CLAST_ARGMAX;
-    f.size = clast_dtype_size(fold->dtype);
+    f.size = clast_dtype_size(read);
     f.first_size = f.acc->size * (size_t)f.parts;
     f.second_size = f.is_moment || f.is_arg ? 8 : 0;
     return f;
@@ -291,7 +293,7 @@ void cl_record_fold_all(const cl_folder *f, const cl_matrix *m, int64_t n,
 void cl_fold_join(const cl_fold *fold, int64_t elements, size_t n,
                   const void *const *partial, void *out)
 {
-    const cl_folder f = cl_folder_of(fold, cl_loops_now());
+    const cl_folder f = cl_folder_of(fold, fold->dtype, cl_loops_now());
     const int64_t bytes = cl_partial_bytes(fold->reduction, fold->dtype, elements);
     if (partial[0] != out)
         memcpy(out, partial[0], (size_t)bytes);
@@ -336,7 +338,7 @@ static void finish_numbers(const cl_folder *f, const cl_record *r, int64_t eleme
 
 void cl_fold_clear(const cl_fold *fold, int64_t elements, void *partial)
 {
-    const cl_folder f = cl_folder_of(fold, cl_loops_now());
+    const cl_folder f = cl_folder_of(fold, fold->dtype, cl_loops_now());
     memset(partial, 0,
            (size_t)cl_partial_bytes(fold->reduction, fold->dtype, elements));
     cl_record r = cl_record_of(&f, partial, elements);
@@ -346,7 +348,7 @@ void cl_fold_clear(const cl_fold *fold, int64_t elements, void *partial)
 void cl_fold_finish(const cl_fold *fold, int64_t elements, const void *partial,
                     void *out)
 {
-    const cl_folder f = cl_folder_of(fold, cl_loops_now());
+    const cl_folder f = cl_folder_of(fold, fold->dtype, cl_loops_now());
     union {
         const void *given;
         void *read; /* only read */

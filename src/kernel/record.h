@@ -51,7 +51,8 @@ typedef struct {
     int which; /* 0 least, 1 greatest */
 } cl_folder;
 
-cl_folder cl_folder_of(const cl_fold *fold, const cl_loops *loops);
+/* `read`: the dtype of what is folded, which is the fold's or is read as if it were. */
+cl_folder cl_folder_of(const cl_fold *fold, clast_dtype read, const cl_loops *loops);
 
 /* The record that joins nothing: count 0. */
 void cl_record_clear(const cl_folder *f, cl_record *r, int64_t n);

@@ -54,7 +54,10 @@ static clast_status make_loops(cl_exec *exec, cl_error *err)
         const cl_stage *stage = &plan->stage[i];
         if (stage->kind != CL_STAGE_MAP && stage->kind != CL_STAGE_FOLD)
             continue;
-        const clast_status status = cl_loop_new(&exec->loop[i], &stage->program);
+        const clast_status status =
+            stage->kind == CL_STAGE_FOLD
+                ? cl_fold_loop_new(&exec->loop[i], stage->reduction, &stage->program)
+                : cl_loop_new(&exec->loop[i], &stage->program);
         if (status != CLAST_OK)
             return cl_error_set(err, status, "%s: %s", stage->label,
                                 clast_status_text(status));
