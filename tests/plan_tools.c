@@ -228,6 +228,31 @@ static cl_box task_box(const cl_plan *p, const cl_stage *s, uint32_t index, uint
                   : (cl_box){.ndim = 2, .lo = {lo, c.lo[1]}, .n = {n, c.n[1]}};
 }
 
+bool plan_is_mirror(const cl_plan *p, uint32_t task, int64_t *at)
+{
+    const cl_segment *const g = &p->segment[0];
+    const cl_stage *const s = &p->stage[g->task_stage[task]];
+    if (s->kind != CL_STAGE_GEMM)
+        return false;
+    cl_grid_coords(&p->tensor[s->out].grid, g->task_index[task] / s->nfold, at);
+    return cl_gemm_is_mirror(s, at);
+}
+
+/* It reads the last version of the tile across the diagonal, and nothing else. */
+static void check_mirror(const cl_plan *p, const cl_segment *g, uint32_t task,
+                         const int64_t *at)
+{
+    const cl_stage *const s = &p->stage[g->task_stage[task]];
+    const cl_tensor *const t = &p->tensor[s->out];
+    const int64_t tile = cl_grid_tile(&t->grid, (const int64_t[]){at[1], at[0]});
+    const uint32_t first = g->operand_start[task];
+    REQUIRE(g->operand_start[task + 1] - first == 2);
+    REQUIRE(cl_operand_mode(g->operand[first]) == CL_R);
+    REQUIRE(cl_operand_mode(g->operand[first + 1]) == CL_W);
+    REQUIRE(cl_operand_block(g->operand[first]) ==
+            t->first_block + (uint32_t)tile * t->block_step);
+}
+
 /* R operands of a task that reads through views are exactly the blocks of its pieces.
  */
 static void check_reads(const cl_plan *p, const cl_segment *g, uint32_t task)
@@ -240,6 +265,11 @@ static void check_reads(const cl_plan *p, const cl_segment *g, uint32_t task)
         return;
     if (s->nview == 0 && s->kind != CL_STAGE_MAP && s->kind != CL_STAGE_FOLD)
         return;
+    int64_t at[2];
+    if (plan_is_mirror(p, task, at)) {
+        check_mirror(p, g, task, at);
+        return;
+    }
     for (uint32_t v = 0; v < s->nview; v++) {
         const cl_box box = task_box(p, s, g->task_index[task], v);
         const cl_shape shape = p->view[s->view[v]].shape;

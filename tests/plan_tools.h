@@ -58,6 +58,9 @@ cl_node_id kit_part(kit *k, cl_node_id svd, uint8_t part);
 /* chunk NULL: into memory. */
 void kit_store(kit *k, cl_node_id node, const int64_t *chunk);
 void plan_validate(const cl_plan *p);
+/* Whether a task makes a tile of a product that is another one transposed, and where
+ * its tile is. */
+bool plan_is_mirror(const cl_plan *p, uint32_t task, int64_t *at);
 /* Validates the plan, too. */
 void kit_build(kit *k);
 /* Live tasks of stages of a kind. */

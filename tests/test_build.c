@@ -113,6 +113,49 @@ START_TEST(matmul_walks_super_tiles)
 }
 END_TEST
 
+/* Half of the tiles of x @ x.T and x.T @ x are transposes, made right after those that
+ * they read; with another order of rows, or of another array, none is. */
+static const struct {
+    int first_turned, second_turned;
+    int64_t step; /* of the second one's rows, as they are in x */
+    uint64_t tasks;
+} symmetric_case[] = {
+    {0, 1, 1, 36 * 8 + 28}, {1, 0, 1, 36 * 8 + 28}, {0, 1, -1, 512}, {0, 0, 1, 512}};
+
+START_TEST(symmetric_products_compute_half)
+{
+    kit k;
+    kit_open(&k);
+    const cl_node_id x = kit_source(&k, F8, DIMS(8192, 8192), square_chunk, false);
+    cl_map rows = cl_map_identity(2);
+    rows.step[0] = symmetric_case[_i].step;
+    rows.off[0] = rows.step[0] < 0 ? 8191 : 0;
+    const cl_node_id y = kit_map(&k, x, DIMS(8192, 8192), rows);
+    kit_store(&k,
+              kit_matmul(&k, symmetric_case[_i].first_turned ? kit_transpose(&k, x) : x,
+                         symmetric_case[_i].second_turned ? kit_transpose(&k, y) : y),
+              square_chunk);
+    k.settings.budget_pages = cl_pages(CLAST_MIB(256));
+    kit_build(&k);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_GEMM), symmetric_case[_i].tasks);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_STORE), 64);
+    const cl_segment *const g = &k.plan.segment[0];
+    uint64_t mirrors = 0;
+    for (uint32_t t = 0; t < g->ntask; t++) {
+        int64_t at[2];
+        if (!plan_is_mirror(&k.plan, t, at))
+            continue;
+        mirrors++;
+        const uint32_t block = cl_operand_block(g->operand[g->operand_start[t]]);
+        const uint32_t from = g->block[block].producer;
+        ck_assert_uint_lt(from, t);
+        ck_assert_uint_le(t - from, 2); /* at most the other one's store between */
+    }
+    ck_assert_uint_eq(mirrors, symmetric_case[_i].tasks < 512 ? 28 : 0);
+    kit_close(&k);
+}
+END_TEST
+
 /* x.T @ x: chains and the maps that add them (docs/numeric-grids.md). */
 static const struct {
     int64_t rows, columns;
@@ -135,7 +178,8 @@ START_TEST(long_products_have_chains)
     uint64_t beginnings = 0, tiles = 0;
     for (uint32_t t = 0; t < g->ntask; t++) {
         const cl_stage *const s = &k.plan.stage[g->task_stage[t]];
-        if (s->kind != CL_STAGE_GEMM)
+        int64_t at[2];
+        if (s->kind != CL_STAGE_GEMM || plan_is_mirror(&k.plan, t, at))
             continue;
         bool accumulates = false;
         for (uint32_t i = g->operand_start[t]; i < g->operand_start[t + 1]; i++)
@@ -715,6 +759,8 @@ static Suite *suite(void)
     tcase_add_test(t, sum_of_all_has_levels_of_joins);
     tcase_add_test(t, symmetrise);
     tcase_add_test(t, matmul_walks_super_tiles);
+    tcase_add_loop_test(t, symmetric_products_compute_half, 0,
+                        sizeof symmetric_case / sizeof *symmetric_case);
     tcase_add_loop_test(t, long_products_have_chains, 0,
                         sizeof chain_case / sizeof chain_case[0]);
     tcase_add_test(t, grid_ignores_the_budget);

@@ -13,6 +13,10 @@
  * run: p x q tiles of the result stay in memory while one pass over K reads each panel
  * of A and B once, so that A is read ceil(columns / q) times and B ceil(rows / p) times
  * (Irony, Toledo and Tiskin 2004 have the lower bound, 2 n^3 / sqrt(memory)).
+ *
+ * A product of an array and its own transpose is symmetric: tiles on and above the
+ * diagonal are computed, those below it are transposes of theirs, each one task. That
+ * is so where the result has several tiles, and one chain for each.
  */
 #include "graph/draft.h"
 #include "graph/grid.h"
@@ -44,8 +48,10 @@ static int64_t most_columns(double budget, int64_t p, int64_t columns, double ti
 }
 
 /* p and q of the super-tile that fits and reads least. */
-static void group_tiles(cl_draft *d, const cl_recipe *r, size_t element, int64_t *group)
+static void group_tiles(cl_draft *d, const cl_recipe *r, const cl_stage *s,
+                        int64_t *group)
 {
+    const size_t element = clast_dtype_size(s->dtype);
     const int64_t rows = r->grid.axis[0].count, columns = r->grid.axis[1].count;
     const double tr = (double)cl_axis_largest(&r->grid.axis[0]);
     const double tc = (double)cl_axis_largest(&r->grid.axis[1]);
@@ -55,9 +61,10 @@ static void group_tiles(cl_draft *d, const cl_recipe *r, size_t element, int64_t
     /* Larger super-tiles read less, smaller ones leave room for what is loaded ahead:
      * the dry run of both decides. */
     const double share = d->settings.order == CL_ORDER_TRAVERSALS ? 0.97 : 0.75;
-    const double budget = d->settings.budget_pages
-                              ? share * (double)d->settings.budget_pages * CL_PAGE
-                              : 1e30;
+    const double whole = d->settings.budget_pages
+                             ? share * (double)d->settings.budget_pages * CL_PAGE
+                             : 1e30;
+    const double budget = whole - (s->is_symmetric ? tile : 0);
     double least = 1e300;
     group[0] = group[1] = 1;
     if (rows == 0 || columns == 0)
@@ -76,6 +83,21 @@ static void group_tiles(cl_draft *d, const cl_recipe *r, size_t element, int64_t
             group[1] = q;
         }
     }
+}
+
+/* Whether view[1] of a product is view[0] transposed, whatever array they are of. */
+static bool is_symmetric(const cl_draft *d, const cl_recipe *r)
+{
+    const cl_item *const it = &d->item[r->item];
+    const cl_item *const a = &d->item[it->in[0]], *const b = &d->item[it->in[1]];
+    const cl_grid rows = {.ndim = 1, .axis = {r->grid.axis[0]}};
+    const cl_grid columns = {.ndim = 1, .axis = {r->grid.axis[1]}};
+    cl_map turn = cl_map_identity(2);
+    turn.src[0] = 1;
+    turn.src[1] = 0;
+    const cl_map turned = cl_map_compose(&turn, &a->map);
+    return a->base == b->base && cl_map_equal(&turned, &b->map) &&
+           cl_grid_equal(&rows, &columns);
 }
 
 /* An empty sum: zeros. */
@@ -98,12 +120,34 @@ static clast_status zeros(cl_draft *d, cl_recipe *r)
     return cl_lower_map(d, r);
 }
 
-static clast_status tasks(cl_draft *d, const cl_recipe *r, const uint32_t *views,
-                          int64_t chain, uint32_t first)
+/* The tasks of a tile below the diagonal: only the last one does something, and reads
+ * the last version of a tile that comes before it. */
+static clast_status mirror_tasks(cl_draft *d, const cl_recipe *r, const int64_t *at,
+                                 uint32_t first)
 {
-    const int64_t nk = r->panels.count, tiles = cl_grid_tiles(&r->grid);
+    const int64_t nk = r->panels.count, tile = cl_grid_tile(&r->grid, at);
+    const int64_t other = cl_grid_tile(&r->grid, (const int64_t[]){at[1], at[0]});
+    for (int64_t k = 0; k < nk - 1; k++)
+        CL_TRY(cl_lower_task(d));
+    CL_TRY(cl_lower_read_block(d, first + (uint32_t)(other * nk + nk - 1)));
+    CL_TRY(cl_lower_reads(d));
+    CL_TRY(cl_lower_operand(d, first + (uint32_t)(tile * nk + nk - 1), CL_W));
+    return cl_lower_task(d);
+}
+
+static clast_status tasks(cl_draft *d, const cl_recipe *r, const cl_stage *s,
+                          uint32_t first)
+{
+    const int64_t nk = s->nfold, chain = s->njoin, tiles = cl_grid_tiles(&r->grid);
+    const uint32_t *const views = s->view;
     for (int64_t t = 0; t < tiles; t++) {
         const cl_box box = cl_grid_box(&r->grid, t);
+        int64_t at[2];
+        cl_grid_coords(&r->grid, t, at);
+        if (cl_gemm_is_mirror(s, at)) {
+            CL_TRY(mirror_tasks(d, r, at, first));
+            continue;
+        }
         for (int64_t k = 0; k < nk; k++) {
             const int64_t lo = cl_axis_lo(&r->panels, k);
             const int64_t n = cl_axis_hi(&r->panels, k) - lo;
@@ -252,14 +296,15 @@ clast_status cl_lower_gemm(cl_draft *d, cl_recipe *r)
                   .space = {.ndim = 1, .axis = {r->panels}},
                   .nfold = nk,
                   .njoin = chain,
+                  .is_symmetric = tiles > 1 && chain >= nk && is_symmetric(d, r),
                   .cost = (double)cl_grid_largest(&r->grid) *
                           (double)cl_axis_largest(&r->panels) / 16,
                   .tasks = (uint64_t)tiles * (uint64_t)nk};
     if (!s.view)
         return cl_draft_nomem(d);
     CL_TRY(cl_lower_stage(d, &s, (uint32_t)(r - d->recipe), &stage));
-    group_tiles(d, r, clast_dtype_size(dtype), d->walk[stage].group);
-    CL_TRY(tasks(d, r, views, chain, first));
+    group_tiles(d, r, &s, d->walk[stage].group);
+    CL_TRY(tasks(d, r, &s, first));
     CL_TRY(add_chains(d, r, tensor, (nk - 1) / chain + 1));
     d->item[r->item].tensor = tensor[0];
     return CLAST_OK;

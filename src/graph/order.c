@@ -7,7 +7,8 @@
  * sweep backwards (producers have lower raw numbers). The rank is a depth-first
  * post-order from the sinks: a task comes right after the last of what it reads, so
  * partial results are combined as early as possible. Five things bend it:
- *   - a product runs a whole super-tile, K outermost, when its first tile is wanted;
+ *   - a product runs a whole super-tile, K outermost, when its first tile is wanted, and
+ *     a tile that is another one's transpose follows that one;
  *   - a store, fold, join or finish runs as soon as the last block it reads was made;
  *   - what reads the same tiles of a source runs side by side (siblings.c);
  *   - tile (j, i) of a stage that reads x and x.T follows tile (i, j);
@@ -168,8 +169,20 @@ static clast_status push(cl_order *o, uint32_t task)
     return CLAST_OK;
 }
 
-/* All tasks of the super-tile that holds a product's task, K outermost. On a stack the
- * last comes first. */
+/* What a task waits for; the first operand ends on top. */
+static clast_status push_producers(cl_order *o, uint32_t task)
+{
+    const cl_draft *const d = o->d;
+    for (uint32_t i = d->operand_start[task + 1]; i-- > d->operand_start[task];) {
+        const uint32_t producer = o->producer[cl_operand_block(d->operand[i])];
+        if (cl_operand_reads(d->operand[i]) && producer != CL_NONE)
+            CL_TRY(push(o, producer));
+    }
+    return CLAST_OK;
+}
+
+/* All tasks of the super-tile that holds a product's task, K outermost, but for those
+ * that follow others. On a stack the last comes first. */
 static clast_status push_group(cl_order *o, uint32_t task)
 {
     const cl_draft *const d = o->d;
@@ -179,6 +192,10 @@ static clast_status push_group(cl_order *o, uint32_t task)
     const int64_t tile = (task - w->first) / s->nfold;
     int64_t lo[2], hi[2];
     cl_grid_coords(g, tile, lo);
+    if (cl_gemm_is_mirror(s, lo)) {
+        o->is_grouped[task] = 1;
+        return push_producers(o, task);
+    }
     for (int a = 0; a < 2; a++) {
         lo[a] -= lo[a] % w->group[a];
         hi[a] = lo[a] + w->group[a];
@@ -191,11 +208,31 @@ static clast_status push_group(cl_order *o, uint32_t task)
     for (int64_t k = s->nfold; k-- > 0;)
         for (at[outer] = hi[outer]; at[outer]-- > lo[outer];)
             for (at[inner] = hi[inner]; at[inner]-- > lo[inner];) {
+                if (cl_gemm_is_mirror(s, at))
+                    continue;
                 const int64_t t = (at[0] * g->axis[1].count + at[1]) * s->nfold + k;
                 o->is_grouped[w->first + t] = 1;
                 CL_TRY(push(o, w->first + (uint32_t)t));
             }
     return CLAST_OK;
+}
+
+/* The tile that is the transpose of one that is complete. */
+static clast_status push_mirror(cl_order *o, uint32_t task)
+{
+    const cl_draft *const d = o->d;
+    const cl_walk *const w = &d->walk[o->stage[task]];
+    const cl_stage *const s = &d->stage[o->stage[task]];
+    const cl_grid *const g = &d->tensor[s->out].grid;
+    const int64_t index = task - w->first;
+    int64_t at[2];
+    if (!s->is_symmetric || index % s->nfold != s->nfold - 1)
+        return CLAST_OK;
+    cl_grid_coords(g, index / s->nfold, at);
+    if (at[0] >= at[1])
+        return CLAST_OK;
+    const int64_t t = at[1] * g->axis[1].count + at[0];
+    return push(o, w->first + (uint32_t)(t * s->nfold + s->nfold - 1));
 }
 
 /* All tasks of a stage, axes in the order of its walk. */
@@ -216,18 +253,6 @@ static clast_status push_stage(cl_order *o, uint32_t stage)
                 break;
             at[a] = g->axis[a].count - 1;
         }
-    }
-    return CLAST_OK;
-}
-
-/* What a task waits for; the first operand ends on top. */
-static clast_status push_producers(cl_order *o, uint32_t task)
-{
-    const cl_draft *const d = o->d;
-    for (uint32_t i = d->operand_start[task + 1]; i-- > d->operand_start[task];) {
-        const uint32_t producer = o->producer[cl_operand_block(d->operand[i])];
-        if (cl_operand_reads(d->operand[i]) && producer != CL_NONE)
-            CL_TRY(push(o, producer));
     }
     return CLAST_OK;
 }
@@ -305,6 +330,7 @@ static clast_status emit(cl_order *o, uint32_t task)
         const int64_t n = d->stage[stage].space.axis[0].count, t = task - w->first;
         CL_TRY(push(o, w->first + (uint32_t)(t % n * n + t / n)));
     }
+    CL_TRY(push_mirror(o, task));
     CL_TRY(follow_up(o, task));
     for (uint32_t s = w->sibling; s != CL_NONE && s != stage; s = d->walk[s].sibling)
         CL_TRY(push(o, sibling_task(d, stage, s, task)));

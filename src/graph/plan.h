@@ -93,7 +93,9 @@ typedef enum {
                         writes final values */
     CL_STAGE_GEMM, /* index = tile of `out` * nfold + k. out tile += view[0](rows, K_k)
                       @ view[1](K_k, columns); k % njoin = 0 starts a chain (W), later k
-                      accumulate (ACC). Grid of K: space.axis[0] */
+                      accumulate (ACC). Grid of K: space.axis[0]. is_symmetric: out tile
+                      (i, j) with i > j is tile (j, i) transposed, by the task of the
+                      last k alone */
     CL_STAGE_QR,   /* index: row part i of space.axis[0]. Factors view[0](rows i, all
                       columns). Operands: R..., then   W reflectors (rows x n + factors),
                       W   triangle (n x n, C order, zero below) */
@@ -135,6 +137,7 @@ typedef struct {
     int64_t flat_stride[CL_MAXDIM]; /* ARG*: index = sum over reduced axes of
                                        flat_stride[a] * i[a] */
     int64_t nfold, njoin;
+    bool is_symmetric; /* GEMM */
     uint32_t partial_first;
     int64_t columns;          /* QR...: n */
     uint32_t part_mask;       /* SVD */
@@ -149,6 +152,12 @@ typedef struct {
     double cost;              /* cycles of one task, roughly */
     uint64_t tasks;
 } cl_stage;
+
+/* Whether the tile at these places of a product's result is a transposed one. */
+static inline bool cl_gemm_is_mirror(const cl_stage *s, const int64_t *at)
+{
+    return s->is_symmetric && at[0] > at[1];
+}
 
 /* A tensor that is read from a source of the context. */
 typedef struct {

@@ -164,13 +164,32 @@ static clast_status run_finish(cl_job *job)
 
 /* ---- products ---- */
 
+/* A tile of a symmetric product from the one across the diagonal. */
+static clast_status run_mirror(cl_job *job, const cl_box *out)
+{
+    const clast_dtype dtype = job->task.stage->dtype;
+    const int64_t size = (int64_t)clast_dtype_size(dtype);
+    if (job->is_measuring)
+        return CLAST_OK;
+    CL_TRY(cl_job_check(job));
+    const cl_span span = {*out, cl_job_input(job, 0), {size, out->n[0] * size}};
+    const int64_t stride[2] = {out->n[1] * size, size};
+    cl_gather(out, &(cl_input){1, &span}, (size_t)size, cl_job_output(job, 0), stride);
+    return CLAST_OK;
+}
+
 static clast_status run_gemm(cl_job *job)
 {
     const cl_stage *stage = job->task.stage;
     const cl_exec *exec = job->exec;
     const int64_t k = job->task.index % stage->nfold;
-    const cl_box out = cl_grid_box(&exec->plan->tensor[stage->out].grid,
-                                   job->task.index / stage->nfold);
+    const int64_t tile = job->task.index / stage->nfold;
+    const cl_grid *grid = &exec->plan->tensor[stage->out].grid;
+    const cl_box out = cl_grid_box(grid, tile);
+    int64_t at[2];
+    cl_grid_coords(grid, tile, at);
+    if (cl_gemm_is_mirror(stage, at))
+        return run_mirror(job, &out);
     const int64_t lo = cl_axis_lo(&stage->space.axis[0], k);
     const int64_t n = cl_axis_hi(&stage->space.axis[0], k) - lo;
     const cl_box box_a = {2, {out.lo[0], lo}, {out.n[0], n}};
