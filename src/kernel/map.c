@@ -25,6 +25,9 @@
 
 #define WIDE_ENOUGH 64
 #define POLL_CYCLES (1 << 25)
+/* Rows that strips of at most so many bytes are asked for ahead of their use. */
+#define AHEAD      2
+#define PREFETCHED 4096
 
 /* The box that is computed and where its result goes. */
 typedef struct {
@@ -261,6 +264,22 @@ static void set_wide_slots(cl_machine *m, int ndim, const int64_t *at, int64_t k
     }
 }
 
+/* Asks for a later row's strip of every input that is read in place: rows are apart,
+ * and the hardware looks ahead within a page only. The strip may lie behind the box,
+ * where the next box begins. */
+static void prefetch_rows(const cl_machine *m, const frame *f, int64_t columns)
+{
+    for (uint32_t i = 0; i < m->loop->ninput; i++) {
+        const int64_t bytes = columns * m->loop->input_size[i];
+        const int64_t stride = m->stride[i][f->row];
+        const uintptr_t later = (uintptr_t)m->slot[i] + (uintptr_t)(AHEAD * stride);
+        if (m->mode[i] != IN_PLACE || stride == 0 || bytes > PREFETCHED)
+            continue;
+        for (int64_t b = 0; b < bytes; b += 64)
+            __builtin_prefetch((const void *)(later + (uintptr_t)b));
+    }
+}
+
 /* rows x columns elements from position `at`; at is put back. */
 static clast_status run_panel(cl_machine *m, const cell *c, const frame *f, int64_t *at,
                               int64_t rows, int64_t columns)
@@ -272,6 +291,8 @@ static clast_status run_panel(cl_machine *m, const cell *c, const frame *f, int6
     for (int64_t k = 0; k < rows; k++) {
         set_wide_slots(m, c->ndim, at, k, columns);
         m->reg[m->loop->nregister] = c->out + offset_at(c->ndim, c->stride, at);
+        if (f->row >= 0)
+            prefetch_rows(m, f, columns);
         CL_TRY(run_steps(m, columns, c->ndim, f->last, n, at));
         if (f->row >= 0)
             at[f->row]++;
