@@ -49,6 +49,15 @@ static inline void store(uint8_t *p, __m128i v)
     _mm_storeu_si128((__m128i *)(void *)p, v);
 }
 
+/* Asks for the lines that will be written a page later: the destination is rarely in
+ * cache, and the hardware looks ahead within a page only. */
+static inline void prefetch(const uint8_t *dst, uint64_t bytes)
+{
+    const uintptr_t later = (uintptr_t)dst + 4096;
+    for (uint64_t b = 0; b < bytes; b += 64)
+        __builtin_prefetch((const void *)(later + b), 1);
+}
+
 /*
  * One round of the perfect shuffle: registers i and i + item/2 interleave into 2i and
  * 2i + 1. After log2(item) rounds, 16 elements' bytes are in element order. Written as
@@ -61,6 +70,7 @@ static inline void store(uint8_t *p, __m128i v)
         uint64_t i = 0;                                                                \
         for (; i + 16 <= n; i += 16) {                                                 \
             __m128i a[ITEM], b[ITEM];                                                  \
+            prefetch(dst + i * ITEM, 16 * ITEM);                                       \
             for (int k = 0; k < ITEM; k++)                                             \
                 a[k] = load(src + (uint64_t)k * n + i);                                \
             for (int step = 1; step < ITEM; step *= 2) {                               \
