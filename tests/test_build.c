@@ -156,6 +156,22 @@ START_TEST(symmetric_products_compute_half)
 }
 END_TEST
 
+/* Where two tiles are more than one and its panels, turning one would need more memory
+ * than multiplying. */
+START_TEST(large_tiles_are_not_turned)
+{
+    static const int64_t chunk[] = {2048, 256};
+    kit k;
+    kit_open(&k);
+    const cl_node_id x = kit_source(&k, F8, DIMS(4096, 512), chunk, false);
+    kit_store(&k, kit_matmul(&k, x, kit_transpose(&k, x)), NULL);
+    kit_build(&k);
+    ck_assert_uint_eq(kit_tasks(&k, CL_STAGE_GEMM), 4 * 2);
+    ck_assert(!kit_stage(&k, CL_STAGE_GEMM)->is_symmetric);
+    kit_close(&k);
+}
+END_TEST
+
 /* x.T @ x: chains and the maps that add them (docs/numeric-grids.md). */
 static const struct {
     int64_t rows, columns;
@@ -761,6 +777,7 @@ static Suite *suite(void)
     tcase_add_test(t, matmul_walks_super_tiles);
     tcase_add_loop_test(t, symmetric_products_compute_half, 0,
                         sizeof symmetric_case / sizeof *symmetric_case);
+    tcase_add_test(t, large_tiles_are_not_turned);
     tcase_add_loop_test(t, long_products_have_chains, 0,
                         sizeof chain_case / sizeof chain_case[0]);
     tcase_add_test(t, grid_ignores_the_budget);

@@ -16,7 +16,8 @@
  *
  * A product of an array and its own transpose is symmetric: tiles on and above the
  * diagonal are computed, those below it are transposes of theirs, each one task. That
- * is so where the result has several tiles, and one chain for each.
+ * is so where the result has several tiles, one chain for each, and they are not much
+ * larger than panels.
  */
 #include "graph/draft.h"
 #include "graph/grid.h"
@@ -83,6 +84,15 @@ static void group_tiles(cl_draft *d, const cl_recipe *r, const cl_stage *s,
             group[1] = q;
         }
     }
+}
+
+/* Two tiles of the result are no more than one and the panels of one step: so a task
+ * that turns a tile needs no more memory than others. */
+static bool has_small_tiles(const cl_recipe *r)
+{
+    const double rows = (double)cl_axis_largest(&r->grid.axis[0]);
+    const double columns = (double)cl_axis_largest(&r->grid.axis[1]);
+    return rows * columns <= (rows + columns) * (double)cl_axis_largest(&r->panels);
 }
 
 /* Whether view[1] of a product is view[0] transposed, whatever array they are of. */
@@ -296,7 +306,8 @@ clast_status cl_lower_gemm(cl_draft *d, cl_recipe *r)
                   .space = {.ndim = 1, .axis = {r->panels}},
                   .nfold = nk,
                   .njoin = chain,
-                  .is_symmetric = tiles > 1 && chain >= nk && is_symmetric(d, r),
+                  .is_symmetric = tiles > 1 && chain >= nk && has_small_tiles(r) &&
+                                  is_symmetric(d, r),
                   .cost = (double)cl_grid_largest(&r->grid) *
                           (double)cl_axis_largest(&r->panels) / 16,
                   .tasks = (uint64_t)tiles * (uint64_t)nk};

@@ -98,6 +98,7 @@ typedef void transpose_fn(int64_t rows, int64_t columns, const char *src,
             for (int64_t c = 0; c < whole; c += TILE(T)) {                             \
                 prefetch_rows(from + (c + TILE(T)) * src_column, TILE(T), src_column,  \
                               high * size, whole - c - TILE(T));                       \
+                prefetch_written(to + c * size, full, dst_row);                        \
                 turn(full, from + c * src_column, src_column, to + c * size, dst_row); \
             }                                                                          \
             copy_edge_##T(high - full, whole, from + full * size, src_column,          \
@@ -123,6 +124,15 @@ static inline void prefetch_rows(const char *from, int64_t n, int64_t stride,
     for (int64_t i = 0; i < n; i++)
         for (int64_t b = 0; b < bytes; b += 64)
             __builtin_prefetch(from + i * stride + b);
+}
+
+/* And for the lines that they are written to, those behind `to`, which are rarely in
+ * cache. Behind the last tile that may be behind dst. */
+static inline void prefetch_written(const char *to, int64_t n, int64_t stride)
+{
+    uintptr_t line = (uintptr_t)to + 64;
+    for (int64_t i = 0; i < n; i++, line += (uintptr_t)stride)
+        __builtin_prefetch((const void *)line, 1);
 }
 
 COPIES(word1)

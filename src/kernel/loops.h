@@ -80,6 +80,11 @@ typedef struct {
     const cl_acc_loops *acc[CLAST_NDTYPE];        /* [type][cl_acc]; sums and means of
                                                      complex: as twice the reals */
     const cl_scan_loops *scan[CLAST_NDTYPE];
+    /* Means and squares about them of two sets of numbers joined into the first: with d
+     * = other[i] - mean[i], mean[i] += d share and m2[i] += other_m2[i] + d d weight */
+    void (*join_moments)(int64_t n, double *restrict mean, double *restrict m2,
+                         const double *restrict other, const double *restrict other_m2,
+                         double share, double weight);
     bool (*has_negative[CLAST_NDTYPE])(size_t n, const void *a); /* signed integers */
     cl_turn_fn *turn[9]; /* by bytes of a word; NULL: there is no better way */
 } cl_loops;

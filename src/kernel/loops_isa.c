@@ -231,6 +231,17 @@ typedef struct {
 #include "kernel/loops_make.inc"
 #include "kernel/loops_move.inc"
 
+static void join_moments(int64_t n, double *restrict mean, double *restrict m2,
+                         const double *restrict other, const double *restrict other_m2,
+                         double share, double weight)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const double delta = other[i] - mean[i];
+        mean[i] += delta * share;
+        m2[i] += other_m2[i] + delta * delta * weight;
+    }
+}
+
 #define ROW(DT, N)  [DT] = JOIN3(row, _, N),
 #define ACC(DT, N)  [DT] = JOIN3(acc, _, N),
 #define SCAN(DT, N) [DT] = &JOIN3(scan, _, N),
@@ -262,6 +273,7 @@ const cl_loops JOIN3(cl_loops, _, CL_ISA) = {
     .random = {[CLAST_FLOAT32] = random_f32, [CLAST_FLOAT64] = random_f64},
     .acc = {DTYPES(ACC)},
     .scan = {DTYPES(SCAN)},
+    .join_moments = join_moments,
     .has_negative = {[CLAST_INT8] = has_negative_i8,
                      [CLAST_INT16] = has_negative_i16,
                      [CLAST_INT32] = has_negative_i32,

@@ -95,6 +95,10 @@ static void join_moments(const cl_folder *f, cl_record *left, const cl_record *r
     double *mean = (double *)(void *)left->first, *m2 = (double *)(void *)left->second;
     const double *other = (const double *)(const void *)right->first;
     const double *other_m2 = (const double *)(const void *)right->second;
+    if (f->parts == 1) {
+        f->loops->join_moments(n, mean, m2, other, other_m2, share, weight);
+        return;
+    }
     for (int64_t i = 0; i < n; i++) {
         double square = 0;
         for (int p = 0; p < f->parts; p++) {
@@ -243,6 +247,18 @@ static void fold_squares(const cl_folder *f, const wide_matrix *w, int64_t colum
         m2[i] = f->parts == 1 ? sum[i] : sum[2 * i] + sum[2 * i + 1];
 }
 
+/* By a power of two it is a product with its inverse, which has the same bits. */
+static void divide(int64_t n, double *restrict x, int64_t count)
+{
+    const double by = (double)count, inverse = 1 / by;
+    if ((count & (count - 1)) == 0)
+        for (int64_t i = 0; i < n; i++)
+            x[i] *= inverse;
+    else
+        for (int64_t i = 0; i < n; i++)
+            x[i] /= by;
+}
+
 void cl_record_fold(const cl_folder *f, const cl_matrix *m, cl_record *out, char *spare,
                     char *lanes)
 {
@@ -253,8 +269,7 @@ void cl_record_fold(const cl_folder *f, const cl_matrix *m, cl_record *out, char
     if (!f->is_moment)
         return;
     double *mean = (double *)(void *)out->first;
-    for (int64_t i = 0; i < m->columns * f->parts; i++)
-        mean[i] /= (double)m->rows;
+    divide(m->columns * f->parts, mean, m->rows);
     fold_squares(f, &w, m->columns, mean, (double *)(void *)out->second, lanes);
 }
 
