@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Strings of files are not always UTF-8, JSON is: a sequence is passed on only where it
- * is well-formed (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF). The
- * second byte's range depends on the first one's, which the table holds.
+ * A growing array of bytes. Numbers in JSON have a point, whatever the host's locale
+ * writes.
  */
 #include "base/text.h"
 
@@ -13,6 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 
 void cl_text_add(cl_text *text, const char *bytes, size_t n)
 {
@@ -37,55 +37,13 @@ void cl_text_say(cl_text *text, const char *format, ...)
                     (size_t)n < sizeof piece ? (size_t)n : sizeof piece - 1);
 }
 
-/* Bytes of the well-formed sequence at p, 0: there is none. */
-static size_t utf8_length(const unsigned char *p, size_t n)
-{
-    static const struct {
-        unsigned char first, last, low, high; /* of the first byte, of the second */
-        size_t length;
-    } forms[] = {{0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3},
-                 {0xE1, 0xEC, 0x80, 0xBF, 3}, {0xED, 0xED, 0x80, 0x9F, 3},
-                 {0xEE, 0xEF, 0x80, 0xBF, 3}, {0xF0, 0xF0, 0x90, 0xBF, 4},
-                 {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4}};
-    if (p[0] < 0x80)
-        return 1;
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        if (p[0] < forms[i].first || p[0] > forms[i].last || forms[i].length > n ||
-            p[1] < forms[i].low || p[1] > forms[i].high)
-            continue;
-        for (size_t k = 2; k < forms[i].length; k++)
-            if (p[k] < 0x80 || p[k] > 0xBF)
-                return 0;
-        return forms[i].length;
-    }
-    return 0;
-}
-
-static unsigned code_point(const unsigned char *p, size_t length)
-{
-    static const unsigned char mask[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
-    unsigned code = p[0] & mask[length];
-    for (size_t k = 1; k < length; k++)
-        code = code << 6 | (p[k] & 0x3F);
-    return code;
-}
-
-/* Control characters, and those of Unicode that separate lines or order what is written
- * from right to left (UAX 9). All of them have four digits. */
-static bool is_steering(unsigned code)
-{
-    return code < 0x20 || (code >= 0x7F && code <= 0x9F) || code == 0x061C ||
-           code == 0x200E || code == 0x200F || (code >= 0x2028 && code <= 0x202E) ||
-           (code >= 0x2066 && code <= 0x2069);
-}
-
 size_t cl_text_plain(const char *bytes, size_t n)
 {
     size_t i = 0;
     while (i < n) {
-        const unsigned char *p = (const unsigned char *)bytes + i;
-        const size_t length = utf8_length(p, n - i);
-        if (length == 0 || (*p != '\n' && is_steering(code_point(p, length))))
+        uint32_t code;
+        const size_t length = cl_utf8_read(bytes + i, n - i, &code);
+        if (length == 0 || (code != '\n' && cl_utf8_is_steering(code)))
             break;
         i += length;
     }
@@ -103,19 +61,11 @@ void cl_text_tame(cl_text *text)
 
 void cl_text_json_string(cl_text *text, const char *bytes, size_t n)
 {
+    char piece[CL_UTF8_JSON];
     cl_text_add(text, "\"", 1);
     for (size_t i = 0; i < n;) {
-        const unsigned char *p = (const unsigned char *)bytes + i;
-        const size_t length = utf8_length(p, n - i);
-        if (length == 0)
-            cl_text_say(text, "\\udc%02x", *p);
-        else if (is_steering(code_point(p, length)))
-            cl_text_say(text, "\\u%04x", code_point(p, length));
-        else if (*p == '"' || *p == '\\')
-            cl_text_say(text, "\\%c", *p);
-        else
-            cl_text_add(text, bytes + i, length);
-        i += length > 0 ? length : 1;
+        i += cl_utf8_json(bytes + i, n - i, piece);
+        cl_text_add(text, piece, strlen(piece));
     }
     cl_text_add(text, "\"", 1);
 }

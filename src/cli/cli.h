@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The `clast` command: what its files share. It uses the public interface only.
+ * The `clast` command: what its files share. It uses the public interface only, but for
+ * base/utf8.h, whose functions it is built with.
  *
  * stdout carries what was asked for (values, a description, a plan); everything else
  * goes to stderr. Functions that can fail write their message and return an exit code.
@@ -147,7 +148,8 @@ int draw_graph(const char *file, clast_ctx *ctx, int n, const clast_sink *sink);
 void write_json_string(FILE *to, const char *text);
 /* A real number; NaN and the infinities as strings. */
 void write_json_scalar(FILE *to, clast_dtype dtype, const void *value);
-/* For people: what is not UTF-8, or would steer a terminal, as '?'. */
+
+/* plain.c: for people: what is not UTF-8, or would steer a terminal, as '?'. */
 void write_plain(FILE *to, const char *text);
 
 /* stats.c */
