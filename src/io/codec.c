@@ -175,7 +175,7 @@ static bool zstd_encode(void *state, const uint32_t *value, const void *in,
 #endif
 
 static const cl_codec codecs[] = {
-    {.id = 1,
+    {.id = CL_FILTER_DEFLATE,
      .name = "deflate",
      .bound = bound,
      .open = deflate_open,
@@ -186,7 +186,7 @@ static const cl_codec codecs[] = {
      .pack_close = deflate_pack_close,
      .encode = deflate_encode},
 #if CL_HAVE_LZF
-    {.id = 32000,
+    {.id = CL_FILTER_LZF,
      .name = "lzf",
      .bound = bound,
      .decode = lzf_decode,
@@ -194,7 +194,7 @@ static const cl_codec codecs[] = {
      .encode = lzf_encode},
 #endif
 #if CL_HAVE_BLOSC
-    {.id = 32001,
+    {.id = CL_FILTER_BLOSC,
      .name = "blosc",
      .work = 3, /* its library works on three blocks, each at most a chunk */
      .knows = cl_blosc_knows,
@@ -205,7 +205,7 @@ static const cl_codec codecs[] = {
      .encode = cl_blosc_encode},
 #endif
 #if CL_HAVE_LZ4
-    {.id = 32004,
+    {.id = CL_FILTER_LZ4,
      .name = "lz4",
      .bound = cl_lz4_bound,
      .decode = cl_lz4_decode,
@@ -213,7 +213,7 @@ static const cl_codec codecs[] = {
      .encode = cl_lz4_encode},
 #endif
 #if CL_HAVE_ZSTD || CL_HAVE_LZ4
-    {.id = 32008,
+    {.id = CL_FILTER_BITSHUFFLE,
      .name = "bitshuffle",
      .knows = cl_bitshuffle_knows,
      .bound = cl_bitshuffle_bound,
@@ -229,7 +229,7 @@ static const cl_codec codecs[] = {
      .encode = cl_bitshuffle_encode},
 #endif
 #if CL_HAVE_ZSTD
-    {.id = 32015,
+    {.id = CL_FILTER_ZSTD,
      .name = "zstd",
      .bound = bound,
      .open = zstd_open,
@@ -273,8 +273,9 @@ const char *cl_codec_name(uint32_t id)
     static const struct {
         uint32_t id;
         const char *name;
-    } names[] = {{32000, "lzf"},        {32001, "blosc"}, {32004, "lz4"},
-                 {32008, "bitshuffle"}, {32015, "zstd"},  {0, NULL}};
+    } names[] = {{CL_FILTER_LZF, "lzf"},   {CL_FILTER_BLOSC, "blosc"},
+                 {CL_FILTER_LZ4, "lz4"},   {CL_FILTER_BITSHUFFLE, "bitshuffle"},
+                 {CL_FILTER_ZSTD, "zstd"}, {0, NULL}};
     size_t i = 0;
     while (names[i].name && names[i].id != id)
         i++;
@@ -288,17 +289,17 @@ const char *cl_codec_option(uint32_t id)
         const char *option;
     } missing[] = {
 #if !CL_HAVE_LZF
-        {32000, "lzf"},
+        {CL_FILTER_LZF, "lzf"},
 #endif
 #if !CL_HAVE_BLOSC
-        {32001, "blosc"},
+        {CL_FILTER_BLOSC, "blosc"},
 #endif
 #if !CL_HAVE_LZ4
-        {32004, "lz4"},
-        {32008, "lz4"},
+        {CL_FILTER_LZ4, "lz4"},
+        {CL_FILTER_BITSHUFFLE, "lz4"},
 #endif
 #if !CL_HAVE_ZSTD
-        {32015, "zstd"},
+        {CL_FILTER_ZSTD, "zstd"},
 #endif
         {0, NULL},
     };

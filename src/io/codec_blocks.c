@@ -167,7 +167,14 @@ static bool unpack_zstd(void *state, const uint8_t *from, uint64_t stored, void 
 }
 
 /* Bitshuffle's parameters: two of its version, element, block, codec, its level. */
-enum { ELEMENT = 2, BLOCK = 3, CODEC = 4, LEVEL = 5, CODEC_LZ4 = 2, CODEC_ZSTD = 3 };
+enum {
+    ELEMENT = 2,
+    BLOCK = 3,
+    CODEC = CL_BITSHUFFLE_CODEC,
+    LEVEL = CL_BITSHUFFLE_LEVEL,
+    CODEC_LZ4 = CL_BITSHUFFLE_LZ4,
+    CODEC_ZSTD = CL_BITSHUFFLE_ZSTD
+};
 
 bool cl_bitshuffle_knows(const uint32_t *value)
 {

@@ -14,7 +14,14 @@
 #include <blosc.h>
 
 /* Which parameter: the filter's version and the format's come first. */
-enum { ITEM = 2, CHUNK = 3, LEVEL = 4, SHUFFLE = 5, COMPRESSOR = 6, VALUES = 7 };
+enum {
+    ITEM = 2,
+    CHUNK = 3,
+    LEVEL = CL_BLOSC_LEVEL,
+    SHUFFLE = CL_BLOSC_SHUFFLE,
+    COMPRESSOR = CL_BLOSC_COMPRESSOR,
+    VALUES = 7
+};
 
 bool cl_blosc_knows(const uint32_t *value)
 {

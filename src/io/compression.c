@@ -19,10 +19,6 @@
     "blosc[:blosclz|:lz4|:lz4hc|:zlib|:zstd[:1 to :9]], "                              \
     "bitshuffle[:none|:lz4|:zstd[:1 to :22]]"
 
-enum { GZIP_FILTER = 1, BLOSC_FILTER = 32001, BITSHUFFLE_FILTER = 32008 };
-enum { BLOSC_LEVEL = 4, BLOSC_SHUFFLE = 5, BLOSC_PART = 6 };
-enum { BITS_PART = 4, BITS_LEVEL = 5, BITS_NONE = 0, BITS_ZSTD = 3 };
-
 /* What is inside of a container. */
 typedef struct {
     const char *name;
@@ -31,8 +27,10 @@ typedef struct {
 } part;
 static const part blosc_parts[] = {{"lz4", 1, 9},  {"blosclz", 0, 9}, {"lz4hc", 2, 9},
                                    {"zlib", 4, 9}, {"zstd", 5, 9},    {NULL, 0, 0}};
-static const part bitshuffle_parts[] = {
-    {"lz4", 2, 0}, {"none", BITS_NONE, 0}, {"zstd", BITS_ZSTD, 22}, {NULL, 0, 0}};
+static const part bitshuffle_parts[] = {{"lz4", CL_BITSHUFFLE_LZ4, 0},
+                                        {"none", CL_BITSHUFFLE_NONE, 0},
+                                        {"zstd", CL_BITSHUFFLE_ZSTD, 22},
+                                        {NULL, 0, 0}};
 
 typedef struct {
     const char *name;
@@ -46,26 +44,28 @@ typedef struct {
 
 static const word words[] = {
     {.name = "gzip",
-     .usual = {.shuffle = CL_SHUFFLE_BYTES, .codec = GZIP_FILTER, .n = 1},
+     .usual = {.shuffle = CL_SHUFFLE_BYTES, .codec = CL_FILTER_DEFLATE, .n = 1},
      .levels = 9,
      .needs_level = true},
-    {.name = "lzf", .usual = {.shuffle = CL_SHUFFLE_BYTES, .codec = 32000, .n = 3}},
-    {.name = "lz4", .usual = {.shuffle = CL_SHUFFLE_BYTES, .codec = 32004}},
+    {.name = "lzf",
+     .usual = {.shuffle = CL_SHUFFLE_BYTES, .codec = CL_FILTER_LZF, .n = 3}},
+    {.name = "lz4", .usual = {.shuffle = CL_SHUFFLE_BYTES, .codec = CL_FILTER_LZ4}},
     {.name = "zstd",
-     .usual = {.shuffle = CL_SHUFFLE_BYTES, .codec = 32015, .n = 1, .value = {3}},
+     .usual =
+         {.shuffle = CL_SHUFFLE_BYTES, .codec = CL_FILTER_ZSTD, .n = 1, .value = {3}},
      .levels = 22},
     {.name = "blosc",
-     .usual = {.codec = BLOSC_FILTER,
+     .usual = {.codec = CL_FILTER_BLOSC,
                .n = 7,
-               .value = {[BLOSC_LEVEL] = 5, [BLOSC_SHUFFLE] = 1}},
+               .value = {[CL_BLOSC_LEVEL] = 5, [CL_BLOSC_SHUFFLE] = 1}},
      .parts = blosc_parts,
-     .part_at = BLOSC_PART,
-     .level_at = BLOSC_LEVEL},
+     .part_at = CL_BLOSC_COMPRESSOR,
+     .level_at = CL_BLOSC_LEVEL},
     {.name = "bitshuffle",
-     .usual = {.codec = BITSHUFFLE_FILTER, .n = 5},
+     .usual = {.codec = CL_FILTER_BITSHUFFLE, .n = 5},
      .parts = bitshuffle_parts,
-     .part_at = BITS_PART,
-     .level_at = BITS_LEVEL},
+     .part_at = CL_BITSHUFFLE_CODEC,
+     .level_at = CL_BITSHUFFLE_LEVEL},
 };
 enum { NWORD = sizeof words / sizeof *words };
 
@@ -108,11 +108,12 @@ static const part *find_part(const word *w, const char *piece, size_t length)
 /* Bitshuffle without a codec is a shuffle, and its level exists for one codec only. */
 static void settle_bitshuffle(cl_compression *c)
 {
-    if (c->value[BITS_PART] == BITS_NONE)
+    if (c->value[CL_BITSHUFFLE_CODEC] == CL_BITSHUFFLE_NONE)
         *c = (cl_compression){.shuffle = CL_SHUFFLE_BITS};
-    else if (c->value[BITS_PART] == BITS_ZSTD) {
-        c->n = BITS_LEVEL + 1;
-        c->value[BITS_LEVEL] = c->value[BITS_LEVEL] ? c->value[BITS_LEVEL] : 3;
+    else if (c->value[CL_BITSHUFFLE_CODEC] == CL_BITSHUFFLE_ZSTD) {
+        c->n = CL_BITSHUFFLE_LEVEL + 1;
+        c->value[CL_BITSHUFFLE_LEVEL] =
+            c->value[CL_BITSHUFFLE_LEVEL] ? c->value[CL_BITSHUFFLE_LEVEL] : 3;
     }
 }
 
@@ -137,7 +138,7 @@ static bool read_rest(const word *w, const char *rest, cl_compression *c)
     } else if (w->needs_level) {
         return false;
     }
-    if (c->codec == BITSHUFFLE_FILTER)
+    if (c->codec == CL_FILTER_BITSHUFFLE)
         settle_bitshuffle(c);
     return *rest == '\0';
 }

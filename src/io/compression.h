@@ -16,6 +16,22 @@
 
 #define CL_CODEC_VALUES 8 /* parameters that are kept; the others are 0 */
 
+/* Filters, by the numbers that The HDF Group has registered. */
+enum {
+    CL_FILTER_DEFLATE = 1,
+    CL_FILTER_SHUFFLE = 2,
+    CL_FILTER_FLETCHER32 = 3,
+    CL_FILTER_LZF = 32000,
+    CL_FILTER_BLOSC = 32001,
+    CL_FILTER_LZ4 = 32004,
+    CL_FILTER_BITSHUFFLE = 32008,
+    CL_FILTER_ZSTD = 32015
+};
+/* Which parameter is what. Those before say versions and what the dataset decides. */
+enum { CL_BLOSC_LEVEL = 4, CL_BLOSC_SHUFFLE = 5, CL_BLOSC_COMPRESSOR = 6 };
+enum { CL_BITSHUFFLE_CODEC = 4, CL_BITSHUFFLE_LEVEL = 5 };
+enum { CL_BITSHUFFLE_NONE = 0, CL_BITSHUFFLE_LZ4 = 2, CL_BITSHUFFLE_ZSTD = 3 };
+
 typedef enum { CL_SHUFFLE_NONE, CL_SHUFFLE_BYTES, CL_SHUFFLE_BITS } cl_shuffling;
 
 typedef struct {

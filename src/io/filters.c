@@ -17,8 +17,6 @@
 
 #include "io/shuffle.h"
 
-enum { DEFLATE = 1, SHUFFLE = 2, FLETCHER = 3, BITSHUFFLE = 32008 };
-
 /* --- what the pipeline is -------------------------------------------------------- */
 
 void cl_filters_init(cl_filters *filters, uint32_t item)
@@ -64,14 +62,15 @@ bool cl_filters_add(cl_filters *f, uint32_t id, int position, const unsigned *va
         known[i] = value[i];
     if (f->fletcher >= 0 || position >= CL_FILTERS_MOST)
         return false;
-    if (id == FLETCHER) {
+    if (id == CL_FILTER_FLETCHER32) {
         f->fletcher = position;
         return true;
     }
     if (f->pack >= 0)
         return false;
-    const bool is_bits = id == BITSHUFFLE && known[4] == 0;
-    if (id != SHUFFLE && !is_bits)
+    const bool is_bits =
+        id == CL_FILTER_BITSHUFFLE && known[CL_BITSHUFFLE_CODEC] == CL_BITSHUFFLE_NONE;
+    if (id != CL_FILTER_SHUFFLE && !is_bits)
         return add_codec(f, id, position, known, n);
     if (f->shuffle >= 0)
         return false;
@@ -152,14 +151,16 @@ uint32_t cl_filters_get(const cl_filters *f, int position,
         const uint32_t bits[] = {0, 4, f->item, f->bit_asked, 0};
         memcpy(value, bits, sizeof bits);
         *n = sizeof bits / sizeof *bits;
-        return BITSHUFFLE;
+        return CL_FILTER_BITSHUFFLE;
     }
-    return position == f->shuffle ? SHUFFLE : position == f->fletcher ? FLETCHER : 0;
+    return position == f->shuffle    ? CL_FILTER_SHUFFLE
+           : position == f->fletcher ? CL_FILTER_FLETCHER32
+                                     : 0;
 }
 
 int cl_filters_gzip(const cl_filters *filters)
 {
-    const bool is_gzip = filters->codec && filters->codec->id == DEFLATE;
+    const bool is_gzip = filters->codec && filters->codec->id == CL_FILTER_DEFLATE;
     return is_gzip && filters->value[0] <= 9 ? (int)filters->value[0] : 0;
 }
 

@@ -12,7 +12,7 @@
  */
 #include "io/hdf5_filters.h"
 
-enum { BITSHUFFLE = 32008, BITSHUFFLE_OWN = 3 };
+enum { BITSHUFFLE_OWN = 3 };
 
 static bool add(hid_t list, H5Z_filter_t id, size_t n, const uint32_t *value)
 {
@@ -21,7 +21,7 @@ static bool add(hid_t list, H5Z_filter_t id, size_t n, const uint32_t *value)
     if (id == H5Z_FILTER_FLETCHER32)
         return H5Pset_fletcher32(list) >= 0;
     const size_t skipped =
-        id == BITSHUFFLE && H5Zfilter_avail(id) > 0 ? BITSHUFFLE_OWN : 0;
+        id == CL_FILTER_BITSHUFFLE && H5Zfilter_avail(id) > 0 ? BITSHUFFLE_OWN : 0;
     return H5Pset_filter(list, id, H5Z_FLAG_OPTIONAL, n - skipped, value + skipped) >=
            0;
 }
