@@ -3,6 +3,7 @@
  * damage. */
 #include <string.h>
 
+#include "array/compress.h"
 #include "base/alloc.h"
 #include "check_main.h"
 #include "io/filters.h"
@@ -165,7 +166,7 @@ enum { ASKED = sizeof asked / sizeof *asked };
 static bool ask(const char *text, cl_compression *c, cl_error *err)
 {
     bool is_same;
-    return cl_compression_ask(c, &is_same, text, 0, 0, err) == CLAST_OK;
+    return cl_compress_ask(c, &is_same, text, 0, 0, err) == CLAST_OK;
 }
 
 START_TEST(words)

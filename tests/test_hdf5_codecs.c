@@ -4,6 +4,7 @@
  * has registered such a filter. */
 #include <string.h>
 
+#include "array/compress.h"
 #include "base/alloc.h"
 #include "check_main.h"
 #include "hdf5_files.h"
@@ -226,7 +227,7 @@ static bool make_spec(cl_output_spec *spec, const char *compress, clast_dtype dt
                              .no_sync = true};
     spec->shape = cl_shape_of(2, shape);
     const clast_status status =
-        cl_compression_ask(&spec->compression, &is_same, compress, 0, 0, &err);
+        cl_compress_ask(&spec->compression, &is_same, compress, 0, 0, &err);
     ck_assert_msg(status == CLAST_OK || status == CLAST_ENOTSUP, "%s", err.text);
     spec->compression.fletcher = dtype == CLAST_INT16;
     return status == CLAST_OK;

@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "array/compress.h"
 #include "array/make.h"
 #include "array/request.h"
 #include "array/turn.h"
@@ -209,8 +210,8 @@ static clast_status settle(const clast_copy_options *o, cl_copy_settings *set,
     if (!set->in || !set->out)
         return cl_error_set(err, CLAST_EVALUE, "the name of a file is NULL");
     CL_TRY(check_options(o, err));
-    CL_TRY(cl_compression_ask(&set->compression, &set->keeps, o->compress, o->gzip,
-                              o->shuffle, err));
+    CL_TRY(cl_compress_ask(&set->compression, &set->keeps, o->compress, o->gzip,
+                           o->shuffle, err));
     set->overwrite = o->overwrite;
     set->no_sync = o->no_sync;
     set->rule = cl_calloc((size_t)o->nchunks + 1, sizeof *set->rule);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "array/carry.h"
+#include "array/compress.h"
 #include "array/overlap.h"
 #include "array/walk.h"
 #include "base/text.h"
@@ -108,8 +109,8 @@ static clast_status settle_filters(const clast_hdf5_options *o, const inheritanc
                                    cl_output_spec *spec, cl_error *err)
 {
     bool is_same;
-    CL_TRY(cl_compression_ask(&spec->compression, &is_same, o->compress, o->gzip,
-                              o->shuffle, err));
+    CL_TRY(cl_compress_ask(&spec->compression, &is_same, o->compress, o->gzip,
+                           o->shuffle, err));
     if (is_same && h->first) {
         spec->compression = h->first->compression;
         cl_compression_shuffle(&spec->compression, o->shuffle);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What chunks of an output are stored with: what is asked for in words or inherited
- * from an input, without what depends on the dataset (sizes of elements and chunks).
+ * What chunks of an output are stored with: what is asked for or inherited from an
+ * input, without what depends on the dataset (sizes of elements and chunks).
  *
  * All zeros: as they are. Two that are equal byte by byte store a dataset in the same
  * way.
@@ -43,14 +43,9 @@ typedef struct {
     uint32_t fletcher;               /* 1: a checksum behind it */
 } cl_compression;
 
-/*
- * What a caller's options ask for: `text` as `clast eval --compress` has it, or, where
- * that is NULL, the level of gzip (0: same, -1: none). shuffle: -1 no, 1 bytes, 0 as is
- * usual with the codec. *is_same: the input's is wanted, and *c says none.
- * CLAST_EVALUE, CLAST_ENOTSUP this build lacks the codec.
- */
-clast_status cl_compression_ask(cl_compression *c, bool *is_same, const char *text,
-                                int gzip, int shuffle, cl_error *err);
+/* Completes what was asked for, in these words, as the filter does by itself.
+ * CLAST_ENOTSUP this build lacks the codec. */
+clast_status cl_compression_settle(cl_compression *c, const char *text, cl_error *err);
 /* The option `shuffle` for what is inherited. */
 void cl_compression_shuffle(cl_compression *c, int shuffle);
 
