@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "alloc_faults.h"
 #include "base/alloc.h"
 #include "check_main.h"
 #include "clast.h"
@@ -123,36 +124,29 @@ START_TEST(equal_expressions_are_one_node)
 }
 END_TEST
 
-/* Every allocation of a small run fails in turn: an error, and nothing is left. */
+static clast_status run_a_little(void *arg)
+{
+    double out[4] = {0};
+    const int64_t shape[1] = {4};
+    const clast_buffer into = {out, sizeof out, CLAST_FLOAT64, 1, shape, NULL};
+    clast_ctx *c = clast_open(&(clast_options){.memory = CLAST_MIB(64), .workers = 1});
+    clast_scope_begin(c);
+    clast_array *x = clast_arange(c, 0, 4, 1, CLAST_FLOAT64);
+    clast_array *y = clast_sub(clast_mul(x, x), clast_mean(x, 0));
+    const clast_status status = clast_fetch(y, &into);
+    const clast_status first = clast_ctx_status(c);
+    clast_scope_end(c);
+    clast_close(&c);
+    ck_assert_msg(first == status || first == CLAST_ENOMEM, "%s",
+                  clast_status_name(first));
+    if (status == CLAST_OK)
+        ck_assert(out[0] == -1.5 && out[3] == 7.5);
+    return status;
+}
+
 START_TEST(every_allocation_fails_in_turn)
 {
-    int runs = 0;
-    for (clast_status status = CLAST_ENOMEM; status != CLAST_OK; runs++) {
-        ck_assert_int_lt(runs, 5000);
-        double out[4] = {0};
-        const int64_t shape[1] = {4};
-        const clast_buffer into = {out, sizeof out, CLAST_FLOAT64, 1, shape, NULL};
-        cl_alloc_fail_after(runs);
-        clast_ctx *c =
-            clast_open(&(clast_options){.memory = CLAST_MIB(64), .workers = 1});
-        clast_scope_begin(c);
-        clast_array *x = clast_arange(c, 0, 4, 1, CLAST_FLOAT64);
-        clast_array *y = clast_sub(clast_mul(x, x), clast_mean(x, 0));
-        status = clast_fetch(y, &into);
-        const clast_status first = clast_ctx_status(c);
-        clast_scope_end(c);
-        clast_close(&c);
-        cl_alloc_fail_after(-1);
-        ck_assert_msg(status == CLAST_OK || status == CLAST_ENOMEM, "allocation %d: %s",
-                      runs, clast_status_name(status));
-        ck_assert_msg(first == CLAST_OK || first == CLAST_ENOMEM, "allocation %d: %s",
-                      runs, clast_status_name(first));
-        ck_assert_msg(status == CLAST_OK || first == CLAST_ENOMEM, "allocation %d",
-                      runs);
-        if (status == CLAST_OK)
-            ck_assert(out[0] == -1.5 && out[3] == 7.5);
-    }
-    ck_assert_int_gt(runs, 10);
+    fail_every_allocation(run_a_little, NULL, 10);
 }
 END_TEST
 

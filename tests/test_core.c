@@ -3,6 +3,7 @@
  * The scheduler core by hand: single rules on plans of a few tasks, where the expected
  * actions can be written down. The simulator covers their combinations.
  */
+#include "alloc_faults.h"
 #include "check_main.h"
 #include "plans.h"
 #include "sched/core.h"
@@ -322,25 +323,22 @@ START_TEST(test_cancel_takes_back_what_nobody_saw)
 }
 END_TEST
 
-/* Every allocation fails in turn: an error or a core, and no leak. */
+static clast_status make_and_free(void *arg)
+{
+    const cl_core_limits limits = {.budget_pages = 2, .nplace = 2, .prefetch = 3};
+    cl_core *core = NULL;
+    cl_error error = {0};
+    const clast_status status = cl_core_new(&core, arg, &limits, &error);
+    ck_assert((status == CLAST_OK) == (core != NULL));
+    cl_core_free(core);
+    return status;
+}
+
 START_TEST(test_no_memory)
 {
     plans p = {0};
     fan(&p, 5, 2, 0);
-    const cl_core_limits limits = {.budget_pages = 2, .nplace = 2, .prefetch = 3};
-    bool done = false;
-    const uint64_t live = cl_alloc_live();
-    for (int64_t n = 1; !done; n++) {
-        cl_core *core = NULL;
-        cl_error error = {0};
-        cl_alloc_fail_after(n);
-        const clast_status status = cl_core_new(&core, &p.plan, &limits, &error);
-        cl_alloc_fail_after(-1);
-        done = status == CLAST_OK;
-        ck_assert(done ? core != NULL : status == CLAST_ENOMEM && core == NULL);
-        cl_core_free(core);
-        ck_assert_uint_eq(cl_alloc_live(), live);
-    }
+    fail_every_allocation(make_and_free, &p.plan, 5);
     plans_fini(&p);
 }
 END_TEST
