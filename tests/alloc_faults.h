@@ -3,10 +3,9 @@
 #ifndef CL_TESTS_ALLOC_FAULTS_H
 #define CL_TESTS_ALLOC_FAULTS_H
 
-#include <check.h>
-
 #include "base/alloc.h"
 #include "base/status.h"
+#include "check_quiet.h"
 
 /* Does the work, looks at what a failure must leave as it is, and lets go of all that
  * it got. Allocations fail while it is called, its own through cl_alloc() included. */

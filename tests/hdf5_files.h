@@ -4,12 +4,12 @@
 #ifndef CL_TESTS_HDF5_FILES_H
 #define CL_TESTS_HDF5_FILES_H
 
-#include <check.h>
 #include <hdf5.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "check_quiet.h"
 #include "io/store.h"
 
 /* Makes a folder below /tmp and works there; removes it and all that is in it. */

@@ -6,10 +6,10 @@
 #ifndef CL_TESTS_PLAN_TOOLS_H
 #define CL_TESTS_PLAN_TOOLS_H
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "check_quiet.h"
 #include "graph/build.h"
 
 #define DIMS(...)                                                                      \

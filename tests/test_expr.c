@@ -5,7 +5,6 @@
  *
  * What functions compute is the differential suite's subject; here each is called once.
  */
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

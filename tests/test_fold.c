@@ -4,7 +4,6 @@
  * cuts of the same values and other instruction sets, chains and joins of partials,
  * rounding errors, hard variances, empty axes.
  */
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

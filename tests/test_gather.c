@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Gathering spans into memory of any strides, against reading element by element. */
-#include <check.h>
 #include <string.h>
 
 #include "base/alloc.h"

@@ -4,7 +4,6 @@
  * pairs, random programs over random boxes and spans, generators, accuracy; each on
  * every instruction set of this CPU.
  */
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,6 @@
 /* Python's numbers: the values are CPython's. */
 #include "array/number.h"
 
-#include <check.h>
 #include <math.h>
 #include <string.h>
 

@@ -5,7 +5,7 @@
  */
 #include "user_blocks.h"
 
-#include <check.h>
+#include "check_quiet.h"
 
 clast_ctx *user_open(int workers)
 {
