@@ -5,7 +5,6 @@
  */
 #include "hdf5_files.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,44 +14,22 @@
 #include "base/alloc.h"
 #include "base/dtype.h"
 #include "io/hdf5_type.h"
-
-static char folder[64];
+#include "temp_folder.h"
 
 void files_begin(void)
 {
-    strcpy(folder, "/tmp/clast-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    ck_assert_int_eq(chdir(folder), 0);
+    temp_folder_begin();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-}
-
-static int each_name(bool is_removed)
-{
-    int n = 0;
-    DIR *dir = opendir(folder);
-    for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        n++;
-        if (is_removed)
-            unlink(e->d_name);
-    }
-    if (dir)
-        closedir(dir);
-    return n;
 }
 
 void files_end(void)
 {
-    ck_assert_int_eq(chdir(folder), 0);
-    each_name(true);
-    ck_assert_int_eq(chdir("/tmp"), 0);
-    rmdir(folder);
+    temp_folder_end();
 }
 
 int files_count(void)
 {
-    return each_name(false);
+    return temp_folder_count();
 }
 
 static hid_t open_file(const file_spec *s)

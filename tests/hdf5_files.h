@@ -12,10 +12,10 @@
 #include "check_quiet.h"
 #include "io/store.h"
 
-/* Makes a folder below /tmp and works there; removes it and all that is in it. */
+/* temp_folder.h, without libhdf5's own messages. */
 void files_begin(void);
 void files_end(void);
-int files_count(void); /* names in the folder, hidden ones included */
+int files_count(void);
 
 enum { FILTER_DEFLATE = 1, FILTER_SHUFFLE = 2, FILTER_FLETCHER = 4 };
 

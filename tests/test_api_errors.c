@@ -249,7 +249,8 @@ START_TEST(sinks)
     ck_assert_int_eq(clast_to_hdf5(matrix, "/nonexistent/out.h5", "/x", NULL),
                      CLAST_ENOENT);
     const clast_hdf5_options wrong = {.gzip = 10};
-    ck_assert_int_eq(clast_to_hdf5(matrix, "/tmp/x.h5", "/x", &wrong), CLAST_EVALUE);
+    ck_assert_int_eq(clast_to_hdf5(matrix, "/nonexistent/out.h5", "/x", &wrong),
+                     CLAST_EVALUE);
 }
 END_TEST
 

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "check_main.h"
 #include "clast.h"
+#include "temp_folder.h"
 
 static clast_ctx *ctx;
 
@@ -387,8 +388,7 @@ static double wanted_budget(int64_t chunks, const clast_hdf5_options *how)
     clast_ctx *small =
         clast_open(&(clast_options){.memory = CLAST_KIB(64), .workers = 1});
     clast_array *x = clast_ones(small, 1, shape, CLAST_FLOAT64);
-    ck_assert_int_eq(clast_to_hdf5(x, "/tmp/clast-many-chunks.h5", "/x", how),
-                     CLAST_EBUDGET);
+    ck_assert_int_eq(clast_to_hdf5(x, "many.h5", "/x", how), CLAST_EBUDGET);
     const char *text = strstr(clast_ctx_error(small), "once; ");
     ck_assert_msg(text && sscanf(text, "once; %lf %ciB would do", &wanted, &unit) == 2,
                   "%s", clast_ctx_error(small));
@@ -415,7 +415,6 @@ END_TEST
 START_TEST(no_more_is_allocated_than_the_budget)
 {
     static const int64_t chunk[1] = {8}, shape[1] = {8 * 50000};
-    static const char *const file = "/tmp/clast-waiting-chunks.h5";
     const clast_hdf5_options stored = {
         .chunks = chunk, .gzip = 1, .no_sync = true, .overwrite = true};
     const uint64_t before = cl_alloc_live();
@@ -423,11 +422,10 @@ START_TEST(no_more_is_allocated_than_the_budget)
         &(clast_options){.memory = CLAST_MIB(24), .workers = 2, .block = 4096});
     clast_array *x = clast_flip(clast_ones(small, 1, shape, CLAST_FLOAT64), 0);
     cl_alloc_forget_peak();
-    ck_assert_msg(clast_to_hdf5(x, file, "/x", &stored) == CLAST_OK, "%s",
+    ck_assert_msg(clast_to_hdf5(x, "waiting.h5", "/x", &stored) == CLAST_OK, "%s",
                   clast_ctx_error(small));
     ck_assert_uint_le(cl_alloc_peak() - before, CLAST_MIB(24));
     clast_close(&small);
-    unlink(file);
 }
 END_TEST
 
@@ -442,9 +440,12 @@ static Suite *limits(void)
     tcase_add_loop_test(c, scopes, 0, COUNT(lives));
     tcase_add_test(c, cancelled_from_another_thread);
     tcase_add_test(c, endless_plans_are_refused_before_they_are_made);
-    tcase_add_test(c, tables_of_outputs_are_in_the_budget);
-    tcase_add_test(c, no_more_is_allocated_than_the_budget);
     suite_add_tcase(s, c);
+    TCase *f = tcase_create("files");
+    tcase_add_checked_fixture(f, temp_folder_begin, temp_folder_end);
+    tcase_add_test(f, tables_of_outputs_are_in_the_budget);
+    tcase_add_test(f, no_more_is_allocated_than_the_budget);
+    suite_add_tcase(s, f);
     return s;
 }
 

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "check_main.h"
 #include "clast.h"
+#include "temp_folder.h"
 #include "user_blocks.h"
 
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
@@ -38,7 +39,7 @@ static clast_status fail_oddly(clast_call *call, void *user, int nin,
 START_TEST(failures_name_the_block)
 {
     static const int64_t shape[2] = {100, 3};
-    static const char file[] = "/tmp/clast-test-user-fails.h5";
+    static const char file[] = "fails.h5";
     static double got[300];
     int64_t from = 40;
     clast_ctx *ctx = user_open(1 + 3 * _i);
@@ -362,6 +363,7 @@ static Suite *errors(void)
 {
     Suite *s = suite_create("user_errors");
     TCase *t = tcase_create("errors");
+    tcase_add_checked_fixture(t, temp_folder_begin, temp_folder_end);
     tcase_add_loop_test(t, failures_name_the_block, 0, 2);
     tcase_add_loop_test(t, odd_statuses, 0, COUNT(odd));
     tcase_add_test(t, contexts_that_call_each_other);

@@ -9,6 +9,7 @@
 
 #include "check_main.h"
 #include "clast.h"
+#include "temp_folder.h"
 #include "user_blocks.h"
 
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
@@ -294,7 +295,7 @@ static const struct {
 
 START_TEST(stencils_out_of_core)
 {
-    static const char file[] = "/tmp/clast-test-user-stencil.h5";
+    static const char file[] = "stencil.h5";
     static const int64_t shape[2] = {ROWS, COLUMNS}, chunk[2] = {64, 80},
                          depth[2] = {1, 1};
     static double x[2][ROWS * COLUMNS], got[ROWS * COLUMNS];
@@ -320,7 +321,6 @@ START_TEST(stencils_out_of_core)
     ck_assert_mem_eq(got, x[STEPS % 2], sizeof got);
     ck_assert_uint_le(clast_ctx_stats(ctx).peak, smoothed[_i].memory);
     clast_close(&ctx);
-    remove(file);
 }
 END_TEST
 
@@ -330,8 +330,11 @@ static Suite *halos_of_maps(void)
     TCase *t = tcase_create("halos");
     tcase_add_loop_test(t, halos_of_all_modes, 0, COUNT(halos) * CLAST_NPAD);
     tcase_add_loop_test(t, padded_as_numpy, 0, COUNT(golden));
-    tcase_add_loop_test(t, stencils_out_of_core, 0, COUNT(smoothed));
     suite_add_tcase(s, t);
+    TCase *f = tcase_create("files");
+    tcase_add_checked_fixture(f, temp_folder_begin, temp_folder_end);
+    tcase_add_loop_test(f, stencils_out_of_core, 0, COUNT(smoothed));
+    suite_add_tcase(s, f);
     return s;
 }
 

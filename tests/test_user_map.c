@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "check_main.h"
 #include "clast.h"
+#include "temp_folder.h"
 #include "user_blocks.h"
 
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
@@ -162,9 +163,8 @@ static void marked(int workers, uint64_t memory, bool is_stored, bool is_persist
     const clast_buffer into = user_buffer(got, CLAST_FLOAT64, 2, shape);
     static const int64_t stored[2] = {7, 11};
     const clast_hdf5_options how = {.chunks = stored, .no_sync = true};
-    const clast_sink sinks[2] = {
-        clast_sink_fetch(a, &into),
-        clast_sink_hdf5(a, "/tmp/clast-test-user-map.h5", "/x", &how)};
+    const clast_sink sinks[2] = {clast_sink_fetch(a, &into),
+                                 clast_sink_hdf5(a, "map.h5", "/x", &how)};
     ck_assert_msg(clast_compute(ctx, is_stored ? 2 : 1, sinks) == CLAST_OK, "%s",
                   clast_ctx_error(ctx));
     clast_close(&ctx);
@@ -182,7 +182,6 @@ START_TEST(blocks_are_fixed)
     ck_assert_mem_eq(got, first, sizeof got);
     marked(2, CLAST_MIB(2), false, true, got);
     ck_assert_mem_eq(got, first, sizeof got);
-    remove("/tmp/clast-test-user-map.h5");
 }
 END_TEST
 
@@ -280,6 +279,7 @@ static Suite *maps(void)
 {
     Suite *s = suite_create("user_map");
     TCase *t = tcase_create("maps");
+    tcase_add_checked_fixture(t, temp_folder_begin, temp_folder_end);
     tcase_add_loop_test(t, generators, 0, COUNT(generated));
     tcase_add_test(t, inputs_broadcast);
     tcase_add_test(t, only_what_is_needed);
