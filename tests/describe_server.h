@@ -5,7 +5,8 @@
  * request a process that runs the helper's own main(), limits, filter and all; the
  * client is what is started in the helper's place, a few pages without libraries. It
  * hands its words and its standard output over and ends as that process does, by the
- * same signal or code. They meet at a socket in the current folder.
+ * same signal or code. They meet at a socket in the current folder; the server writes a
+ * byte to its standard output when it takes requests there.
  */
 #ifndef CL_TESTS_DESCRIBE_SERVER_H
 #define CL_TESTS_DESCRIBE_SERVER_H

@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -122,16 +121,24 @@ static bool write_file(const unsigned char *bytes, size_t n)
 
 static const char *helper = HELPER, *server;
 
-/* The server, which is there when its socket is. */
+/* The server, which says a byte when it takes requests. */
 static void start_server(void)
 {
     if (!server)
         return;
     char *const argv[] = {strdup(server), NULL};
+    posix_spawn_file_actions_t actions;
+    int said[2];
+    char byte;
     pid_t pid;
-    ck_assert_int_eq(posix_spawn(&pid, server, NULL, NULL, argv, environ), 0);
-    while (access("describe.socket", F_OK) != 0)
-        ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0);
+    ck_assert_int_eq(pipe2(said, O_CLOEXEC), 0);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, said[1], STDOUT_FILENO);
+    ck_assert_int_eq(posix_spawn(&pid, server, &actions, NULL, argv, environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(said[1]);
+    ck_assert_int_eq(read(said[0], &byte, 1), 1);
+    close(said[0]);
     free(argv[0]);
 }
 
