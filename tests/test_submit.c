@@ -298,7 +298,9 @@ START_TEST(progress_comes_now_and_then_and_may_cancel)
     clast_set_progress(ctx, watch, &w);
     const clast_buffer into = scalar(&v);
     ck_assert_int_eq(clast_fetch(clast_sum(filled(1), 0), &into), CLAST_OK);
-    ck_assert_int_eq(w.calls, 0);
+    /* None from a short run, which this is but for a machine that does other things. */
+    ck_assert(w.calls == 0 || clast_ctx_stats(ctx).run_seconds >= 0.1);
+    w = (watcher){.lock = PTHREAD_MUTEX_INITIALIZER};
     ck_assert_int_eq(clast_fetch(endless(ctx), &into), CLAST_ECANCELED);
     ck_assert_int_ge(w.calls, 3);
     ck_assert(!w.is_wrong);
