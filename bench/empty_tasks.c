@@ -94,7 +94,7 @@ static clast_status write_tasks(cl_draft *d, const pattern *p, const setting *s)
             const uint32_t block = (uint32_t)(step * s->width + t);
             for (int64_t c = lo; c < hi && step > 0; c++)
                 CL_TRY(cl_lower_read_block(d, (uint32_t)((step - 1) * s->width + c)));
-            CL_TRY(cl_lower_reads(d));
+            cl_lower_reads(d);
             cl_lower_block(d, block, CL_NONE, CL_PAGE,
                            step + 1 == s->steps ? CL_BLOCK_PERSIST : 0);
             CL_TRY(cl_lower_operand(d, block, CL_W));
@@ -135,6 +135,7 @@ static void make_plan(cl_plan *plan, const pattern *p, const setting *s, figures
     f->planning_bytes = has_peak ? resident("VmHWM:") - resident_before : 0;
     d.item = NULL; /* not the draft's own */
     d.tensor = NULL;
+    *plan->stage = d.stage[stage];
     cl_draft_fini(&d);
     f->build = built - begin;
     f->order = ordered - built;

@@ -19,8 +19,10 @@ WHY = {"libgomp": "the build's compiler is not GCC, or OpenMP is off", "libomp":
 
 
 def environment():
-    """Pinned threads for OpenMP; StarPU's scheduler that knows locality, without its messages."""
-    env = dict(os.environ, OMP_PROC_BIND="true", STARPU_SCHED="lws", STARPU_SILENT="1")
+    """Pinned threads for OpenMP; StarPU's scheduler that knows locality, without its messages; no thread of the BLAS,
+    which would look out for work on a core for 25 ms."""
+    env = dict(os.environ, OMP_PROC_BIND="true", STARPU_SCHED="lws", STARPU_SILENT="1",
+                OPENBLAS_NUM_THREADS="1")
     return env
 
 

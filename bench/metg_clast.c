@@ -55,7 +55,7 @@ static clast_status write_tasks(cl_draft *d, const metg_graph *g, uint32_t stage
             for (int i = 0; i < n; i++)
                 CL_TRY(cl_lower_read_block(d, row - (uint32_t)g->width +
                                                   (uint32_t)from[i]));
-            CL_TRY(cl_lower_reads(d));
+            cl_lower_reads(d);
             cl_lower_block(d, row + (uint32_t)p, CL_NONE, sizeof(metg_output),
                            step + 1 == g->steps ? CL_BLOCK_PERSIST : 0);
             CL_TRY(cl_lower_operand(d, row + (uint32_t)p, CL_W));
@@ -87,6 +87,8 @@ static clast_status build(cl_plan *plan, const metg_graph *g, cl_error *err)
         status = cl_draft_order(&d);
     d.item = NULL; /* not the draft's own */
     d.tensor = NULL;
+    if (status == CLAST_OK)
+        *made = d.stage[stage];
     plan->nstage = 1;
     plan->stage = made;
     plan->bytes = plan->arena.bytes;

@@ -313,6 +313,16 @@ static void check_program(const cl_stage *s)
     REQUIRE(cl_program_dtype(p, last) == s->dtype);
 }
 
+/* Where a stage says so, operands are read and then so many written. */
+static void check_outputs(const cl_plan *p, const cl_segment *g, uint32_t task)
+{
+    const uint32_t outputs = p->stage[g->task_stage[task]].outputs;
+    const uint32_t end = g->operand_start[task + 1], split = end - outputs;
+    REQUIRE(outputs <= end - g->operand_start[task]);
+    for (uint32_t i = g->operand_start[task]; outputs > 0 && i < end; i++)
+        REQUIRE(cl_operand_mode(g->operand[i]) == (i < split ? CL_R : CL_W));
+}
+
 void plan_validate(const cl_plan *p)
 {
     REQUIRE(p->nsegment == 1);
@@ -355,6 +365,7 @@ void plan_validate(const cl_plan *p)
             before = b;
         }
         REQUIRE(!took_over);
+        check_outputs(p, g, t);
         check_reads(p, g, t);
     }
     for (uint32_t b = 0; b < g->nblock; b++) {

@@ -213,7 +213,7 @@ static void write_stage(cl_draft *d, const shape *s, int stage, uint32_t *block)
             continue;
         for (uint32_t i = s->start[t]; i < s->start[t + 1]; i++)
             ck_assert_int_eq(cl_lower_read_block(d, block[s->dependence[i]]), 0);
-        ck_assert_int_eq(cl_lower_reads(d), 0);
+        cl_lower_reads(d);
         if (stage == INNER) {
             block[t] = made++;
             cl_lower_block(d, block[t], CL_NONE, CL_PAGE, 0);

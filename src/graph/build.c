@@ -23,8 +23,7 @@ void cl_draft_fini(cl_draft *d)
     cl_arena_fini(&d->scratch);
     void *const owned[] = {d->item,       d->recipe,        d->tensor,  d->natural,
                            d->is_aligned, d->view,          d->stage,   d->walk,
-                           d->source,     d->operand_start, d->operand, d->block,
-                           d->read};
+                           d->source,     d->operand_start, d->operand, d->block};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         cl_free(owned[i]);
 }

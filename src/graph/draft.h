@@ -144,8 +144,8 @@ typedef struct {
     size_t ntask, noperand, start_capacity, operand_capacity;
     cl_block *block;
     size_t nblock, block_capacity;
-    uint32_t *read; /* blocks that the task being written reads */
-    size_t nread, read_capacity;
+    size_t nread;     /* of the task being written, behind `operand` */
+    bool is_unsorted; /* ... which do not ascend */
 } cl_draft;
 
 static inline bool cl_item_is_elementwise(const cl_item *it)
@@ -219,18 +219,83 @@ uint64_t cl_draft_target(const cl_draft *d);
 clast_status cl_lower_stage(cl_draft *d, const cl_stage *stage, uint32_t recipe,
                             uint32_t *index);
 clast_status cl_lower_blocks(cl_draft *d, int64_t count, uint32_t *first);
-void cl_lower_block(cl_draft *d, uint32_t block, uint32_t tensor, uint64_t bytes,
-                    uint8_t flags);
 clast_status cl_lower_tiles(cl_draft *d, uint32_t tensor, uint8_t flags);
 clast_status cl_lower_read(cl_draft *d, uint32_t view, const cl_box *box);
-clast_status cl_lower_read_block(cl_draft *d, uint32_t block);
-clast_status cl_lower_operand(cl_draft *d, uint32_t block, cl_mode mode);
-clast_status cl_lower_reads(cl_draft *d); /* sorts what was read, writes R operands */
 /* Forgets what was read; its bytes and how many blocks they are in. */
 uint64_t cl_lower_read_bytes(cl_draft *d, int64_t *blocks);
-clast_status cl_lower_task(cl_draft *d); /* ends a task */
+/* What the functions below need now and then. */
+void cl_lower_sort_reads(cl_draft *d);
+clast_status cl_lower_more_reads(cl_draft *d);
+clast_status cl_lower_more_operands(cl_draft *d);
+clast_status cl_lower_more_tasks(cl_draft *d);
 const uint32_t *cl_lower_views(cl_draft *d, uint32_t n, const uint32_t *views);
 char *cl_lower_label(cl_draft *d, const char *a, const char *b);
+
+/* A block of more pages than can be counted has as many as can: no budget holds it. */
+static inline void cl_lower_block(cl_draft *d, uint32_t block, uint32_t tensor,
+                                  uint64_t bytes, uint8_t flags)
+{
+    cl_block *const b = &d->block[block];
+    const uint64_t pages = cl_pages(bytes);
+    b->tensor = tensor;
+    b->pages = pages < UINT32_MAX ? (uint32_t)pages : UINT32_MAX;
+    b->flags = flags;
+}
+
+/* The task being written reads the block. */
+static inline clast_status cl_lower_read_block(cl_draft *d, uint32_t block)
+{
+    const uint32_t operand = cl_operand(block, CL_R);
+    const size_t at = d->noperand + d->nread;
+    if (at >= d->operand_capacity)
+        CL_TRY(cl_lower_more_reads(d));
+    if (d->nread > 0 && d->operand[at - 1] >= operand) {
+        if (d->operand[at - 1] == operand)
+            return CLAST_OK;
+        d->is_unsorted = true;
+    }
+    d->operand[at] = operand;
+    d->nread++;
+    return CLAST_OK;
+}
+
+/* The i-th of them. */
+static inline uint32_t cl_lower_was_read(const cl_draft *d, size_t i)
+{
+    return cl_operand_block(d->operand[d->noperand + i]);
+}
+
+static inline void cl_lower_forget_reads(cl_draft *d)
+{
+    d->nread = 0;
+    d->is_unsorted = false;
+}
+
+/* Writes what was read as R operands, each block once. */
+static inline void cl_lower_reads(cl_draft *d)
+{
+    cl_lower_sort_reads(d);
+    d->noperand += d->nread;
+    d->nread = 0;
+}
+
+static inline clast_status cl_lower_operand(cl_draft *d, uint32_t block, cl_mode mode)
+{
+    if (d->noperand >= d->operand_capacity)
+        CL_TRY(cl_lower_more_operands(d));
+    d->operand[d->noperand++] = cl_operand(block, mode);
+    return CLAST_OK;
+}
+
+/* Ends a task. */
+static inline clast_status cl_lower_task(cl_draft *d)
+{
+    if (d->ntask + 2 > d->start_capacity)
+        CL_TRY(cl_lower_more_tasks(d));
+    d->operand_start[0] = 0;
+    d->operand_start[++d->ntask] = (uint32_t)d->noperand;
+    return CLAST_OK;
+}
 
 /* lower_map.c */
 /* `bytes`: of a task besides what its leaves gather. */

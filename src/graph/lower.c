@@ -5,7 +5,8 @@
  *
  * Tasks are written in *raw* order, stage after stage, inputs first, so a task's
  * producers always come before it; order.c renumbers them. While a task is written the
- * blocks it reads are collected, then sorted and made unique, so that each occurs once.
+ * blocks it reads are collected behind the operands there are, then sorted and made
+ * unique where they do not ascend, so that each occurs once.
  * The tiles under a box are enumerated as a range on each axis where one map leads to
  * the tensor (the usual case); through concatenations and reshapes, or steps that may
  * skip tiles, the pieces of the view say exactly what is read.
@@ -43,7 +44,7 @@ static uint64_t held(const cl_draft *d)
            d->walk_capacity * sizeof *d->walk + d->source_capacity * sizeof *d->source +
            d->start_capacity * sizeof *d->operand_start +
            d->operand_capacity * sizeof *d->operand +
-           d->block_capacity * sizeof *d->block + d->read_capacity * sizeof *d->read;
+           d->block_capacity * sizeof *d->block;
 }
 
 clast_status cl_draft_room(cl_draft *d, uint64_t more)
@@ -96,17 +97,6 @@ clast_status cl_lower_blocks(cl_draft *d, int64_t count, uint32_t *first)
     return CLAST_OK;
 }
 
-/* A block of more pages than can be counted has as many as can: no budget holds it. */
-void cl_lower_block(cl_draft *d, uint32_t block, uint32_t tensor, uint64_t bytes,
-                    uint8_t flags)
-{
-    cl_block *const b = &d->block[block];
-    const uint64_t pages = cl_pages(bytes);
-    b->tensor = tensor;
-    b->pages = pages < UINT32_MAX ? (uint32_t)pages : UINT32_MAX;
-    b->flags = flags;
-}
-
 /* Blocks of all tiles of a tensor, every version of them. */
 clast_status cl_lower_tiles(cl_draft *d, uint32_t tensor, uint8_t flags)
 {
@@ -131,14 +121,35 @@ clast_status cl_lower_tiles(cl_draft *d, uint32_t tensor, uint8_t flags)
 
 /* ---- reading -------------------------------------------------------------------- */
 
-clast_status cl_lower_read_block(cl_draft *d, uint32_t block)
+/* As many operands as an offset can count. */
+static clast_status grow_operands(cl_draft *d, size_t need)
 {
-    if (d->nread > 0 && d->read[d->nread - 1] == block)
-        return CLAST_OK;
-    if (!cl_grow(&d->read, &d->read_capacity, d->nread + 1, sizeof *d->read))
+    if (need >= UINT32_MAX)
+        return too_many(d, "operands", (double)need);
+    if (!cl_grow(&d->operand, &d->operand_capacity, need, sizeof *d->operand))
         return cl_draft_nomem(d);
-    d->read[d->nread++] = block;
+    if (d->operand_capacity >= UINT32_MAX)
+        d->operand_capacity = UINT32_MAX - 1;
     return CLAST_OK;
+}
+
+clast_status cl_lower_more_reads(cl_draft *d)
+{
+    return grow_operands(d, d->noperand + d->nread + 1);
+}
+
+clast_status cl_lower_more_operands(cl_draft *d)
+{
+    CL_TRY(cl_draft_room(d, (d->noperand + 1) / 2 * sizeof *d->operand));
+    return grow_operands(d, d->noperand + 1);
+}
+
+clast_status cl_lower_more_tasks(cl_draft *d)
+{
+    return cl_grow(&d->operand_start, &d->start_capacity, d->ntask + 2,
+                   sizeof *d->operand_start)
+               ? CLAST_OK
+               : cl_draft_nomem(d);
 }
 
 static clast_status read_piece(void *arg, const cl_piece *piece)
@@ -198,19 +209,6 @@ clast_status cl_lower_read(cl_draft *d, uint32_t view, const cl_box *box)
     return cl_view_pieces(d->view, d->tensor, view, box, read_piece, d);
 }
 
-clast_status cl_lower_operand(cl_draft *d, uint32_t block, cl_mode mode)
-{
-    const size_t need = d->noperand + 1;
-    if (need >= UINT32_MAX)
-        return too_many(d, "operands", (double)need);
-    if (need > d->operand_capacity)
-        CL_TRY(cl_draft_room(d, need / 2 * sizeof *d->operand));
-    if (!cl_grow(&d->operand, &d->operand_capacity, need, sizeof *d->operand))
-        return cl_draft_nomem(d);
-    d->operand[d->noperand++] = cl_operand(block, mode);
-    return CLAST_OK;
-}
-
 static int compare(const void *a, const void *b)
 {
     const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -218,55 +216,29 @@ static int compare(const void *a, const void *b)
 }
 
 /* Blocks that were read ascend, and each occurs once: mostly they do already. */
-static void sort_reads(cl_draft *d)
+void cl_lower_sort_reads(cl_draft *d)
 {
-    bool is_sorted = true;
-    for (size_t i = 1; i < d->nread && is_sorted; i++)
-        is_sorted = d->read[i - 1] < d->read[i];
-    if (is_sorted)
+    uint32_t *const read = d->operand + d->noperand;
+    if (!d->is_unsorted)
         return;
-    qsort(d->read, d->nread, sizeof *d->read, compare);
+    qsort(read, d->nread, sizeof *read, compare);
     size_t n = 1;
     for (size_t i = 1; i < d->nread; i++)
-        if (d->read[i] != d->read[n - 1])
-            d->read[n++] = d->read[i];
+        if (read[i] != read[n - 1])
+            read[n++] = read[i];
     d->nread = n;
+    d->is_unsorted = false;
 }
 
 uint64_t cl_lower_read_bytes(cl_draft *d, int64_t *blocks)
 {
     uint64_t pages = 0;
-    sort_reads(d);
+    cl_lower_sort_reads(d);
     for (size_t i = 0; i < d->nread; i++)
-        pages += d->block[d->read[i]].pages;
+        pages += d->block[cl_lower_was_read(d, i)].pages;
     *blocks = (int64_t)d->nread;
-    d->nread = 0;
+    cl_lower_forget_reads(d);
     return pages * CL_PAGE;
-}
-
-clast_status cl_lower_reads(cl_draft *d)
-{
-    const size_t need = d->noperand + d->nread;
-    if (need >= UINT32_MAX)
-        return too_many(d, "operands", (double)need);
-    if (!cl_grow(&d->operand, &d->operand_capacity, need, sizeof *d->operand))
-        return cl_draft_nomem(d);
-    sort_reads(d);
-    for (size_t i = 0; i < d->nread; i++)
-        d->operand[d->noperand + i] = cl_operand(d->read[i], CL_R);
-    d->noperand += d->nread;
-    d->nread = 0;
-    return CLAST_OK;
-}
-
-clast_status cl_lower_task(cl_draft *d)
-{
-    const size_t need = d->ntask + 2;
-    if (!cl_grow(&d->operand_start, &d->start_capacity, need, sizeof *d->operand_start))
-        return cl_draft_nomem(d);
-    d->operand_start[0] = 0;
-    d->operand_start[++d->ntask] = (uint32_t)d->noperand;
-    return CLAST_OK;
 }
 
 const uint32_t *cl_lower_views(cl_draft *d, uint32_t n, const uint32_t *views)

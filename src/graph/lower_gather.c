@@ -44,7 +44,7 @@ static clast_status count_piece(void *arg, const cl_piece *piece)
 static clast_status look(cl_draft *d, uint32_t view, const cl_box *box, sample *out)
 {
     sample s = {.d = d, .box = *box};
-    d->nread = 0;
+    cl_lower_forget_reads(d);
     const clast_status status =
         cl_view_pieces(d->view, d->tensor, view, box, count_piece, &s);
     if (status != CLAST_OK && status != CLAST_ECANCELED)

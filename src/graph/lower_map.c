@@ -144,7 +144,7 @@ clast_status cl_lower_grid(cl_draft *d, const cl_grid *grid, uint32_t n,
             CL_TRY(r->is_same ? cl_lower_read_block(d, r->first + (uint32_t)t * r->step)
                               : cl_lower_read(d, r->view, &box));
         }
-        CL_TRY(cl_lower_reads(d));
+        cl_lower_reads(d);
         if (out != CL_NONE)
             CL_TRY(cl_lower_operand(d, d->tensor[out].first_block + (uint32_t)t, CL_W));
         CL_TRY(cl_lower_task(d));

@@ -155,7 +155,8 @@ static clast_status stage_new(lowering *l, cl_user_role role, int64_t tasks,
 static bool reads_sources_only(const cl_draft *d)
 {
     for (size_t i = 0; i < d->nread; i++)
-        if (!(d->block[d->read[i]].flags & (CL_BLOCK_SOURCE | CL_BLOCK_RESIDENT)))
+        if (!(d->block[cl_lower_was_read(d, i)].flags &
+              (CL_BLOCK_SOURCE | CL_BLOCK_RESIDENT)))
             return false;
     return true;
 }
@@ -187,7 +188,7 @@ static clast_status lower_tiles(lowering *l)
         const cl_box box = cl_grid_box(grid, t);
         CL_TRY(read_inputs(l, &box));
         const bool is_pure = is_cheap && reads_sources_only(d);
-        CL_TRY(cl_lower_reads(d));
+        cl_lower_reads(d);
         for (uint32_t o = 0; o < l->u->noutput; o++) {
             const cl_tensor *const x = &d->tensor[l->base.out + o];
             if (cl_grid_tiles(&x->grid) == 0)
@@ -286,7 +287,7 @@ static clast_status lower_leaves(lowering *l, uint32_t *first)
         for (int64_t k = 0; k < l->nfold; k++) {
             const cl_box box = fold_box(&l->r->grid, l->u->axes, o, k);
             CL_TRY(read_inputs(l, &box));
-            CL_TRY(cl_lower_reads(d));
+            cl_lower_reads(d);
             CL_TRY(cl_lower_operand(d, *first + (uint32_t)(o * l->nfold + k), CL_W));
             CL_TRY(cl_lower_task(d));
         }

@@ -4,9 +4,10 @@
  * arrays.
  *
  * Needed are stores, what makes persisted blocks, and what these read, found in one
- * sweep backwards (producers have lower raw numbers). The rank is a depth-first
- * post-order from the sinks: a task comes right after the last of what it reads, so
- * partial results are combined as early as possible. Five things bend it:
+ * sweep backwards (order_written.c), which also tells whether the tasks may stay in the
+ * order they were written in. Otherwise the rank is a depth-first post-order from the
+ * sinks: a task comes right after the last of what it reads, so partial results are
+ * combined as early as possible. Five things bend it:
  *   - a product runs a whole super-tile, K outermost, when its first tile is wanted, and
  *     a tile that is another one's transpose follows that one;
  *   - a store, fold, join or finish runs as soon as the last block it reads was made;
@@ -17,10 +18,7 @@
  * depth-first order does without all that; the greedy one (order_greedy.c) is made of
  * the bent one. Who builds plans may have several orders made and take the cheapest.
  *
- * O(tasks + operands). Memory: at most 1.3 times the plan's at any time. Each array goes
- * with its last reader; blocks, and the sequence that becomes the tasks' indices, are
- * turned into the final arrays where they are; the lists of readers are made twice, so
- * that they are not there while operands are copied.
+ * O(tasks + operands). Memory: at most 1.3 times the plan's at any time.
  */
 #include "graph/order.h"
 
@@ -28,7 +26,7 @@
 
 #include <string.h>
 
-static void drop(void *address)
+void cl_order_drop(void *address)
 {
     void *p;
     memcpy(&p, address, sizeof p);
@@ -79,7 +77,6 @@ void cl_order_find_stages(cl_order *o)
 static clast_status prepare(cl_order *o)
 {
     cl_draft *const d = o->d;
-    cl_arena *const walk = &o->walk;
     trim(d);
     CL_TRY(cl_order_room(o, d->ntask * WALK_TASK));
     o->segment = cl_arena_alloc(&d->plan->arena, sizeof *o->segment);
@@ -88,57 +85,31 @@ static clast_status prepare(cl_order *o)
     o->stage = cl_alloc_array(tasks, sizeof *o->stage);
     o->producer = cl_alloc_array(blocks, sizeof *o->producer);
     o->rank = cl_alloc_array(tasks, sizeof *o->rank);
-    o->pending = cl_arena_array(walk, tasks, sizeof *o->pending);
-    o->is_grouped = cl_arena_array(walk, tasks, sizeof *o->is_grouped);
     o->consumer_start = cl_calloc(blocks, sizeof *o->consumer_start);
-    if (!o->segment || !o->stage || !o->producer || !o->rank || !o->pending ||
-        !o->is_grouped || !o->consumer_start)
+    if (!o->segment || !o->stage || !o->producer || !o->rank || !o->consumer_start)
         return cl_draft_nomem(d);
     memset(o->producer, 0xff, d->nblock * sizeof *o->producer);
     cl_order_find_stages(o);
     return CLAST_OK;
 }
 
-static bool is_store_to_do(const cl_order *o, uint32_t task)
+void cl_order_sum_readers(cl_order *o)
 {
-    const cl_walk *const w = &o->d->walk[o->stage[task]];
-    return o->d->stage[o->stage[task]].kind == CL_STAGE_STORE &&
-           !(w->done && w->done[task - w->first]);
+    for (size_t b = 0; b < o->d->nblock; b++)
+        o->consumer_start[b + 1] += o->consumer_start[b];
 }
 
-/* Marks what is needed, backwards; on the way finds the producer of each block and counts
- * its readers. */
-static void sweep(cl_order *o)
-{
-    cl_draft *const d = o->d;
-    uint32_t *const readers = o->consumer_start + 1; /* counts, shifted by one */
-    for (uint32_t t = o->n; t-- > 0;) {
-        const uint32_t *const begin = d->operand + d->operand_start[t];
-        const uint32_t *const end = d->operand + d->operand_start[t + 1];
-        bool is_live = is_store_to_do(o, t);
-        for (const uint32_t *p = end; p-- > begin;) { /* outputs come last, mostly */
-            const uint32_t b = cl_operand_block(*p);
-            if (cl_operand_reads(*p))
-                continue;
-            o->producer[b] = t;
-            is_live = is_live || readers[b] > 0 || d->block[b].flags & CL_BLOCK_PERSIST;
-        }
-        o->rank[t] = is_live ? CL_NONE : CL_DEAD;
-        for (const uint32_t *p = begin; p < end && is_live; p++)
-            readers[cl_operand_block(*p)] += cl_operand_reads(*p);
-    }
-}
-
-/* Readers of each block, from the counts that sweep() left, and what tasks wait for. */
+/* Readers of each block, and what tasks wait for. */
 static clast_status connect(cl_order *o)
 {
     cl_draft *const d = o->d;
     uint32_t *const start = o->consumer_start;
-    for (size_t b = 0; b < d->nblock; b++)
-        start[b + 1] += start[b];
-    const uint32_t total = start[d->nblock];
-    o->consumer = cl_alloc_array((size_t)total + 1, sizeof *o->consumer);
-    if (!o->consumer)
+    cl_order_sum_readers(o);
+    const size_t tasks = d->ntask + 1, total = start[d->nblock];
+    o->consumer = cl_alloc_array(total + 1, sizeof *o->consumer);
+    o->pending = cl_arena_array(&o->walk, tasks, sizeof *o->pending);
+    o->is_grouped = cl_arena_array(&o->walk, tasks, sizeof *o->is_grouped);
+    if (!o->consumer || !o->pending || !o->is_grouped)
         return cl_draft_nomem(d);
     /* start[b + 1] is the end of list b: filled backwards, it becomes the begin */
     for (uint32_t t = o->n; t-- > 0;) {
@@ -155,7 +126,7 @@ static clast_status connect(cl_order *o)
         o->pending[t] = pending;
     }
     memmove(start, start + 1, d->nblock * sizeof *start);
-    start[d->nblock] = total;
+    start[d->nblock] = (uint32_t)total;
     return CLAST_OK;
 }
 
@@ -396,130 +367,6 @@ static clast_status visit_sinks(cl_order *o)
     return CLAST_OK;
 }
 
-/* ---- the final arrays -------------------------------------------------------------
- */
-
-/* Blocks that no live task makes or reads cost nothing. The raw blocks become the
- * plan's. */
-static clast_status fill_blocks(cl_order *o, cl_segment *g)
-{
-    cl_draft *const d = o->d;
-    const uint32_t *const start = o->consumer_start;
-    for (uint32_t b = 0; b < g->nblock; b++) {
-        cl_block *const block = &d->block[b];
-        const uint32_t t = o->producer[b];
-        const bool is_made = t != CL_NONE && o->rank[t] != CL_DEAD;
-        const bool is_read = start[b + 1] > start[b];
-        if (is_made)
-            block->producer = o->rank[t];
-        else if (!is_read && !(t == CL_NONE && block->flags & CL_BLOCK_PERSIST))
-            *block = (cl_block){.producer = CL_NONE, .tensor = block->tensor};
-    }
-    if (!cl_arena_adopt(&d->plan->arena, d->block))
-        return cl_draft_nomem(d);
-    g->block = d->block;
-    d->block = NULL;
-    drop(&o->producer);
-    drop(&o->rank);
-    return CLAST_OK;
-}
-
-/* An array of the plan, made outside of its arena. */
-static uint32_t *final_array(cl_draft *d, size_t count)
-{
-    uint32_t *const p = cl_alloc_array(count, sizeof *p);
-    if (p && cl_arena_adopt(&d->plan->arena, p))
-        return p;
-    cl_free(p);
-    return NULL;
-}
-
-/* The raw operands go. */
-static clast_status fill_operands(const cl_order *o, cl_segment *g)
-{
-    cl_draft *const d = o->d;
-    size_t operands = 0;
-    for (uint32_t r = 0; r < g->ntask; r++) {
-        const uint32_t t = o->sequence[r];
-        operands += d->operand_start[t + 1] - d->operand_start[t];
-    }
-    g->operand_start = final_array(d, g->ntask + (size_t)1);
-    g->operand = final_array(d, operands + 1);
-    if (!g->operand_start || !g->operand)
-        return cl_draft_nomem(d);
-    uint32_t at = 0;
-    for (uint32_t r = 0; r < g->ntask; r++) {
-        const uint32_t t = o->sequence[r], first = d->operand_start[t];
-        const uint32_t count = d->operand_start[t + 1] - first;
-        g->operand_start[r] = at;
-        memcpy(g->operand + at, d->operand + first, count * sizeof *g->operand);
-        at += count;
-    }
-    g->operand_start[g->ntask] = at;
-    drop(&d->operand);
-    drop(&d->operand_start);
-    return CLAST_OK;
-}
-
-/* The sequence of tasks becomes that of their indices. */
-static clast_status fill_tasks(cl_order *o, cl_segment *g)
-{
-    cl_draft *const d = o->d;
-    g->task_stage = final_array(d, g->ntask + (size_t)1);
-    if (!g->task_stage || !cl_arena_adopt(&d->plan->arena, o->sequence))
-        return cl_draft_nomem(d);
-    g->task_index = o->sequence;
-    o->sequence = NULL;
-    for (uint32_t r = 0; r < g->ntask; r++) {
-        const uint32_t t = g->task_index[r], s = o->stage[t];
-        g->task_stage[r] = s;
-        g->task_index[r] = t - d->walk[s].first;
-    }
-    drop(&o->stage);
-    return CLAST_OK;
-}
-
-/* Ranks in the place of raw tasks. In rank order, so each block's readers come out
- * ascending. */
-static clast_status fill_consumers(cl_order *o, cl_segment *g)
-{
-    cl_draft *const d = o->d;
-    uint32_t *const start = o->consumer_start;
-    g->consumer = final_array(d, (size_t)start[g->nblock] + 1);
-    if (!g->consumer || !cl_arena_adopt(&d->plan->arena, start))
-        return cl_draft_nomem(d);
-    g->consumer_start = start;
-    o->consumer_start = NULL;
-    for (uint32_t r = 0; r < g->ntask; r++)
-        for (uint32_t i = g->operand_start[r]; i < g->operand_start[r + 1]; i++)
-            if (cl_operand_reads(g->operand[i]))
-                g->consumer[start[cl_operand_block(g->operand[i])]++] = r;
-    /* each begin has moved on to the next one's */
-    memmove(start + 1, start, g->nblock * sizeof *start);
-    start[0] = 0;
-    return CLAST_OK;
-}
-
-static clast_status publish(cl_order *o)
-{
-    cl_draft *const d = o->d;
-    cl_segment *const g = o->segment;
-    g->ntask = o->nranked;
-    g->nblock = (uint32_t)d->nblock;
-    drop(&o->consumer);
-    CL_TRY(fill_blocks(o, g));
-    CL_TRY(fill_operands(o, g));
-    CL_TRY(fill_tasks(o, g));
-    CL_TRY(fill_consumers(o, g));
-    d->plan->segment = g;
-    d->plan->nsegment = 1;
-    for (size_t s = 0; s < d->nstage; s++)
-        d->stage[s].tasks = 0;
-    for (uint32_t r = 0; r < g->ntask; r++)
-        d->stage[g->task_stage[r]].tasks++;
-    return CLAST_OK;
-}
-
 static clast_status line_up(cl_order *o)
 {
     o->sequence = cl_alloc_array(o->nranked + (size_t)1, sizeof *o->sequence);
@@ -533,24 +380,30 @@ static clast_status line_up(cl_order *o)
 
 static clast_status rank_all(cl_order *o)
 {
-    CL_TRY(prepare(o));
-    sweep(o);
     CL_TRY(connect(o));
     CL_TRY(visit_sinks(o));
-    drop(&o->stack); /* what only the walk needed */
+    cl_order_drop(&o->stack); /* what only the walk needed */
     cl_arena_fini(&o->walk);
     if (o->d->settings.order == CL_ORDER_GREEDY)
         CL_TRY(cl_order_greedy(o));
     return line_up(o);
 }
 
+static clast_status order(cl_order *o)
+{
+    CL_TRY(prepare(o));
+    cl_order_sweep(o);
+    if (cl_order_is_written_well(o))
+        return cl_order_publish_written(o);
+    CL_TRY(rank_all(o));
+    return cl_order_publish(o);
+}
+
 clast_status cl_draft_order(cl_draft *d)
 {
     cl_order o = {.d = d};
-    clast_status status = rank_all(&o);
+    const clast_status status = order(&o);
     cl_arena_fini(&o.walk);
-    if (status == CLAST_OK)
-        status = publish(&o);
     uint32_t *const owned[] = {o.stack,    o.stage,    o.producer,      o.rank,
                                o.sequence, o.consumer, o.consumer_start};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * An order under construction: raw tasks, who reads what, and the ranks found so far.
- * order.c makes the first one, order_greedy.c may make another of it.
+ *
+ *   order_written.c  the sweep: what is needed, and whether tasks may stay as written
+ *   order.c          the traversals, and the steps one after another
+ *   order_greedy.c   another order, made of the first one
+ *   order_final.c    the plan's arrays
  */
 #ifndef CL_GRAPH_ORDER_H
 #define CL_GRAPH_ORDER_H
@@ -21,6 +25,10 @@ typedef struct {
     uint32_t *rank;     /* by task: CL_NONE not yet, CL_DEAD never */
     uint32_t *sequence; /* by rank: raw task; once all are ranked */
     uint32_t nranked;
+    /* Of tasks that run as they were written: whether all are needed, the most pages
+     * that are alive at once, and pages that every order holds at some moment. */
+    bool is_whole;
+    uint64_t peak, least;
     uint32_t *stack;
     size_t depth, capacity;
     uint8_t *is_grouped; /* by task of products: its super-tile was entered; of copies:
@@ -40,7 +48,22 @@ clast_status cl_order_room(const cl_order *o, uint64_t more);
 /* Finds the stage of each task, which may have held something else. */
 void cl_order_find_stages(cl_order *o);
 
+/* Frees an array and forgets it: the address of a pointer. */
+void cl_order_drop(void *address);
+/* Begins of the lists of readers, from their counts. */
+void cl_order_sum_readers(cl_order *o);
+
+/* Marks tasks that nobody needs CL_DEAD; finds producers, and counts readers in
+ * consumer_start, one place above each block's own. */
+void cl_order_sweep(cl_order *o);
+/* After the sweep: no other order is worth looking for. */
+bool cl_order_is_written_well(const cl_order *o);
+
 /* Ranks the ranked tasks anew. */
 clast_status cl_order_greedy(cl_order *o);
+
+/* The plan's segment, of the ranked tasks, or of all as they were written. */
+clast_status cl_order_publish(cl_order *o);
+clast_status cl_order_publish_written(cl_order *o);
 
 #endif

@@ -24,9 +24,9 @@ const char *cl_stage_kind_name(cl_stage_kind kind)
     return name[kind];
 }
 
-const cl_block *cl_plan_block(const cl_plan *plan, uint32_t block)
+const cl_block *cl_plan_later_block(const cl_plan *plan, uint32_t block)
 {
-    for (uint32_t s = plan->nsegment; s-- > 0;) {
+    for (uint32_t s = plan->nsegment; s-- > 1;) {
         const cl_segment *const g = &plan->segment[s];
         if (block >= g->block_base && block - g->block_base < g->nblock)
             return &g->block[block - g->block_base];

@@ -149,6 +149,8 @@ typedef struct {
     uint32_t workspace_pages; /* of one task, besides operands: the largest. sched
                                  measures it (it knows the kernels) before the core sees
                                  the plan; graph leaves it 0 */
+    uint32_t outputs;         /* of every task, which has R operands, then so many W,
+                                 and nothing else; 0: they have to be looked at */
     double cost;              /* cycles of one task, roughly */
     uint64_t tasks;
 } cl_stage;
@@ -209,7 +211,14 @@ typedef struct {
 
 void cl_plan_fini(cl_plan *plan); /* tolerates zeroed memory */
 
-/* Accessors by global id. */
-const cl_block *cl_plan_block(const cl_plan *plan, uint32_t block);
+/* By global id: beyond the first segment, and anywhere. */
+const cl_block *cl_plan_later_block(const cl_plan *plan, uint32_t block);
+static inline const cl_block *cl_plan_block(const cl_plan *plan, uint32_t block)
+{
+    const cl_segment *const first = plan->segment;
+    return plan->nsegment > 0 && block < first->nblock
+               ? &first->block[block]
+               : cl_plan_later_block(plan, block);
+}
 
 #endif
