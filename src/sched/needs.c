@@ -5,25 +5,31 @@
  * One walk over the operands in rank order. A task needs all its operands, its outputs
  * and its workspace at once; while its last operand is loaded it needs no output yet,
  * but the bytes of the load. The neediest task decides whether the plan can run: every
- * other block can be somewhere else meanwhile.
+ * other block can be somewhere else meanwhile. Tasks that cannot be it, were all their
+ * operands as large as the largest block, are not added up.
  *
  * The walk also tells the peak of a run in which nothing is loaded and all fits: the
  * readers of a block are listed in rank order, so the task that frees it is known
- * without counting. As in the dry run (predict.c), of which this is the simple case, as
- * many tasks are under way as there are workers, and the oldest ends first, as soon as
- * the next one needs what it makes.
+ * without counting, and so is the first that waits for it. As in the dry run
+ * (predict.c), of which this is the simple case, as many tasks are under way as there
+ * are workers, and the oldest ends first, as soon as the next one needs what it makes.
  *
- * Cost: O(tasks + operands), about 15 instructions an operand, no memory.
+ * Cost: O(tasks + operands), about 10 instructions an operand, no memory.
  */
 #include "sched/engine.h"
+
+/* A power of two above CL_MOST_REHEARSED. */
+enum { RING = 64 };
 
 typedef struct {
     const cl_plan *plan;
     const cl_segment *segment;
-    uint32_t width;                     /* tasks under way */
-    uint32_t ended;                     /* tasks below are not under way any more */
-    uint64_t reserved;                  /* pages */
-    uint64_t ending[CL_MOST_REHEARSED]; /* pages that tasks under way give back */
+    uint32_t width;        /* tasks under way */
+    uint32_t ended;        /* tasks below are not under way any more */
+    uint64_t reserved;     /* pages */
+    uint64_t ending[RING]; /* pages that tasks under way give back */
+    uint32_t waits[RING];  /* by task ahead: those below must have ended; 0: any */
+    uint64_t block, load;  /* pages of the largest, and of the largest load */
     cl_needs *needs;
 } walk;
 
@@ -66,34 +72,6 @@ static bool is_last(const usage *u, uint32_t task)
     return !stays(u) && u->n > 0 && u->reader[u->n - 1] == task;
 }
 
-/* Most operands are read and of the task's own segment. Returns the first of `at` to
- * `end` that is not. */
-static const uint32_t *read_own(const cl_segment *s, uint32_t task, const uint32_t *at,
-                                const uint32_t *end, demand *d)
-{
-    uint64_t in = 0, given = 0;
-    uint32_t load = 0, after = 0;
-    for (; at < end && cl_operand_mode(*at) == CL_R; at++) {
-        const uint32_t k = cl_operand_block(*at) - s->block_base;
-        if (k >= s->nblock)
-            break;
-        const cl_block *b = &s->block[k];
-        if (b->flags & CL_BLOCK_RESIDENT)
-            continue;
-        const bool is_freed = s->consumer[s->consumer_start[k + 1] - 1] == task &&
-                              !(b->flags & CL_BLOCK_PERSIST);
-        in += b->pages;
-        given += is_freed ? b->pages : 0;
-        load = b->load_pages > load ? b->load_pages : load;
-        after = b->producer + 1 > after ? b->producer + 1 : after; /* CL_NONE + 1 = 0 */
-    }
-    d->in += in;
-    d->given += given;
-    d->load = load > d->load ? load : d->load;
-    d->after = after > d->after ? after : d->after;
-    return at;
-}
-
 static void read(const usage *u, uint32_t task, demand *d)
 {
     const cl_block *b = u->block;
@@ -128,7 +106,17 @@ static void renew(const walk *w, const usage *u, uint32_t old, uint32_t task, de
     write(w, u, &before, task, d);
 }
 
-static demand demand_of(const walk *w, uint32_t i)
+/* The first that reads a block waits for its producer, if that is still under way. */
+static inline void note_reader(walk *w, uint32_t producer, uint32_t k)
+{
+    const cl_segment *s = w->segment;
+    const uint32_t first = s->consumer_start[k];
+    if (first < s->consumer_start[k + 1] && s->consumer[first] - producer < w->width)
+        w->waits[s->consumer[first] % RING] = producer + 1;
+}
+
+/* All of it, for any task. Apart from the walk, which would lack registers. */
+__attribute__((noinline)) static demand demand_of(walk *w, uint32_t i)
 {
     const cl_segment *s = w->segment;
     const uint64_t workspace = w->plan->stage[s->task_stage[i]].workspace_pages;
@@ -136,7 +124,6 @@ static demand demand_of(const walk *w, uint32_t i)
     const uint32_t *end = s->operand + s->operand_start[i + 1];
     demand d = {.out = workspace, .taken = workspace, .given = workspace};
     bool renews = false;
-    at = read_own(s, s->task_base + i, at, end, &d);
     for (; at < end; at++) {
         const cl_mode mode = cl_operand_mode(*at);
         const usage u = usage_of(w, cl_operand_block(*at));
@@ -146,39 +133,82 @@ static demand demand_of(const walk *w, uint32_t i)
             write(w, &u, NULL, s->task_base + i, &d);
         else
             renew(w, &u, cl_operand_block(at[-1]), s->task_base + i, &d);
+        if (mode == CL_W)
+            note_reader(w, s->task_base + i, cl_operand_block(*at) - s->block_base);
         renews = mode == CL_RW || mode == CL_ACC;
     }
     return d;
 }
 
+static uint64_t freed(const cl_segment *s, uint32_t k)
+{
+    const bool stays = s->block[k].flags & (CL_BLOCK_PERSIST | CL_BLOCK_RESIDENT);
+    return stays ? 0 : s->block[k].pages;
+}
+
+/* Pages that a task takes and gives back in rank order, where it renews nothing and all
+ * its operands are of its own segment; false: another one. */
+static inline bool take_and_give(walk *w, uint32_t i, demand *d)
+{
+    const cl_segment *s = w->segment;
+    const uint32_t *const start = s->consumer_start, *const consumer = s->consumer;
+    const uint32_t *at = s->operand + s->operand_start[i];
+    const uint32_t *const end = s->operand + s->operand_start[i + 1];
+    const uint32_t task = s->task_base + i, base = s->block_base, n = s->nblock;
+    for (; at < end && cl_operand_mode(*at) == CL_R; at++) {
+        const uint32_t k = cl_operand_block(*at) - base;
+        if (k >= n)
+            return false;
+        if (consumer[start[k + 1] - 1] == task)
+            d->given += freed(s, k);
+    }
+    for (; at < end && cl_operand_mode(*at) == CL_W; at++) {
+        const uint32_t k = cl_operand_block(*at) - base;
+        d->taken += s->block[k].pages;
+        d->given += start[k] == start[k + 1] ? freed(s, k) : 0;
+        note_reader(w, task, k);
+    }
+    return at == end;
+}
+
 static void run(walk *w, uint32_t task, const demand *d)
 {
-    const uint32_t most = task < w->width ? 0 : task - w->width + 1;
-    const uint32_t end = d->after > most ? d->after : most;
+    uint32_t end = task < w->width ? 0 : task - w->width + 1;
+    end = d->after > end ? d->after : end;
+    end = w->waits[task % RING] > end ? w->waits[task % RING] : end;
+    w->waits[task % RING] = 0;
     for (; w->ended < end; w->ended++)
-        w->reserved -= w->ending[w->ended % w->width];
+        w->reserved -= w->ending[w->ended % RING];
     w->reserved += d->taken;
-    w->ending[task % w->width] = d->given;
+    w->ending[task % RING] = d->given;
     if (w->reserved > w->needs->peak)
         w->needs->peak = w->reserved;
 }
 
 static void walk_tasks(walk *w)
 {
-    for (uint32_t i = 0; i < w->segment->ntask; i++) {
-        const demand d = demand_of(w, i);
+    const cl_segment *s = w->segment;
+    for (uint32_t i = 0; i < s->ntask; i++) {
+        const uint64_t workspace = w->plan->stage[s->task_stage[i]].workspace_pages;
+        const uint64_t extra = workspace > w->load ? workspace : w->load;
+        const uint64_t operands = s->operand_start[i + 1] - s->operand_start[i];
+        demand d = {.taken = workspace, .given = workspace};
+        const bool is_simple = take_and_give(w, i, &d);
+        const bool is_small = operands * w->block + extra <= w->needs->least;
+        if (!is_simple || !is_small || w->needs->neediest == CL_NONE)
+            d = demand_of(w, i);
         const uint64_t pages = d.in + (d.out > d.load ? d.out : d.load);
         if (pages > w->needs->least || w->needs->neediest == CL_NONE) {
             w->needs->least = pages;
-            w->needs->neediest = w->segment->task_base + i;
+            w->needs->neediest = s->task_base + i;
         }
-        run(w, w->segment->task_base + i, &d);
+        run(w, s->task_base + i, &d);
     }
 }
 
 /* Pages of everything at once, as the core adds them up; what is there from the begin.
  */
-static void walk_blocks(walk *w, uint64_t *extra)
+static void walk_blocks(walk *w)
 {
     for (uint32_t k = 0; k < w->segment->nblock; k++) {
         const cl_block *b = &w->segment->block[k];
@@ -186,7 +216,8 @@ static void walk_blocks(walk *w, uint64_t *extra)
             continue;
         w->needs->all += b->pages;
         w->needs->loads |= (b->flags & CL_BLOCK_SOURCE) != 0;
-        *extra = b->load_pages > *extra ? b->load_pages : *extra;
+        w->block = b->pages > w->block ? b->pages : w->block;
+        w->load = b->load_pages > w->load ? b->load_pages : w->load;
         if (b->producer == CL_NONE && b->flags & CL_BLOCK_PERSIST)
             w->reserved += b->pages;
     }
@@ -195,15 +226,15 @@ static void walk_blocks(walk *w, uint64_t *extra)
 cl_needs cl_needs_of(const cl_plan *plan, uint32_t workers)
 {
     cl_needs needs = {.neediest = CL_NONE};
-    uint64_t extra = 0;
     walk w = {.plan = plan, .needs = &needs};
     w.width = workers < CL_MOST_REHEARSED ? workers : CL_MOST_REHEARSED;
     for (uint32_t i = 0; i < plan->nsegment; i++) {
         w.segment = &plan->segment[i];
-        walk_blocks(&w, &extra);
+        walk_blocks(&w);
         needs.peak = w.reserved > needs.peak ? w.reserved : needs.peak;
         walk_tasks(&w);
     }
+    uint64_t extra = w.load;
     for (uint32_t i = 0; i < plan->nstage; i++)
         extra = plan->stage[i].workspace_pages > extra ? plan->stage[i].workspace_pages
                                                        : extra;
