@@ -218,3 +218,41 @@ plans_operands plans_find_task(const cl_plan *plan, uint32_t task)
                             s->operand_start[i + 1] - s->operand_start[i],
                             s->task_stage[i]};
 }
+
+/* Outputs of a task that has R operands and then these, or 0. */
+static uint32_t outputs_of(const cl_segment *s, uint32_t task)
+{
+    uint32_t at = s->operand_start[task + 1];
+    while (at > s->operand_start[task] && cl_operand_mode(s->operand[at - 1]) == CL_W)
+        at--;
+    const uint32_t outputs = s->operand_start[task + 1] - at;
+    while (at > s->operand_start[task] && cl_operand_mode(s->operand[at - 1]) == CL_R)
+        at--;
+    return at == s->operand_start[task] ? outputs : 0;
+}
+
+/* The stage as it is, of tasks with so many outputs. */
+static uint32_t stage_with(plans *p, uint32_t stage, uint32_t outputs)
+{
+    const cl_stage *const of = &p->plan.stage[stage];
+    for (uint32_t k = 0; k < p->plan.nstage; k++) {
+        const cl_stage *const s = &p->plan.stage[k];
+        if (s->outputs == outputs && s->workspace_pages == of->workspace_pages &&
+            s->cost == of->cost)
+            return k;
+    }
+    const uint32_t made = plans_stage(p, of->workspace_pages, of->cost);
+    if (!p->failed)
+        p->plan.stage[made].outputs = outputs;
+    return made;
+}
+
+void plans_sort_out(plans *p)
+{
+    for (uint32_t i = 0; i < p->plan.nsegment && !p->failed; i++) {
+        const cl_segment *const s = &p->plan.segment[i];
+        for (uint32_t t = 0; t < s->ntask && !p->failed; t++)
+            if (outputs_of(s, t) > 0)
+                s->task_stage[t] = stage_with(p, s->task_stage[t], outputs_of(s, t));
+    }
+}

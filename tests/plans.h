@@ -28,6 +28,9 @@ uint32_t plans_task(plans *p, uint32_t stage);
 /* An operand of the last task; W makes it the block's producer. */
 void plans_operand(plans *p, uint32_t block, cl_mode mode);
 void plans_end(plans *p); /* of a segment */
+/* Gives tasks that read and then write nothing but outputs a stage of their own by the
+ * number of these, which says so (cl_stage.outputs). After the last segment. */
+void plans_sort_out(plans *p);
 void plans_fini(plans *p);
 
 /* All segments, by global id. */

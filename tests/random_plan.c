@@ -262,6 +262,7 @@ void random_plan(plans *p, dice *d)
         if (!p->failed)
             persist_pool(&g);
     }
+    plans_sort_out(p);
 }
 
 /* A later reader of the version, in any segment: its buffer cannot be taken over. */

@@ -87,7 +87,7 @@ START_TEST(test_ready_finds_every_rank)
         cl_ready_set(&set, rank[i]);
         cl_ready_set(&set, rank[i]); /* again */
         ck_assert_uint_eq(cl_ready_next(&set, 0), rank[i]);
-        ck_assert_uint_eq(set.count, n - i);
+        ck_assert_uint_eq(set.n, n - i);
     }
     for (uint32_t i = 0; i < n; i++)
         ck_assert_uint_eq(cl_ready_next(&set, i == 0 ? 0 : rank[i - 1] + 1), rank[i]);
@@ -95,7 +95,7 @@ START_TEST(test_ready_finds_every_rank)
         ck_assert(cl_ready_has(&set, rank[i]));
         cl_ready_clear(&set, rank[i]);
         cl_ready_clear(&set, rank[i]); /* again */
-        ck_assert_uint_eq(set.count, n - i - 1);
+        ck_assert_uint_eq(set.n, n - i - 1);
         ck_assert_uint_eq(cl_ready_next(&set, 0), i + 1 < n ? rank[i + 1] : CL_NONE);
     }
     cl_ready_fini(&set);

@@ -309,11 +309,99 @@ START_TEST(test_peak)
 }
 END_TEST
 
+/* ---- tasks that stay in the order they were written in ---- */
+
+enum { STEPS = 20 };
+
+/* Rows of tasks that read their neighbours in the row before; the last one stays. */
+static const struct {
+    uint32_t width, pages; /* of a block */
+    cl_order_kind order;
+    uint64_t budget;
+    bool has_more; /* a task that nobody needs, too */
+    bool is_as_written;
+} rows[] = {
+    {2, 1, CL_ORDER_TRAVERSALS, 0, false, true},
+    {16, 1, CL_ORDER_TRAVERSALS, 0, false, true},
+    {16, 14, CL_ORDER_TRAVERSALS, 0, false, true},
+    /* more than stays near */
+    {16, 16, CL_ORDER_TRAVERSALS, 0, false, false},
+    {300, 1, CL_ORDER_TRAVERSALS, 0, false, false},
+    /* a quarter of the budget, and more */
+    {16, 1, CL_ORDER_TRAVERSALS, 72, false, true},
+    {16, 1, CL_ORDER_TRAVERSALS, 71, false, false},
+    {16, 1, CL_ORDER_TRAVERSALS, 0, true, false},
+    /* what was asked for by name */
+    {16, 1, CL_ORDER_DEPTH_FIRST, 0, false, false},
+    {16, 1, CL_ORDER_GREEDY, 0, false, false},
+};
+
+static void write_rows(cl_draft *d, uint32_t width, uint32_t pages, bool has_more)
+{
+    const uint32_t tasks = width * STEPS;
+    const cl_stage stage = {
+        .kind = CL_STAGE_EMPTY, .out = CL_NONE, .tasks = tasks + has_more};
+    uint32_t index, first;
+    ck_assert_int_eq(cl_lower_stage(d, &stage, CL_NONE, &index), CLAST_OK);
+    ck_assert_int_eq(cl_lower_blocks(d, tasks + has_more, &first), CLAST_OK);
+    for (uint32_t t = 0; t < tasks + has_more; t++) {
+        const uint32_t at = t % width, row = t - at;
+        for (uint32_t k = at > 0 ? at - 1 : 0; row > 0 && k <= at + 1 && k < width; k++)
+            ck_assert_int_eq(cl_lower_read_block(d, row - width + k), CLAST_OK);
+        cl_lower_reads(d);
+        cl_lower_block(d, t, CL_NONE, (uint64_t)pages * CL_PAGE,
+                       row + width == tasks ? CL_BLOCK_PERSIST : 0);
+        ck_assert_int_eq(cl_lower_operand(d, t, CL_W), CLAST_OK);
+        ck_assert_int_eq(cl_lower_task(d), CLAST_OK);
+    }
+}
+
+START_TEST(test_rows_stay)
+{
+    const uint32_t width = rows[_i].width, tasks = width * STEPS;
+    const cl_sink_facts sink = {.is_persist = true};
+    cl_plan plan = {.nstage = 1};
+    cl_error err = {0};
+    uint32_t zero = 0, moved = 0;
+    cl_item item = {.tensor = 0};
+    cl_tensor tensor = {.grid = {.ndim = 1, .axis[0] = cl_axis_regular(width, 1)},
+                        .first_block = tasks - width,
+                        .block_step = 1};
+    cl_draft d = {.plan = &plan, .err = &err, .nsink = 1, .sink = &sink};
+    d.settings.order = rows[_i].order;
+    d.settings.budget_pages = rows[_i].budget;
+    write_rows(&d, width, rows[_i].pages, rows[_i].has_more);
+    d.item = &item;
+    d.tensor = &tensor;
+    d.sink_item = &zero;
+    ck_assert_int_eq(cl_draft_order(&d), CLAST_OK);
+    const cl_segment *const s = plan.segment;
+    ck_assert_uint_eq(s->ntask, tasks);
+    ck_assert_uint_eq(d.stage[0].tasks, tasks);
+    ck_assert_uint_eq(d.stage[0].outputs, 1);
+    for (uint32_t t = 0; t < tasks; t++) {
+        const uint32_t end = s->operand_start[t + 1] - 1;
+        ck_assert_uint_eq(s->operand[end], cl_operand(s->task_index[t], CL_W));
+        ck_assert_uint_eq(s->block[s->task_index[t]].producer, t);
+        moved += s->task_index[t] != t;
+    }
+    ck_assert_int_eq(moved == 0, rows[_i].is_as_written);
+    plan.stage = d.stage;
+    if (rows[_i].is_as_written) /* at most twice what stays in the end */
+        ck_assert_uint_le(peak_of(&plan, 1), 2 * width * rows[_i].pages);
+    d.item = NULL;
+    d.tensor = NULL;
+    cl_draft_fini(&d);
+    cl_plan_fini(&plan);
+}
+END_TEST
+
 static Suite *order_suite(void)
 {
     Suite *s = suite_create("order");
     TCase *t = tcase_create("order");
     tcase_add_loop_test(t, test_peak, 0, sizeof shapes / sizeof *shapes);
+    tcase_add_loop_test(t, test_rows_stay, 0, sizeof rows / sizeof *rows);
     suite_add_tcase(s, t);
     return s;
 }

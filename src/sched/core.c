@@ -268,8 +268,7 @@ size_t cl_core_take(cl_core *core, uint16_t place, cl_start *starts, size_t max)
         core->fits ? cl_fit_take(core, starts, max) : take(core, place, starts, max);
     if (n > 0)
         starts[0].workspace_pages = core->workspace;
-    if (n == 0 && !core->stopped && core->ready.low >= core->ready.words[2] &&
-        core->nclaim == 0)
+    if (n == 0 && !core->stopped && core->ready.n == 0 && core->nclaim == 0)
         check_stuck(core);
     core->stirred = true;
     return n;
@@ -425,7 +424,7 @@ clast_status cl_core_failure(const cl_core *core, uint32_t *task, uint32_t *bloc
 
 size_t cl_core_ready(const cl_core *core)
 {
-    return (size_t)core->nclaim + core->ready.count;
+    return core->nclaim + core->ready.n;
 }
 
 bool cl_core_wants_memory(const cl_core *core)

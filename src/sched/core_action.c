@@ -42,12 +42,6 @@ void cl_action_push_full(cl_core *core, cl_action action)
     enqueue(core, &action);
 }
 
-void cl_action_push(cl_core *core, cl_action_kind kind, uint32_t block, uint16_t place)
-{
-    cl_action_push_full(core,
-                        (cl_action){.kind = kind, .place = place, .block = block});
-}
-
 bool cl_action_pop(cl_core *core, cl_action *action)
 {
     if (core->queue_n == 0)

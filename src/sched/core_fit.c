@@ -49,46 +49,71 @@ static bool has_room(const cl_core *core, uint32_t task)
     return pages <= budget;
 }
 
-static void start(cl_core *core, uint32_t task, cl_start *out)
+/* The block is an output of the task, in its segment. Returns its pages. */
+static inline uint32_t make(cl_core *core, const cl_segment *s, uint32_t operand)
 {
-    cl_place *place = &core->place[0];
-    const cl_operands o = cl_task_operands(core, task);
-    const uint32_t more = cl_task_more_workspace(core, task);
-    uint64_t pages = more;
+    const uint32_t block = cl_operand_block(operand);
+    core->place[0].hold[block] = CL_HOLD_MAKING;
+    return s->block[block - s->block_base].pages;
+}
+
+/* The same of all outputs, some of which may take over what they renew: less those. */
+static uint64_t make_or_renew(cl_core *core, const cl_segment *s, const uint32_t *at,
+                              const uint32_t *end, cl_start *out)
+{
+    uint64_t pages = 0;
     uint32_t bit = 1;
-    *out = (cl_start){.task = task, .epoch = place->epoch};
-    core->workspace += more;
-    for (uint32_t i = 0; i < o.n; i++) {
-        const uint32_t block = cl_operand_block(o.at[i]);
-        const cl_mode mode = cl_operand_mode(o.at[i]);
-        if (mode == CL_R)
+    for (; at < end; at++) {
+        const cl_mode mode = cl_operand_mode(*at);
+        if (mode == CL_W)
+            pages += make(core, s, *at);
+        if (mode == CL_R || mode == CL_W)
             continue;
-        if (mode == CL_W) {
-            place->hold[block] = CL_HOLD_MAKING;
-            pages += cl_core_block(core, block)->pages;
-            continue;
-        }
-        const uint32_t made = cl_operand_block(o.at[i + 1]);
-        if (renew(core, block, made))
+        const uint32_t made = cl_operand_block(at[1]);
+        if (renew(core, cl_operand_block(*at), made))
             pages -= cl_core_block(core, made)->pages;
         else
             out->copy_mask |= bit;
         bit <<= 1;
     }
-    cl_place_reserve(core, 0, pages);
+    return pages;
+}
+
+static void start(cl_core *core, uint32_t task, cl_start *out)
+{
+    cl_place *place = &core->place[0];
+    const cl_segment *s = cl_task_segment(core, task);
+    const uint32_t i = task - s->task_base;
+    const cl_stage *stage = &core->plan->stage[s->task_stage[i]];
+    const uint32_t *at = s->operand + s->operand_start[i];
+    const uint32_t *const end = s->operand + s->operand_start[i + 1];
+    const uint32_t more = stage->workspace_pages > core->workspace
+                              ? stage->workspace_pages - core->workspace
+                              : 0;
+    uint64_t pages = more;
+    *out = (cl_start){.task = task, .epoch = place->epoch};
+    core->workspace += more;
+    if (stage->outputs > 0)
+        for (at = end - stage->outputs; at < end; at++)
+            pages += make(core, s, *at);
+    else
+        pages += make_or_renew(core, s, at, end, out);
+    place->reserved += pages;
+    if (place->reserved > core->counts.peak_pages)
+        core->counts.peak_pages = place->reserved;
     cl_ready_clear(&core->ready, task);
     core->state[task] = CL_TASK_RUNNING;
     place->running++;
     core->counts.started++;
 }
 
+/* Nothing becomes ready meanwhile, so the lowest comes after the one before. */
 size_t cl_fit_take(cl_core *core, cl_start *starts, size_t max)
 {
     size_t n = 0;
-    while (n < max && !core->stopped) {
-        const uint32_t task = cl_ready_next(&core->ready, 0);
-        if (task == CL_NONE)
-            break;
+    uint32_t task = 0;
+    while (n < max && !core->stopped && core->ready.n > 0) {
+        task = cl_ready_next(&core->ready, task);
         core->starved = !has_room(core, task);
         if (core->starved)
             break;
@@ -109,26 +134,32 @@ static void drop(cl_core *core, uint32_t block)
     cl_action_push(core, CL_ACTION_FREE, block, 0);
 }
 
+static inline void release(cl_core *core, uint32_t block)
+{
+    if (--core->uses[block] == 0 && !(core->flags[block] & CL_BLOCK_PERSIST))
+        drop(core, block);
+}
+
+static void keep(cl_core *core, uint32_t block)
+{
+    core->place[0].hold[block] = CL_HOLD_RESIDENT;
+    cl_task_notify(core, block);
+    if (!cl_block_is_wanted(core, block))
+        drop(core, block);
+}
+
 void cl_fit_finish(cl_core *core, uint32_t task)
 {
-    cl_place *place = &core->place[0];
     const cl_operands o = cl_task_operands(core, task);
     core->state[task] = CL_TASK_DONE;
     core->remaining--;
     core->counts.done++;
-    place->running--;
-    for (uint32_t i = 0; i < o.n; i++) {
-        const uint32_t block = cl_operand_block(o.at[i]);
-        if (!cl_mode_reads(o.at[i])) {
-            place->hold[block] = CL_HOLD_RESIDENT;
-            cl_task_notify(core, block);
-            if (!cl_block_is_wanted(core, block))
-                drop(core, block);
-        } else if (--core->uses[block] == 0 &&
-                   !(core->flags[block] & CL_BLOCK_PERSIST)) {
-            drop(core, block);
-        }
-    }
+    core->place[0].running--;
+    for (uint32_t i = 0; i < o.n; i++)
+        if (cl_mode_reads(o.at[i]))
+            release(core, cl_operand_block(o.at[i]));
+        else
+            keep(core, cl_operand_block(o.at[i]));
 }
 
 void cl_fit_leave(cl_core *core)

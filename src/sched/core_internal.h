@@ -206,13 +206,22 @@ typedef struct {
     const uint32_t *at, *end;
     uint32_t link;
 } cl_consumers;
-cl_consumers cl_core_consumers(const cl_core *core, uint32_t block);
 bool cl_consumers_more(const cl_core *core, cl_consumers *c);
+
+static inline cl_consumers cl_core_consumers(const cl_core *core, uint32_t block)
+{
+    const cl_segment *s =
+        core->nsegment == 1 ? core->segment : cl_core_segment_of_block(core, block);
+    const uint32_t i = block - s->block_base;
+    return (cl_consumers){s->consumer + s->consumer_start[i],
+                          s->consumer + s->consumer_start[i + 1],
+                          core->first_link ? core->first_link[block] : CL_NONE};
+}
 
 static inline bool cl_consumers_next(const cl_core *core, cl_consumers *c,
                                      uint32_t *task)
 {
-    if (c->at == c->end && !cl_consumers_more(core, c))
+    if (c->at == c->end && (c->link == CL_NONE || !cl_consumers_more(core, c)))
         return false;
     *task = *c->at++;
     return true;
@@ -298,8 +307,13 @@ void cl_fit_finish(cl_core *core, uint32_t task);
 void cl_fit_leave(cl_core *core);
 
 /* core_action.c */
-void cl_action_push(cl_core *core, cl_action_kind kind, uint32_t block, uint16_t place);
 void cl_action_push_full(cl_core *core, cl_action action);
+static inline void cl_action_push(cl_core *core, cl_action_kind kind, uint32_t block,
+                                  uint16_t place)
+{
+    cl_action_push_full(core,
+                        (cl_action){.kind = kind, .place = place, .block = block});
+}
 bool cl_action_pop(cl_core *core, cl_action *action);
 /* Take back what was not submitted: all that begins work; all that has to do with a
  * place; LOADs and COPYs to a place that are wanted later than `rank` (true: some). */

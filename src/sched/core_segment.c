@@ -39,16 +39,6 @@ const cl_segment *cl_core_segment_of_block(const cl_core *core, uint32_t block)
     return &core->segment[lo];
 }
 
-cl_consumers cl_core_consumers(const cl_core *core, uint32_t block)
-{
-    const cl_segment *s =
-        core->nsegment == 1 ? core->segment : cl_core_segment_of_block(core, block);
-    const uint32_t i = block - s->block_base;
-    return (cl_consumers){s->consumer + s->consumer_start[i],
-                          s->consumer + s->consumer_start[i + 1],
-                          core->first_link ? core->first_link[block] : CL_NONE};
-}
-
 bool cl_consumers_more(const cl_core *core, cl_consumers *c)
 {
     while (c->at == c->end) {
@@ -246,9 +236,11 @@ static void fill_waits(cl_core *core, const cl_segment *s)
 {
     uint32_t *wait = core->wait + s->task_base;
     for (uint32_t t = 0; t < s->ntask; t++) {
-        uint32_t n = 0;
-        for (uint32_t o = s->operand_start[t]; o < s->operand_start[t + 1]; o++)
-            n += cl_mode_reads(s->operand[o]);
+        const uint32_t outputs = core->plan->stage[s->task_stage[t]].outputs;
+        uint32_t n = s->operand_start[t + 1] - s->operand_start[t] - outputs;
+        for (uint32_t o = s->operand_start[t];
+             outputs == 0 && o < s->operand_start[t + 1]; o++)
+            n -= !cl_mode_reads(s->operand[o]);
         wait[t] = n;
     }
     for (uint32_t i = 0; i < s->nblock; i++)

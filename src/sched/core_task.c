@@ -87,9 +87,12 @@ void cl_task_notify(cl_core *core, uint32_t block)
     core->flags[block] |= CL_BLOCK_MADE;
     cl_consumers c = cl_core_consumers(core, block);
     uint32_t t;
-    while (cl_consumers_next(core, &c, &t))
-        if (core->state[t] == CL_TASK_WAITING && --core->wait[t] == 0)
-            cl_task_make_ready(core, t);
+    while (cl_consumers_next(core, &c, &t)) {
+        if (core->state[t] != CL_TASK_WAITING || --core->wait[t] > 0)
+            continue;
+        core->state[t] = CL_TASK_READY;
+        cl_ready_set(&core->ready, t);
+    }
 }
 
 /* State of a task that is armed, from what is made. */

@@ -154,7 +154,7 @@ static int team_size(const cl_driver *d)
     for (uint32_t i = 0; i < d->plan->nsegment; i++)
         tasks += d->plan->segment[i].ntask;
     const int workers = d->engine->options.workers;
-    if (is_tiny(d, tasks))
+    if (tasks == 0 || is_tiny(d, tasks))
         return 1;
     return tasks < (uint64_t)workers ? (int)tasks : workers;
 }
@@ -162,6 +162,10 @@ static int team_size(const cl_driver *d)
 clast_status cl_driver_run(cl_driver *d, cl_error *err)
 {
     CL_TRY(make_tables(d, err));
+    const int workers = team_size(d);
+    void *const hands = cl_worker_hands(d, workers);
+    if (!hands)
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for %d workers", workers);
     d->begun = cl_clock();
     if (d->run->progress)
         d->run->progress->due = fmax(d->run->progress->due, d->begun + TELL_INTERVAL);
@@ -171,9 +175,10 @@ clast_status cl_driver_run(cl_driver *d, cl_error *err)
     const cl_engine_options *o = &d->engine->options;
     d->has_calls = count_calls(d->plan) > 0;
     cl_blas_enter();
-    cl_team_run(d->run->in_background ? CL_TEAM_PTHREADS : o->team, team_size(d),
+    cl_team_run(d->run->in_background ? CL_TEAM_PTHREADS : o->team, workers,
                 cl_worker_main, d);
     cl_blas_leave();
+    cl_free(hands);
     cl_transfer_stop(d);
     cl_cond_fini(&d->work);
     cl_cond_fini(&d->io);

@@ -48,6 +48,9 @@ typedef struct {
     uint64_t *slot;      /* by block: 1 + slot in scratch, 0: none */
     uint32_t *source_of; /* by tensor: index into plan->source, or CL_NONE */
     uint64_t nblock;
+    bool has_calls;       /* of functions of the caller */
+    struct cl_hand *hand; /* by lane; there until all workers have left */
+    int nhand;
 
     /* to_read: loads that workers try; to_io: what I/O threads do. */
     cl_transfers to_read, to_io, to_decode, spare;
@@ -57,11 +60,9 @@ typedef struct {
     uint32_t loads;     /* ... that bring something */
     uint32_t running;   /* tasks */
     uint32_t idle;      /* workers that sleep */
-    struct cl_hand *hands;   /* of all workers */
     struct cl_hand *looking; /* of those that look out for work */
     bool canceled, stalled, io_stops;
-    bool has_calls; /* of functions of the caller */
-    double busy;    /* seconds within tasks, of all workers */
+    double busy; /* seconds within tasks, of all workers */
 
     cl_thread io_thread[CL_IO_THREADS];
     uint32_t threads; /* started; workers do their work where there are none */
@@ -86,7 +87,9 @@ clast_status cl_driver_run(cl_driver *driver, cl_error *err);
  * With the mutex held; tolerates a driver that never ran. */
 void cl_driver_sweep(cl_driver *driver);
 
-/* What each member of the team does (worker.c). */
+/* Makes hands for so many workers (worker.c); the address is for cl_free. */
+void *cl_worker_hands(cl_driver *d, int workers);
+/* What each member of the team does. */
 void cl_worker_main(void *driver, int worker, int nworkers);
 
 /* ---- between driver.c, worker.c and transfer.c; with the mutex held ---- */

@@ -17,27 +17,6 @@
 
 /* ---- what a run shares ---- */
 
-static const cl_segment *segment_of(const cl_plan *plan, uint32_t task)
-{
-    const cl_segment *s = plan->segment;
-    while (task - s->task_base >= s->ntask)
-        s++;
-    return s;
-}
-
-cl_task cl_task_get(const cl_plan *plan, uint32_t id)
-{
-    const cl_segment *s = segment_of(plan, id);
-    const uint32_t i = id - s->task_base;
-    return (cl_task){
-        .stage = &plan->stage[s->task_stage[i]],
-        .id = id,
-        .index = s->task_index[i],
-        .noperand = s->operand_start[i + 1] - s->operand_start[i],
-        .operand = s->operand + s->operand_start[i],
-    };
-}
-
 /* Where the window of caller's memory that a tensor stands for begins. */
 static char *window(const cl_source_info *info, const cl_plan_source *at)
 {
@@ -251,6 +230,8 @@ static void copy_versions(const cl_job *job, uint32_t copy_mask)
 static uint32_t leading_reads(const cl_task *task)
 {
     uint32_t n = 0;
+    if (task->stage->outputs > 0)
+        return task->noperand - task->stage->outputs;
     while (n < task->noperand && cl_operand_mode(task->operand[n]) == CL_R)
         n++;
     return n;
@@ -259,16 +240,20 @@ static uint32_t leading_reads(const cl_task *task)
 clast_status cl_exec_task(cl_exec *exec, uint32_t id, uint32_t copy_mask,
                           void *workspace, cl_error *err)
 {
-    cl_job job = {
-        .exec = exec,
-        .task = cl_task_get(exec->plan, id),
-        .workspace = workspace,
-        .err = err,
-    };
-    const cl_stage *stage = job.task.stage;
-    job.reads = leading_reads(&job.task);
+    const cl_task task = cl_task_get(exec->plan, id);
+    const cl_stage *stage = task.stage;
+    cl_job job; /* member by member: clearing it takes longer than a tiny task's core */
+    job.exec = exec;
+    job.task = task;
+    job.reads = leading_reads(&task);
+    job.is_measuring = job.is_first_aligned = false;
+    job.workspace = workspace;
     job.room = (uint64_t)stage->workspace_pages * CL_PAGE;
-    copy_versions(&job, copy_mask);
+    job.used = 0;
+    job.first = NULL;
+    job.err = err;
+    if (copy_mask)
+        copy_versions(&job, copy_mask);
     const clast_status status = cl_job_table[stage->kind](&job);
     if (status == CLAST_OK)
         return CLAST_OK;

@@ -49,7 +49,20 @@ typedef struct {
     uint32_t noperand;
     const uint32_t *operand;
 } cl_task;
-cl_task cl_task_get(const cl_plan *plan, uint32_t id);
+static inline cl_task cl_task_get(const cl_plan *plan, uint32_t id)
+{
+    const cl_segment *s = plan->segment;
+    while (id - s->task_base >= s->ntask)
+        s++;
+    const uint32_t i = id - s->task_base;
+    return (cl_task){
+        .stage = &plan->stage[s->task_stage[i]],
+        .id = id,
+        .index = s->task_index[i],
+        .noperand = s->operand_start[i + 1] - s->operand_start[i],
+        .operand = s->operand + s->operand_start[i],
+    };
+}
 
 /* Runs it. copy_mask: see cl_start. The message names the stage's label. */
 clast_status cl_exec_task(cl_exec *exec, uint32_t id, uint32_t copy_mask,

@@ -34,6 +34,9 @@
 #define HUGE_PAGES  (HUGE_PAGE / CL_PAGE)
 #define FIRST_CHUNK ((size_t)16 << 20)
 
+/* Blocks of fewer pages are in classes of just that size, found without a search. */
+#define SMALL 16
+
 typedef struct {
     char *base;    /* first slot */
     char *mapping; /* what munmap is told: base may be aligned up */
@@ -68,6 +71,7 @@ struct cl_memory {
     size_t nclass, class_capacity;
     uint32_t *table; /* open addressing: class index + 1 */
     size_t table_size;
+    uint32_t small[SMALL]; /* the same of classes of few pages */
 };
 
 static _Alignas(64) char nothing[64];
@@ -109,7 +113,7 @@ void cl_memory_free(cl_memory *memory)
  * a class that is one. */
 static uint64_t class_pages(uint64_t pages)
 {
-    if (pages < 16 || pages % HUGE_PAGES == 0)
+    if (pages < SMALL || pages % HUGE_PAGES == 0)
         return pages;
     const uint64_t step = (uint64_t)1 << (60 - __builtin_clzll(pages));
     const uint64_t rounded = (pages + step - 1) / step * step;
@@ -123,6 +127,8 @@ static size_t table_index(const cl_memory *memory, uint64_t pages)
 
 static class *find_class(const cl_memory *memory, uint64_t pages)
 {
+    if (pages < SMALL)
+        return memory->small[pages] ? &memory->classes[memory->small[pages] - 1] : NULL;
     if (!memory->table_size)
         return NULL;
     for (size_t i = table_index(memory, pages);;
@@ -168,6 +174,8 @@ static class *add_class(cl_memory *memory, uint64_t pages)
     class *c = &memory->classes[memory->nclass];
     *c = (class){.pages = pages};
     enter_class(memory, memory->nclass++);
+    if (pages < SMALL)
+        memory->small[pages] = (uint32_t)memory->nclass;
     return c;
 }
 
@@ -315,9 +323,9 @@ static class *richest_cached(const cl_memory *memory)
 }
 
 /* Gives cached pages back until `pages` fit beside the rest, or none are cached. */
-static void make_room(cl_memory *memory, uint64_t pages)
+static inline void make_room(cl_memory *memory, uint64_t pages)
 {
-    while (memory->cached && memory->live + memory->cached + pages > memory->limit)
+    while (memory->live + memory->cached + pages > memory->limit && memory->cached)
         drop_cached(memory, richest_cached(memory),
                     memory->live + memory->cached + pages - memory->limit);
 }

@@ -18,24 +18,30 @@
  * The core's tables are some twenty cache lines for a tiny task, which cost more to
  * fetch from the other processor than to use. So who holds the mutex does for others
  * what it can: it puts tasks into the hands of those that look out, and reports what
- * those ran that found the mutex taken (they post it, and look out then). `told` of a
- * hand says whose turn it is; but for posting, only the holder of the mutex changes it.
+ * they ran. Who was given tasks does not ask for the mutex after them: it posts them
+ * and looks out, for who gave them will be back soon, or is looking for posts already.
+ * Only when nobody came for about a microsecond it takes the mutex itself. So one
+ * worker has the core's tables as long as tasks are tiny, and what goes to and fro are
+ * one or two cache lines a task. `told` of a hand says whose turn it is; but for posting,
+ * only the holder of the mutex changes it.
  *
  * Canceling sets a flag and wakes nobody: a sleeping worker implies a running task or
  * transfer, whose end looks at the flag.
  */
 #include "sched/driver.h"
 
+#include "base/alloc.h"
+
 #include <math.h>
 
 #define BATCH      32
 #define BATCH_TIME 20e-6 /* seconds that a batch should last at most */
 #define SPIN_TIME  50e-6 /* seconds to look out for work before sleeping */
+#define PATIENCE   20    /* looks, of some 50 ns, that a report waits for who gave */
 
 typedef struct {
     cl_start start;
     clast_status status;
-    cl_error err;
 } run_task;
 
 /* What the holder of the mutex and a worker without it say to each other. */
@@ -46,23 +52,49 @@ typedef enum {
     TOLD_LOOK    /* to it: take the mutex and see */
 } word;
 
-/* What a worker has in hand. With the mutex, or its worker's own between being taken
- * and posted. */
+/* What a worker has in hand, in three parts on cache lines of their own. */
 typedef struct cl_hand {
-    cl_driver *driver;
-    struct cl_hand *next;    /* of all */
-    struct cl_hand *looking; /* next of those that look out */
-    uint32_t lane;
-    size_t want;     /* tasks to take at once */
-    double hungry;   /* since when nothing was found; 0: something was */
-    double seconds;  /* that what is in hand took */
-    double waited;   /* for it */
-    void *workspace; /* of all tasks, which run one after another */
-    uint32_t workspace_pages;
-    size_t count;
-    run_task task[BATCH];
+    /* With the mutex, or the worker's own between being taken and posted. One task fits
+     * on the line of what is said of it, two nearly. */
     _Alignas(64) _Atomic word told;
+    uint16_t count, want; /* tasks; how many to take at once */
+    uint32_t workspace_pages;
+    float seconds;   /* that the tasks took */
+    void *workspace; /* of all of them, which run one after another */
+    run_task task[BATCH];
+
+    /* With the mutex. */
+    _Alignas(64) struct cl_hand *looking; /* next of those that look out */
+    bool is_reported;                     /* it is still told that it was posted */
+
+    /* The worker's own. */
+    _Alignas(64) cl_driver *driver;
+    uint32_t lane;
+    double hungry;       /* since when nothing was found; 0: something was */
+    double waited;       /* for what was in hand */
+    cl_error err[BATCH]; /* of tasks that failed, once they are posted */
 } hand;
+
+void *cl_worker_hands(cl_driver *d, int workers)
+{
+    char *const p = cl_alloc_array((size_t)workers + 1, sizeof *d->hand);
+    if (!p)
+        return NULL;
+    d->hand = (hand *)(void *)(p + (-(uintptr_t)p & (_Alignof(hand) - 1)));
+    d->nhand = workers;
+    for (int i = 0; i < workers; i++) {
+        hand *h = &d->hand[i];
+        atomic_init(&h->told, TOLD_NOTHING);
+        h->count = 0;
+        h->want = 1;
+        h->looking = NULL;
+        h->is_reported = false;
+        h->driver = d;
+        h->lane = (uint32_t)i;
+        h->hungry = h->waited = 0;
+    }
+    return p;
+}
 
 static word heard(hand *h)
 {
@@ -74,11 +106,19 @@ static void say(hand *h, word told)
     atomic_store_explicit(&h->told, told, memory_order_release);
 }
 
+/* Whether anybody's tasks wait for being reported; some may have been just now. */
+static bool has_posts(const cl_driver *d)
+{
+    for (int i = 0; i < d->nhand; i++)
+        if (heard(&d->hand[i]) == TOLD_POSTED)
+            return true;
+    return false;
+}
+
 static void enlist(hand *h)
 {
     h->looking = h->driver->looking;
     h->driver->looking = h;
-    say(h, TOLD_NOTHING);
 }
 
 static void delist(hand *h)
@@ -87,6 +127,17 @@ static void delist(hand *h)
     while (*at != h)
         at = &(*at)->looking;
     *at = h->looking;
+    h->is_reported = false;
+}
+
+/* Nothing can be given for now to those whose tasks were reported. */
+static void hush(const cl_driver *d)
+{
+    for (hand *h = d->looking; h; h = h->looking) {
+        if (h->is_reported)
+            say(h, TOLD_NOTHING);
+        h->is_reported = false;
+    }
 }
 
 void cl_driver_wake(cl_driver *d)
@@ -119,8 +170,10 @@ static bool make_block(cl_driver *d, uint32_t block)
 /* Addresses for what the task writes. */
 static bool make_outputs(cl_driver *d, const cl_task *task, uint32_t copy_mask)
 {
-    uint32_t renewed = 0;
-    for (uint32_t i = 0; i < task->noperand; i++) {
+    uint32_t renewed = 0, i = 0;
+    if (task->stage->outputs > 0)
+        i = task->noperand - task->stage->outputs;
+    for (; i < task->noperand; i++) {
         const uint32_t block = cl_operand_block(task->operand[i]);
         const cl_mode mode = cl_operand_mode(task->operand[i]);
         if (mode == CL_R)
@@ -139,23 +192,26 @@ static bool make_outputs(cl_driver *d, const cl_task *task, uint32_t copy_mask)
     return true;
 }
 
-static void prepare(const hand *h, run_task *t)
+static void prepare(hand *h, uint32_t i)
 {
     cl_driver *d = h->driver;
+    run_task *t = &h->task[i];
     const cl_task task = cl_task_get(d->plan, t->start.task);
     t->status = CLAST_OK;
-    t->err.status = CLAST_OK;
     if (h->workspace && make_outputs(d, &task, t->start.copy_mask))
         return;
-    t->status =
-        cl_error_set(&t->err, CLAST_ENOMEM, "%s: no address space for a task's blocks",
-                     task.stage->label ? task.stage->label : "task");
+    h->err[i].status = CLAST_OK;
+    t->status = cl_error_set(&h->err[i], CLAST_ENOMEM,
+                             "%s: no address space for a task's blocks",
+                             task.stage->label ? task.stage->label : "task");
 }
 
-static void finish(cl_driver *d, const run_task *t, uint32_t workspace_pages)
+static void finish(const hand *h, uint32_t i, uint32_t workspace_pages)
 {
+    cl_driver *d = h->driver;
+    const run_task *t = &h->task[i];
     if (t->status != CLAST_OK)
-        cl_driver_fail(d, t->start.task, CL_NONE, &t->err);
+        cl_driver_fail(d, t->start.task, CL_NONE, &h->err[i]);
     cl_core_post(d->core, &(cl_event){
                               .kind = t->status ? CL_EVENT_FAILED : CL_EVENT_DONE,
                               .epoch = t->start.epoch,
@@ -181,17 +237,17 @@ static void fill(hand *h, size_t most)
 {
     cl_driver *d = h->driver;
     cl_start start[BATCH];
-    h->count = cl_core_take(d->core, 0, start, most);
+    h->count = (uint16_t)cl_core_take(d->core, 0, start, most);
     cl_driver_drain(d);
     if (h->count > 0) {
         h->workspace_pages = start[0].workspace_pages;
         h->workspace = cl_memory_take(d->engine->memory, h->workspace_pages);
     }
-    for (size_t i = 0; i < h->count; i++) {
+    for (uint32_t i = 0; i < h->count; i++) {
         h->task[i].start = start[i];
-        prepare(h, &h->task[i]);
+        prepare(h, i);
     }
-    d->running += (uint32_t)h->count;
+    d->running += h->count;
 }
 
 /* To one that looks out for work, who then needs neither the mutex nor the core's
@@ -203,9 +259,9 @@ static bool give(cl_driver *d, size_t ready)
     fill(h, share(h, ready));
     if (!h->count) {
         enlist(h);
+        say(h, TOLD_NOTHING);
         return false;
     }
-    h->hungry = 0;
     say(h, TOLD_TAKEN);
     return true;
 }
@@ -217,6 +273,7 @@ static bool take_tasks(hand *h)
     const size_t most = share(h, ready);
     while (d->looking && cl_core_ready(d->core) > 1 && give(d, ready))
         ;
+    hush(d);
     fill(h, most);
     if (h->count == most && cl_core_ready(d->core))
         cl_driver_wake(d);
@@ -241,19 +298,21 @@ static double run_tasks(hand *h)
 {
     cl_driver *d = h->driver;
     const double first = cl_clock();
-    for (size_t i = 0; i < h->count; i++) {
+    for (uint32_t i = 0; i < h->count; i++) {
         run_task *t = &h->task[i];
-        if (t->status == CLAST_OK)
-            t->status = cl_exec_task(d->exec, t->start.task, t->start.copy_mask,
-                                     h->workspace, &t->err);
+        if (t->status != CLAST_OK)
+            continue;
+        h->err[i].status = CLAST_OK;
+        t->status = cl_exec_task(d->exec, t->start.task, t->start.copy_mask,
+                                 h->workspace, &h->err[i]);
     }
     const double now = cl_clock();
     if (d->engine->trace.lanes)
-        for (size_t i = 0; i < h->count; i++)
+        for (uint32_t i = 0; i < h->count; i++)
             cl_trace_add(&d->engine->trace, h->lane, CL_TRACE_TASK,
                          h->task[i].start.task, first, now);
-    h->seconds = now - first;
-    adapt(h, h->seconds);
+    h->seconds = (float)(now - first);
+    adapt(h, now - first);
     return now;
 }
 
@@ -261,25 +320,26 @@ static double run_tasks(hand *h)
 static void report_tasks(hand *h)
 {
     cl_driver *d = h->driver;
-    d->busy += h->seconds;
-    d->wait_task += h->waited;
-    h->waited = 0;
+    d->busy += (double)h->seconds;
     if (h->workspace)
         cl_memory_give(d->engine->memory, h->workspace, h->workspace_pages);
-    for (size_t i = 0; i < h->count; i++)
-        finish(d, &h->task[i], i + 1 < h->count ? 0 : h->workspace_pages);
-    d->running -= (uint32_t)h->count;
+    for (uint32_t i = 0; i < h->count; i++)
+        finish(h, i, i + 1 < h->count ? 0 : h->workspace_pages);
+    d->running -= h->count;
     h->count = 0;
 }
 
-/* Others that wait for the mutex to report: the core's tables stay in one cache. */
+/* Others that were posted. They go on to be told so until there is something to say. */
 static void serve(cl_driver *d)
 {
-    for (hand *h = d->hands; h; h = h->next)
-        if (heard(h) == TOLD_POSTED) {
-            report_tasks(h);
-            enlist(h);
-        }
+    for (int i = 0; i < d->nhand; i++) {
+        hand *h = &d->hand[i];
+        if (h->is_reported || heard(h) != TOLD_POSTED)
+            continue;
+        report_tasks(h);
+        enlist(h);
+        h->is_reported = true;
+    }
 }
 
 /* ---- the loop; with the mutex ---- */
@@ -316,57 +376,63 @@ static void sleep_until_woken(cl_driver *d)
     *wait += cl_clock() - begin;
 }
 
-/* Without the mutex, until another worker says something or `end`. With the mutex after
- * that, unless there are tasks in hand. */
-static word listen(hand *h, double end)
+/* Without the mutex, until another worker says something, or posts, or `end`. With the
+ * mutex after that, unless there are tasks in hand. What was posted waits for so many
+ * looks before its worker asks for the mutex. */
+static word listen(hand *h, double end, int looks)
 {
     cl_driver *d = h->driver;
     for (;;) {
         word told = heard(h);
-        const int looks = told == TOLD_POSTED ? 2 : 32; /* it may be nobody's turn */
-        for (int i = 0; i < looks; i++) {
+        for (int i = told == TOLD_POSTED ? looks : 32; i > 0; i--) {
             told = heard(h);
             if (told == TOLD_TAKEN)
                 return told;
-            if (told == TOLD_LOOK)
+            if (told == TOLD_LOOK || (told == TOLD_NOTHING && has_posts(d)))
                 break;
             cl_thread_relax();
         }
+        looks = 2; /* it may be nobody else's turn */
         const bool is_late = told == TOLD_LOOK || cl_clock() >= end;
         if (is_late)
             cl_mutex_lock(d->mutex);
-        else if (told != TOLD_POSTED || !cl_mutex_try_lock(d->mutex))
+        else if (!has_posts(d) || !cl_mutex_try_lock(d->mutex))
             continue;
+        hush(d);
         told = heard(h);
-        if (told == TOLD_TAKEN || (told == TOLD_NOTHING && !is_late)) {
+        const bool is_wanted = told != TOLD_NOTHING || has_posts(d);
+        if (told == TOLD_TAKEN || !(is_wanted || is_late)) {
             cl_mutex_unlock(d->mutex);
             continue;
         }
-        if (told == TOLD_NOTHING)
-            delist(h);
-        return told;
+        if (told != TOLD_NOTHING)
+            return told;
+        delist(h);
+        return is_wanted ? TOLD_LOOK : TOLD_NOTHING;
     }
 }
 
 /* Runs what is in hand and reports it, and goes on while others put more there. Without
  * the mutex; with it in the end. */
-static void run_and_report(hand *h)
+static void run_and_report(hand *h, bool is_given)
 {
     cl_driver *d = h->driver;
     for (;;) {
         const double now = run_tasks(h);
         word told = TOLD_POSTED;
-        if (!cl_mutex_try_lock(d->mutex)) {
+        if (is_given || !cl_mutex_try_lock(d->mutex)) {
             say(h, TOLD_POSTED);
-            told = listen(h, now + SPIN_TIME);
+            told = listen(h, now + SPIN_TIME, is_given ? PATIENCE : 2);
         }
         if (told == TOLD_TAKEN) {
             h->waited += cl_clock() - now;
+            is_given = true;
             continue;
         }
-        say(h, TOLD_NOTHING);
-        if (told == TOLD_POSTED)
+        if (told == TOLD_POSTED) {
+            say(h, TOLD_NOTHING);
             report_tasks(h);
+        }
         serve(d);
         cl_driver_drain(d);
         if (now >= d->due)
@@ -385,59 +451,49 @@ static bool look_out(hand *h)
     const double end = h->hungry + SPIN_TIME;
     if (!d->running || begin >= end)
         return false;
+    say(h, TOLD_NOTHING);
     enlist(h);
     cl_mutex_unlock(d->mutex);
-    const word told = listen(h, end);
+    const word told = listen(h, end, 0);
     h->waited += cl_clock() - begin;
-    if (told == TOLD_TAKEN)
-        run_and_report(h);
+    if (told == TOLD_TAKEN) {
+        h->hungry = 0;
+        run_and_report(h, true);
+        return true;
+    }
+    serve(d);
+    cl_driver_drain(d);
     return told != TOLD_NOTHING;
-}
-
-static void join(hand *h)
-{
-    h->next = h->driver->hands;
-    h->driver->hands = h;
-}
-
-static void leave(hand *h)
-{
-    hand **at = &h->driver->hands;
-    while (*at != h)
-        at = &(*at)->next;
-    *at = h->next;
-    h->driver->wait_task += h->waited;
 }
 
 void cl_worker_main(void *arg, int worker, int nworkers)
 {
     cl_driver *d = arg;
-    hand h = {.driver = d, .lane = (uint32_t)worker, .want = 1};
+    hand *h = &d->hand[worker];
     cl_mutex_lock(d->mutex);
     d->workers = nworkers;
-    join(&h);
     while (!is_over(d)) {
         look_for_cancel(d);
-        if (cl_transfer_decode(d, h.lane)) {
+        if (cl_transfer_decode(d, h->lane)) {
             if (d->due < INFINITY && cl_clock() >= d->due)
                 cl_driver_look_on(d, cl_clock());
             continue;
         }
-        if (!d->threads && cl_transfer_io(d, h.lane))
+        if (!d->threads && cl_transfer_io(d, h->lane))
             continue;
-        if (take_tasks(&h)) {
+        if (take_tasks(h)) {
             cl_mutex_unlock(d->mutex);
-            run_and_report(&h);
+            run_and_report(h, false);
             continue;
         }
-        if (cl_transfer_read(d, h.lane) || is_over(d) || d->to_decode.first ||
+        if (cl_transfer_read(d, h->lane) || is_over(d) || d->to_decode.first ||
             (!d->threads && d->to_io.first))
             continue;
         d->stalled = is_stalled(d);
-        if (!d->stalled && !look_out(&h))
+        if (!d->stalled && !look_out(h))
             sleep_until_woken(d);
     }
-    leave(&h);
+    d->wait_task += h->waited;
     while (d->looking)
         cl_driver_wake(d);
     cl_cond_broadcast(&d->work);
