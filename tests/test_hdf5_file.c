@@ -16,6 +16,7 @@
 #include "check_main.h"
 #include "hdf5_files.h"
 #include "io/hdf5_file.h"
+#include "io/hdf5_lib.h"
 
 enum { FILES = 24, LIMIT = 4, ROUNDS = 40 };
 
@@ -182,6 +183,45 @@ START_TEST(another_file)
 }
 END_TEST
 
+/* A run that fails takes its dataset out of a file that it changed in place, but not
+ * from under somebody who reads the file by then. */
+START_TEST(failed_in_place)
+{
+    const file_spec spec = {.file = "a.h5", .path = "/x", .ndim = 2, .shape = {6, 10}};
+    const cl_output_spec out = {.file = "a.h5",
+                                .path = "/y",
+                                .dtype = CLAST_FLOAT64,
+                                .shape = cl_shape_of(2, (int64_t[]){6, 10}),
+                                .chunk = {6, 10},
+                                .in_place = true,
+                                .no_sync = true};
+    cl_hdf5_file *reader = NULL;
+    cl_hdf5_guard guard;
+    cl_outputs *outputs;
+    cl_error err = {0};
+    files_begin();
+    files_make(&spec);
+    ck_assert_msg(cl_outputs_begin(&outputs, 1, &out, NULL, &err) == CLAST_OK, "%s",
+                  err.text);
+    cl_hdf5_enter(&guard);
+    if (_i == 1)
+        ck_assert_msg(cl_hdf5_file_open(&reader, "a.h5", &err) == CLAST_OK, "%s",
+                      err.text);
+    cl_hdf5_leave(&guard);
+    cl_outputs_abort(outputs);
+    cl_hdf5_enter(&guard);
+    if (reader)
+        cl_hdf5_file_close(reader);
+    cl_hdf5_leave(&guard);
+    const hid_t file = H5Fopen("a.h5", H5F_ACC_RDONLY, H5P_DEFAULT);
+    ck_assert_int_ge(file, 0);
+    ck_assert_int_gt(H5Lexists(file, "x", H5P_DEFAULT), 0);
+    ck_assert_int_eq(H5Lexists(file, "y", H5P_DEFAULT) > 0, _i == 1);
+    H5Fclose(file);
+    files_end();
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("hdf5_file");
@@ -191,6 +231,9 @@ static Suite *suite(void)
     tcase_add_test(t, shared_files);
     tcase_add_test(t, attributes);
     tcase_add_loop_test(t, another_file, REPLACED, GONE + 1);
+    suite_add_tcase(s, t);
+    t = tcase_create("changed");
+    tcase_add_loop_test(t, failed_in_place, 0, 2);
     suite_add_tcase(s, t);
     return s;
 }

@@ -146,7 +146,9 @@ void cl_output_file_give_back(cl_output_file *f)
     if (!f->lent)
         return;
     cl_hdf5_enter(&guard);
-    cl_hdf5_file_lend(f->lent, NULL); /* what is read by others stays as it is */
+    /* What others have begun to read meanwhile is not lent, and so not given back: it is
+     * another file to them, which they hear with their next read. */
+    cl_hdf5_file_lend(f->lent, NULL);
     cl_hdf5_file_give_back(f->lent, true);
     cl_hdf5_leave(&guard);
     cl_free(f->lent);

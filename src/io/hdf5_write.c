@@ -424,9 +424,8 @@ void cl_output_file_undo(cl_outputs *outputs, size_t index)
     if (!f->atomic.in_place || !f->is_begun)
         return;
     cl_hdf5_enter(&guard);
-    if (f->lent)
-        cl_hdf5_file_lend(f->lent, NULL);
-    const hid_t file = open_atomic(f, false, true);
+    const bool is_ours = !f->lent || cl_hdf5_file_lend(f->lent, NULL) == CLAST_OK;
+    const hid_t file = is_ours ? open_atomic(f, false, true) : H5I_INVALID_HID;
     for (size_t i = 0; i < outputs->n && file >= 0; i++) {
         cl_scale_users users = {0};
         if (outputs->output[i].file == index)
