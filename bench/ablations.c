@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the scheduler's parts are worth, in bytes moved: one program on one dataset within
- * one budget, run with everything, and with one part switched off at a time. The bytes
- * are those of real runs, with predictions in brackets. Each result is compared with the
- * first, bit for bit, but for the one without fusion: sums of an array that is stored
- * first may have other leaves.
+ * What the scheduler's parts are worth, in bytes moved: one program on one dataset
+ * within one budget, run with everything, and with one part switched off at a time. The
+ * bytes are those of real runs, with predictions in brackets. Each result is compared
+ * with the first, bit for bit, but for the one without fusion: sums of an array that is
+ * stored first may have other leaves.
  *
  *     ablations PROGRAM FILE /path BYTES WORKERS
  *
@@ -78,8 +78,8 @@ static clast_status run(const variant *v, char **argv, result *r)
     return status;
 }
 
-/* The largest difference of two stored arrays relative to the largest element; NaN where
- * that cannot be told. */
+/* The largest difference of two stored arrays relative to the largest element; NaN
+ * where that cannot be told. */
 static double array_difference(const result *first, const result *r)
 {
     double most = NAN;

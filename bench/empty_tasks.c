@@ -3,11 +3,11 @@
  * What a task costs that does nothing: W x S empty tasks in the patterns of Task Bench
  * (no_comm, stencil with 3 dependences, nearest with 9), each of which makes a block.
  *
- * Tasks are written as lowering writes them, ordered by the planner's ordering pass, and
- * run by pthreads that drive the scheduler core under one spinning lock, in batches, as
- * the driver does with tiny tasks. Printed are nanoseconds a task for each part, the
- * bytes a task of plan and core together, and the most that was resident meanwhile (as
- * the kernel counts pages; 0 where it does not say).
+ * Tasks are written as lowering writes them, ordered by the planner's ordering pass,
+ * and run by pthreads that drive the scheduler core under one spinning lock, in
+ * batches, as the driver does with tiny tasks. Printed are nanoseconds a task for each
+ * part, the bytes a task of plan and core together, and the most that was resident
+ * meanwhile (as the kernel counts pages; 0 where it does not say).
  *
  * Where the budget binds (`--share N`: an N-th of all blocks fits), the core keeps the
  * order of uses, loads and spills are answered at once, and `all` has the dry run that

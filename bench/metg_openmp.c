@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * METG of `omp task depend`: built once with GCC (libgomp) and once with clang (libomp).
+ * METG of `omp task depend`: built once with GCC (libgomp) and once with clang
+ * (libomp).
  *
  * Two rows of outputs are kept; the dependences are on them. One thread writes the
  * tasks, and runs some where the runtime lets it.

@@ -5,7 +5,8 @@
  * The graph is built once, on memory of this program that it reads anew with every run:
  * A and b, which stay, and t, which each step overwrites with what it fetched. So
  * nothing grows with the number of steps. The gradient is a fold: each block of rows
- * gives its part, parts are added in a fixed order, so that all runs give the same bits.
+ * gives its part, parts are added in a fixed order, so that all runs give the same
+ * bits.
  */
 #include <math.h>
 #include <stdio.h>

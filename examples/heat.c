@@ -3,9 +3,9 @@
  * Heat in a box: the 7-point stencil over a 3-D array, step by step.
  *
  * A step is a map with a halo of one element. CLAST_PAD_EDGE repeats the outermost
- * elements, so nothing flows through the walls and the sum stays what it is. A few steps
- * make one graph; then the array is persisted, so that the next graph does not begin at
- * the beginning again, and the one before is given back.
+ * elements, so nothing flows through the walls and the sum stays what it is. A few
+ * steps make one graph; then the array is persisted, so that the next graph does not
+ * begin at the beginning again, and the one before is given back.
  *
  * Checked against plain loops, bit for bit.
  */

@@ -3,9 +3,9 @@
  * A pipeline of tasks: load many pieces, normalise each by a reference, join them in
  * rolling triples, compare random pairs of these, keep the best.
  *
- * What tasks hand to each other are records of their own; the graph knows their size and
- * nothing else. Nothing runs before the fetch at the end, and then everything that does
- * not wait for something else runs at the same time.
+ * What tasks hand to each other are records of their own; the graph knows their size
+ * and nothing else. Nothing runs before the fetch at the end, and then everything that
+ * does not wait for something else runs at the same time.
  *
  * Checked against the same functions called one after another.
  */

@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-/* The n-th call from now on fails with this errno; n = 0: none does. Calls of every kind
- * count, from every thread. */
+/* The n-th call from now on fails with this errno; n = 0: none does. Calls of every
+ * kind count, from every thread. */
 void disk_fail(int64_t n, int error);
 /* Each rename to a file of this name. How many calls come before it may depend on what
  * was read first. */

@@ -120,7 +120,8 @@ START_TEST(long_chains)
 }
 END_TEST
 
-/* ---- memory with strides: element (i, j) of `data` is at i * s0 + j * s1 from origin */
+/* ---- memory with strides: element (i, j) of `data` is at i * s0 + j * s1 from
+ * origin */
 
 enum { ROWS = 5, COLUMNS = 7, ROOM = 400 };
 

@@ -137,7 +137,8 @@ START_TEST(dates)
 }
 END_TEST
 
-/* Each day ends where the next one begins, months and years where their last days do. */
+/* Each day ends where the next one begins, months and years where their last days
+ * do. */
 START_TEST(days_follow)
 {
     const cl_calendar c = (cl_calendar)_i;

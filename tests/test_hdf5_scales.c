@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Dimension scales of outputs, as libhdf5's own high-level library reads them: which are
- * made, which are shared, and what happens when a part of it is replaced. */
+/* Dimension scales of outputs, as libhdf5's own high-level library reads them: which
+ * are made, which are shared, and what happens when a part of it is replaced. */
 #include <hdf5_hl.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +23,8 @@ static void fill(void)
 
 static cl_output_dim dims[3];
 
-/* /PATH of shape (ROWS, COLUMNS, 2): lat from a strided vector, lon, and a bare name. */
+/* /PATH of shape (ROWS, COLUMNS, 2): lat from a strided vector, lon, and a bare
+ * name. */
 static cl_output_spec spec_of(const char *path)
 {
     fill();

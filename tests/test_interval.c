@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Intervals of an axis against a plain set of numbers, and axes that spend parts only on
- * what is used: the parts under it are those of the whole axis, the rest is one each.
+ * Intervals of an axis against a plain set of numbers, and axes that spend parts only
+ * on what is used: the parts under it are those of the whole axis, the rest is one
+ * each.
  */
 #include "check_main.h"
 #include "graph/interval.h"

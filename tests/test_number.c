@@ -36,7 +36,8 @@ static const struct {
     {CL_OP_MUL, C(1, 2), C(3, -1), C(5, 5)},
     {CL_OP_DIV, I(7), I(2), F(3.5)},
     {CL_OP_DIV, I(0), I(-5), F(-0.0)},
-    /* where both operands are rounded first, or the quotient twice, it is another one */
+    /* where both operands are rounded first, or the quotient twice, it is another
+     * one */
     {CL_OP_DIV, I(INT64_C(9007199254740993)), I(3), F(3002399751580331.0)},
     {CL_OP_DIV, I(POWER(126) + 1), I(POWER(126)), F(1.0)},
     {CL_OP_DIV, I((POWER(54) + 2) * 1024 + 1), I(1024), F(0x1p54 + 4)},

@@ -95,7 +95,8 @@ static void quadratic_means(shape *s, uint32_t n, uint32_t unused)
         tree(s, product[k], n);
 }
 
-/* The mean of each group over the years, and the mean of all that is left without it. */
+/* The mean of each group over the years, and the mean of all that is left without
+ * it. */
 static void anomaly(shape *s, uint32_t years, uint32_t groups)
 {
     uint32_t x[MOST_LEAVES], year[MOST_LEAVES], mean[MOST_LEAVES], left[MOST_LEAVES];

@@ -48,7 +48,8 @@ static bool is_reused(void)
 
 /* ---- what is the same run: everything that can differ, one by one */
 
-/* A run: f(x) for x of (8, 12) numbers that begin at memory + shift, fetched or stored. */
+/* A run: f(x) for x of (8, 12) numbers that begin at memory + shift, fetched or
+ * stored. */
 typedef struct {
     int shift;      /* elements */
     int pitch;      /* of x's rows; 0: 12 */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Runs that go on where another one ended: what they read and write, whatever is left of
- * the journal; what is refused; and what is damaged is found.
+ * Runs that go on where another one ended: what they read and write, whatever is left
+ * of the journal; what is refused; and what is damaged is found.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -570,7 +570,8 @@ static void leave_one_journal(void)
     ck_assert_int_eq(files_count(), 4);
 }
 
-/* The journal that is left knows the file whose own is gone, and no other file or run. */
+/* The journal that is left knows the file whose own is gone, and no other file or
+ * run. */
 START_TEST(one_journal_is_left)
 {
     leave_one_journal();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Stores on a disk of which every call fails in turn, and in a process that is killed at
- * every call in turn.
+ * Stores on a disk of which every call fails in turn, and in a process that is killed
+ * at every call in turn.
  *
  * Whatever happens, each target is what it was or what it should become, bit for bit,
  * the message says what failed, and the next run ends as if nothing had been: the same
@@ -24,8 +24,8 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/lsan_interface.h>
-/* libhdf5 1.10.8 itself loses some bytes where it cannot read what it copies; what Clast
- * loses is counted by cl_alloc_live(). */
+/* libhdf5 1.10.8 itself loses some bytes where it cannot read what it copies; what
+ * Clast loses is counted by cl_alloc_live(). */
 static void forgive_libhdf5(bool forgives)
 {
     if (forgives)

@@ -3,8 +3,8 @@
  * Runs in the background: order, waiting, canceling, what may go before they end,
  * errors, progress; and what other threads may do meanwhile.
  *
- * `endless` is an array whose sum takes minutes: a run of it is under way for as long as
- * a test needs it, and is canceled then.
+ * `endless` is an array whose sum takes minutes: a run of it is under way for as long
+ * as a test needs it, and is canceled then.
  */
 #include <pthread.h>
 #include <sched.h>

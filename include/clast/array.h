@@ -70,9 +70,9 @@ CLAST_API clast_array *clast_from_hdf5_with(clast_ctx *ctx, const char *file,
  *
  * @param dataset  id of an open dataset
  * @return         array of its shape and, without CF attributes, its dtype
- * @errors         CLAST_EVALUE not the id of an open dataset; CLAST_EFORMAT, CLAST_EDTYPE,
- *                 CLAST_ENOTSUP as clast_from_hdf5(); in a run: CLAST_EIO its shape was
- *                 changed, CLAST_EFORMAT it cannot be read
+ * @errors         CLAST_EVALUE not the id of an open dataset; CLAST_EFORMAT,
+ *                 CLAST_EDTYPE, CLAST_ENOTSUP as clast_from_hdf5(); in a run: CLAST_EIO
+ *                 its shape was changed, CLAST_EFORMAT it cannot be read
  * @cost           H5Dread() of whole chunks under the HDF5 lock. Where the host's file
  *                 is open for reading only, with the default driver, and still has its
  *                 name, it is opened a second time and read as clast_from_hdf5() does.
@@ -95,8 +95,8 @@ typedef struct clast_files_options {
  * Extents but for that axis, decoded dtype, units and calendar must agree; packing need
  * not, but with `raw`. Where the first file has a coordinate for the axis, those of all
  * are read now and must rise or fall all along; times with other units ("since" another
- * date, hours for days) are converted to the first file's. Names and coordinates of other
- * axes are the first file's.
+ * date, hours for days) are converted to the first file's. Names and coordinates of
+ * other axes are the first file's.
  *
  * @param n        files, at least 1
  * @param options  NULL: after each other on axis 0
@@ -105,7 +105,8 @@ typedef struct clast_files_options {
  *                 CLAST_EDTYPE, CLAST_EVALUE files that do not fit, with the names of
  *                 both; CLAST_EAXIS; CLAST_EBUDGET; CLAST_EBUSY a run has the budget
  * @cost           opens each file once now and again when it is read, of which 32 are
- *                 open at a time; 8 KiB of the budget a file; one read of each chunk a run
+ *                 open at a time; 8 KiB of the budget a file; one read of each chunk a
+ *                 run
  */
 CLAST_API clast_array *clast_from_hdf5_files(clast_ctx *ctx, int n,
                                              const char *const *files, const char *path,
@@ -214,14 +215,14 @@ CLAST_API clast_ctx *clast_array_ctx(clast_array *a);
  * bring the names and coordinates of their axes; docs/hdf5.md says how operations pass
  * them on.
  *
- * @return  0 <= axis < n; CLAST_NO_AXIS where no axis or several have the name, and then
- *          the context's first error (CLAST_EAXIS) lists those that are there; the same
- *          for a poisoned array
+ * @return  0 <= axis < n; CLAST_NO_AXIS where no axis or several have the name, and
+ *          then the context's first error (CLAST_EAXIS) lists those that are there; the
+ *          same for a poisoned array
  */
 CLAST_API int clast_axis(clast_array *a, const char *name);
 
-/** What an axis is called; NULL where it has no name, or there is no such axis. Lives as
- * long as the array. */
+/** What an axis is called; NULL where it has no name, or there is no such axis. Lives
+ * as long as the array. */
 CLAST_API const char *clast_axis_name(clast_array *a, int axis);
 
 /**
@@ -238,9 +239,9 @@ CLAST_API const char *clast_axis_name(clast_array *a, int axis);
 CLAST_API clast_array *clast_axis_coordinate(clast_array *a, int axis);
 
 /**
- * The part of an axis whose coordinates lie in a range, both ends included; -INFINITY and
- * INFINITY leave an end open. Coordinates may rise or fall, the lower end comes first
- * all the same. What is compared with float32 coordinates is rounded to float32.
+ * The part of an axis whose coordinates lie in a range, both ends included; -INFINITY
+ * and INFINITY leave an end open. Coordinates may rise or fall, the lower end comes
+ * first all the same. What is compared with float32 coordinates is rounded to float32.
  *
  * @return  a slice: array of a's rank; only the chunks that it touches are read
  * @errors  CLAST_EINDEX no coordinate lies in the range; CLAST_EVALUE lo > hi, NaN,
@@ -258,8 +259,8 @@ CLAST_API clast_array *clast_sel(clast_array *a, int axis, double lo, double hi)
  * Coordinates are rounded to milliseconds.
  *
  * @param from, to  NULL: open
- * @errors          those of clast_sel(); CLAST_EVALUE no such date, coordinates that are
- *                  no times, units of months or years
+ * @errors          those of clast_sel(); CLAST_EVALUE no such date, coordinates that
+ *                  are no times, units of months or years
  */
 CLAST_API clast_array *clast_sel_time(clast_array *a, int axis, const char *from,
                                       const char *to);

@@ -35,8 +35,8 @@ typedef void clast_log_fn(void *arg, clast_log_level level, const char *message)
  * poisoned and clast_ctx_status() says why; every call on it is safe and does nothing.
  *
  * @param options  NULL: defaults; its strings are copied
- * @errors         CLAST_EVALUE workers or trace, CLAST_ENOTSUP cluster or a reserved field,
- *                 CLAST_ENOMEM
+ * @errors         CLAST_EVALUE workers or trace, CLAST_ENOTSUP cluster or a reserved
+ *                 field, CLAST_ENOMEM
  * @cost           reserves addresses, starts workers with the first run
  */
 CLAST_API clast_ctx *clast_open(const clast_options *options);

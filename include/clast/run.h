@@ -21,11 +21,12 @@ typedef struct clast_run clast_run;
  * it borrows, must stay until the run has ended.
  *
  * @param sinks  n of them; n = 0 gives a run that does nothing
- * @return       never NULL; to be given back with clast_run_close(), or by clast_close()
+ * @return       never NULL; to be given back with clast_run_close(), or by
+ *               clast_close()
  * @errors       as the run's: those of clast_compute(). Arrays that are poisoned or of
- *               another context, CLAST_ENOMEM and, within a callback of ctx, CLAST_EBUSY
- *               are known at once, all others when its turn has come. The context keeps
- *               the first error as always.
+ *               another context, CLAST_ENOMEM and, within a callback of ctx,
+ *               CLAST_EBUSY are known at once, all others when its turn has come. The
+ *               context keeps the first error as always.
  * @cost         copies what the sinks name; a thread of its own runs what is queued, on
  *               a team of threads as clast_compute(), and ends when nothing is left.
  *               While it runs, clast_copy_in() is CLAST_EBUSY and other arrays can be
@@ -77,9 +78,9 @@ typedef void clast_progress_fn(void *arg, const clast_progress *progress);
 /**
  * Has `fn` called while runs are under way: by a thread of the run, which may be the
  * caller's, between two tasks; one call at a time, and at most ten in a second of all
- * runs of the context. So none comes from a short run, and the last one of a long run is
- * not its end. It may call clast_cancel() and clast_run_cancel(); other functions that
- * need its context give CLAST_EBUSY.
+ * runs of the context. So none comes from a short run, and the last one of a long run
+ * is not its end. It may call clast_cancel() and clast_run_cancel(); other functions
+ * that need its context give CLAST_EBUSY.
  *
  * @param fn  NULL: nobody. Holds for runs that begin after the call
  * @cost      a comparison for each batch of tasks
@@ -88,10 +89,10 @@ CLAST_API void clast_set_progress(clast_ctx *ctx, clast_progress_fn *fn, void *a
 
 /**
  * Writes what the last run did when, as JSON in Chrome's trace-event format (Perfetto
- * and chrome://tracing open it): a row for each worker and each I/O thread, an event for
- * each task and each transfer, named by operation and block, and counters for memory,
- * ready tasks and bytes a second. Where the rings were too small, the oldest events of a
- * row are dropped and the file says how many.
+ * and chrome://tracing open it): a row for each worker and each I/O thread, an event
+ * for each task and each transfer, named by operation and block, and counters for
+ * memory, ready tasks and bytes a second. Where the rings were too small, the oldest
+ * events of a row are dropped and the file says how many.
  *
  * @return  CLAST_OK; CLAST_EVALUE where clast_options.trace was 0 (or an argument is
  *          NULL); CLAST_EBUSY within a callback of ctx. Waits for runs under way.

@@ -54,8 +54,8 @@ typedef struct clast_sink {
  * there.
  *
  * The dataset gets the attributes of the first HDF5 input that the values come from, as
- * far as they hold for the result: all but fill values and packing of decoded data after
- * selections, views and reductions that keep the quantity (mean, min, max), units
+ * far as they hold for the result: all but fill values and packing of decoded data
+ * after selections, views and reductions that keep the quantity (mean, min, max), units
  * without standard_name after sums and differences of equal units, what says neither
  * units nor names after everything else elementwise, and none after linear algebra and
  * functions of the caller. docs/hdf5.md has the rules. What cannot be copied is logged.

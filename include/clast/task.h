@@ -146,10 +146,10 @@ typedef struct clast_map_options {
  *                 halo where the whole is read or an axis is broadcast; CLAST_EDTYPE;
  *                 CLAST_ESHAPE the inputs do not broadcast to the shape, a fold of an
  *                 empty axis without `finish`; CLAST_EAXIS; CLAST_ENOTSUP a reserved
- *                 field is not zero, a halo that repeats the array more than 64 times; in
- *                 a run: CLAST_EUSER or what the kernel returned, with the name and the
- *                 block; CLAST_EBUDGET where one call's inputs, outputs and workspace do
- *                 not fit
+ *                 field is not zero, a halo that repeats the array more than 64 times;
+ *                 in a run: CLAST_EUSER or what the kernel returned, with the name and
+ *                 the block; CLAST_EBUDGET where one call's inputs, outputs and
+ *                 workspace do not fit
  * @cost           one call a block; a halo is gathered into the workspace of the call,
  *                 as is whatever is not one aligned rectangle in memory already
  */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The numbers of a coordinate are memory that its array holds, or a view of it; they are
- * handed to the output as a pointer and a stride, without a copy. The dataset that they
- * came from is opened for its attributes; where that cannot be done any more they have
- * none. Coordinates of more than MOST_BYTES are left to their names: what describes an
- * output must stay small beside it. Nothing here is a reason to refuse the output but
- * lack of memory.
+ * The numbers of a coordinate are memory that its array holds, or a view of it; they
+ * are handed to the output as a pointer and a stride, without a copy. The dataset that
+ * they came from is opened for its attributes; where that cannot be done any more they
+ * have none. Coordinates of more than MOST_BYTES are left to their names: what
+ * describes an output must stay small beside it. Nothing here is a reason to refuse the
+ * output but lack of memory.
  */
 #include "array/axes_out.h"
 

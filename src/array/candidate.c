@@ -5,12 +5,12 @@
  * The first is the operations' own traversal. Where its dry run reads nothing twice and
  * spills nothing, there is nothing to gain and nothing else is tried. Otherwise the
  * others are planned and rehearsed as well; what counts are bytes that are moved beyond
- * the one reading of each block. Equal ones leave the earlier. No order changes a bit of
- * what is computed, so the choice may depend on the budget.
+ * the one reading of each block. Equal ones leave the earlier. No order changes a bit
+ * of what is computed, so the choice may depend on the budget.
  *
  * A candidate costs its planning and one pass of the core. Where all of them would take
- * longer than a quarter of the time that moving those bytes takes, the first is kept; so
- * it is by plans of more than a third of the budget.
+ * longer than a quarter of the time that moving those bytes takes, the first is kept;
+ * so it is by plans of more than a third of the budget.
  */
 #include "array/candidate.h"
 
@@ -21,7 +21,8 @@
 #include "base/bytes.h"
 
 /* Plans of so few tasks try all orders in any case; otherwise a task of each costs so
- * much, and bytes move so fast. Estimates, so that the choice is the same in each run. */
+ * much, and bytes move so fast. Estimates, so that the choice is the same in each
+ * run. */
 #define FEW_TASKS      20000
 #define TASK_SECONDS   1.5e-6
 #define BYTES_A_SECOND 2e9
@@ -100,7 +101,8 @@ static clast_status try(cl_request *request, const cl_run *run, cl_order_kind or
 }
 
 /* Where no order can be rehearsed, the run itself says why, or --explain. One task that
- * does not fit will not in any order; but an order that spills may be all that is wrong.
+ * does not fit will not in any order; but an order that spills may be all that is
+ * wrong.
  */
 clast_status cl_candidate_choose(cl_request *request, const cl_run *run, cl_error *err)
 {

@@ -6,9 +6,9 @@
  * nothing, a sum or difference keeps units, a product has others. Operands that come
  * from different datasets must agree in units (selected side by side: also in fill
  * values and packing), else the result is another quantity. An operand without a
- * dataset, such as a number, is nothing to min, max and where; added, it is a shift that
- * may be a conversion (kelvin to Celsius), so the units are gone. Of what is multiplied
- * nobody knows: linear algebra and functions of the caller carry nothing.
+ * dataset, such as a number, is nothing to min, max and where; added, it is a shift
+ * that may be a conversion (kelvin to Celsius), so the units are gone. Of what is
+ * multiplied nobody knows: linear algebra and functions of the caller carry nothing.
  *
  * The walk is depth-first with a stack of its own and a record per node slot; each node
  * is settled once, when its inputs are. O(nodes + edges).

@@ -3,8 +3,8 @@
  * Comparing two arrays: one run of reductions over expressions of both.
  *
  * Integers are compared without rounding: where one dtype holds both, their difference
- * is taken in unsigned 64-bit arithmetic, which is exact modulo 2**64 and lies below it;
- * a signed value beside a uint64 is split by its sign, and only a difference beyond
+ * is taken in unsigned 64-bit arithmetic, which is exact modulo 2**64 and lies below
+ * it; a signed value beside a uint64 is split by its sign, and only a difference beyond
  * 2**64 - 1 is cut to that. Everything else is compared in float64, or complex128. All
  * reductions stand on the same two reads, so the planner makes one pass of them.
  */

@@ -208,7 +208,8 @@ static clast_status load_both(cl_coordinate *c, cl_values *to, cl_error *err)
     return CLAST_OK;
 }
 
-/* How numbers are converted to the units of others; from == 0: they have them already. */
+/* How numbers are converted to the units of others; from == 0: they have them
+ * already. */
 static clast_status match_units(const cl_values *to, const cl_values *v,
                                 cl_time_shift *shift, char *why, size_t size)
 {

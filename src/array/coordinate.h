@@ -18,7 +18,8 @@ typedef struct cl_coordinate cl_coordinate;
 /* Most numbers that a coordinate may have. */
 #define CL_COORDINATE_MOST ((int64_t)1 << 24)
 
-/* Elements start, start + step, ... of a coordinate; how many is for the axis to say. */
+/* Elements start, start + step, ... of a coordinate; how many is for the axis to
+ * say. */
 typedef struct {
     cl_coordinate *of; /* NULL: none */
     int64_t start, step;
@@ -58,8 +59,8 @@ clast_status cl_coordinate_node(const cl_coordinate_part *part, int64_t n,
 void cl_coordinate_place(const cl_coordinate *c, const char **file, const char **path);
 
 /* Appends numbers to others (`to` zeroed: to none) with room for `*room`: in the dtype
- * that both promote to, times in the units of the first ones, then as float64. `why` says
- * what is wrong: CLAST_EVALUE the units do not go together, CLAST_ENOMEM. */
+ * that both promote to, times in the units of the first ones, then as float64. `why`
+ * says what is wrong: CLAST_EVALUE the units do not go together, CLAST_ENOMEM. */
 clast_status cl_values_append(cl_values *to, size_t *room, const cl_values *next,
                               char *why, size_t size);
 /* One number of loaded ones as float64. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a run would do, in text and as a drawing: it is planned and rehearsed, not run. */
+/* What a run would do, in text and as a drawing: it is planned and rehearsed, not
+ * run. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -158,7 +158,8 @@ static clast_status call_reduction(cl_call *call, int axis, int dtype, int ddof,
     CL_TRY(cl_call_bool(call, keepdims, &options.keepdims));
     const clast_reduction reduction = (clast_reduction)call->function->code;
     a = clast_reduce(a, reduction, &options);
-    /* Integers are added in 64 bits, which cut to fewer are the sum that wraps there. */
+    /* Integers are added in 64 bits, which cut to fewer are the sum that wraps
+     * there. */
     if (computed != CLAST_NDTYPE && reduction == CLAST_SUM)
         a = clast_astype(a, computed);
     return cl_call_take(call, a, out);

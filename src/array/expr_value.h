@@ -73,9 +73,9 @@ clast_status cl_scalar_binary(cl_expr_env *env, cl_position at, cl_token_kind op
  * scalars as numpy.array() makes one. CLAST_EVALUE for anything else. */
 clast_status cl_value_to_array(cl_expr_env *env, cl_position at, const cl_value *v,
                                clast_array **out);
-/* The same for a value that meets an array of dtype `other`, or becomes one: there an int
- * that int64 does not hold is a float or a uint64 if NumPy makes it one. A comparison
- * takes any int. */
+/* The same for a value that meets an array of dtype `other`, or becomes one: there an
+ * int that int64 does not hold is a float or a uint64 if NumPy makes it one. A
+ * comparison takes any int. */
 clast_status cl_value_to_operand(cl_expr_env *env, cl_position at, const cl_value *v,
                                  clast_dtype other, bool is_compared,
                                  clast_array **out);

@@ -10,8 +10,8 @@
  */
 #include "array/fit.h"
 
-/* Rounds of planning for less, until a figure is one that its own plan keeps to; and how
- * many budgets for copies are tried in all. */
+/* Rounds of planning for less, until a figure is one that its own plan keeps to; and
+ * how many budgets for copies are tried in all. */
 enum { MOST_ROUNDS = 8, MOST_TRIED = 4 + 4 * MOST_ROUNDS };
 
 /* The plan that fits best so far. */

@@ -10,12 +10,12 @@
  * Locking: `lock` guards everything of a context but `status`, which is read without it
  * (release after the text was written). It is held while an operation is built or a
  * plan made, not while a plan runs, so that expressions can be built during a run. What
- * belongs to the run under way (`listener`, `progress`) is its own while it has the turn
- * (turn.h). `canceling` is taken after the lock, or alone, by callbacks too.
+ * belongs to the run under way (`listener`, `progress`) is its own while it has the
+ * turn (turn.h). `canceling` is taken after the lock, or alone, by callbacks too.
  * `calling` (a variable of the thread) is the chain of the callbacks that the thread is
  * in, each of a context; those of a run's threads go on with the chain of the thread
- * that waits for the run (`callers`). Functions that would need the lock of one of these
- * contexts give CLAST_EBUSY, since what holds it waits for them.
+ * that waits for the run (`callers`). Functions that would need the lock of one of
+ * these contexts give CLAST_EBUSY, since what holds it waits for them.
  */
 #ifndef CL_ARRAY_HANDLE_H
 #define CL_ARRAY_HANDLE_H
@@ -118,7 +118,8 @@ void cl_ctx_refine(clast_ctx *ctx, clast_status status, const char *message);
 extern clast_array cl_poison_memory, cl_poison_busy, cl_poison_null, cl_poison_none;
 
 /* A handle in the innermost scope. It takes over one reference on `id`, and the labels.
- * Without memory: gives both back and returns the static poisoned array. Under the lock.
+ * Without memory: gives both back and returns the static poisoned array. Under the
+ * lock.
  */
 clast_array *cl_handle_new(clast_ctx *ctx, cl_node_id id, struct cl_label *labels);
 clast_array *cl_handle_poisoned(clast_ctx *ctx, clast_status status,

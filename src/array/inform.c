@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What HDF5 files hold: as text, as JSON, the names of datasets, whether two of these are
- * the same. */
+/* What HDF5 files hold: as text, as JSON, the names of datasets, whether two of these
+ * are the same. */
 #include "array/answer.h"
 #include "array/make.h"
 

@@ -119,8 +119,8 @@ static bool meet_name(cl_label *to, const cl_label *next)
     return true;
 }
 
-/* is_out: axes on which operands disagreed, which stay without labels. `except`: an axis
- * whose coordinates do not meet, or -1. */
+/* is_out: axes on which operands disagreed, which stay without labels. `except`: an
+ * axis whose coordinates do not meet, or -1. */
 static void merge(derivation *d, const cl_shape *shape, cl_label *to,
                   const cl_label *next, uint32_t *is_out, int except)
 {

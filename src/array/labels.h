@@ -40,8 +40,8 @@ const char *cl_labels_text(const clast_array *a, char *text, size_t size);
 /*
  * What a sink may write beside an array: the name of each axis and, where there is one,
  * its coordinate as a node of one axis, of the same length, with a reference that the
- * caller gives back (cl_node_drop). A coordinate that cannot be had any more, and that of
- * arrays with different ones, is left out. Under the context's lock.
+ * caller gives back (cl_node_drop). A coordinate that cannot be had any more, and that
+ * of arrays with different ones, is left out. Under the context's lock.
  */
 typedef struct {
     const char *name; /* NULL: none; lives as long as the array */

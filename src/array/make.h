@@ -84,8 +84,8 @@ cl_node_id cl_node_reversed(cl_make *m, cl_node_id id); /* transpose */
 cl_node_id cl_node_expanded(cl_make *m, cl_node_id id, uint32_t axes);
 /* Without the axes (of the operand) that bits name; each has length 1. */
 cl_node_id cl_node_squeezed(cl_make *m, cl_node_id id, uint32_t axes);
-/* Nodes of fitting shapes after each other on an axis, in the dtype that they promote to;
- * `members` is changed. */
+/* Nodes of fitting shapes after each other on an axis, in the dtype that they promote
+ * to; `members` is changed. */
 cl_node_id cl_node_joined(cl_make *m, size_t n, cl_node_id *members, int axis);
 cl_node_id cl_node_source(cl_make *m, uint32_t index, clast_dtype dtype,
                           const cl_shape *shape);

@@ -125,7 +125,8 @@ bool cl_buffers_overlap(const clast_buffer *a, const clast_buffer *b)
     cl_buffer_strides(b, stride);
     for (int k = 0; k < b->ndim; k++)
         add_term(&e, -stride[k] * y, b->shape[k]);
-    /* an element of a begins at most y - 1 bytes behind one of b, at most x - 1 before */
+    /* an element of a begins at most y - 1 bytes behind one of b, at most x - 1
+     * before */
     const wide apart = (wide)(uintptr_t)b->data - (wide)(uintptr_t)a->data;
     return is_solvable(&e, 0, apart - (x - 1), apart + (y - 1));
 }

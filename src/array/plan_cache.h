@@ -55,10 +55,11 @@ bool cl_plan_cache_take(cl_plan_cache *cache, const cl_plan_key *key,
 /* Takes over both, or frees them where they do not fit. `memory`: the budget. */
 void cl_plan_cache_put(cl_plan_cache *cache, cl_plan_key *key, cl_planned *planned,
                        uint64_t memory);
-/* An entry of the source table has gone: plans that may be bound to it are of no use. */
+/* An entry of the source table has gone: plans that may be bound to it are of no
+ * use. */
 void cl_plan_cache_forget(cl_plan_cache *cache, uint64_t serial);
-/* Gives plans back, those unused for longest first, until no more than so many bytes are
- * held. */
+/* Gives plans back, those unused for longest first, until no more than so many bytes
+ * are held. */
 void cl_plan_cache_trim(cl_plan_cache *cache, uint64_t most);
 
 #endif

@@ -9,9 +9,9 @@
  *   nodes    the expression as the walk spells it (walk.h), without the ids that the
  *            store gave its nodes: built anew, it is the same
  *   sources  their place in the source table and what the planner is told of them.
- *            Files and functions of the caller also by a number that no other entry ever
- *            had. Memory only by layout and alignment: a run reads from where it is
- *            now. Persisted arrays with which of their blocks are in memory
+ *            Files and functions of the caller also by a number that no other entry
+ *            ever had. Memory only by layout and alignment: a run reads from where it
+ *            is now. Persisted arrays with which of their blocks are in memory
  *   state    what is free of the budget, the folder for scratch, what a benchmark
  *            switched off. All other options are the context's for its life
  *

@@ -22,9 +22,9 @@ uint64_t cl_turn_ask(clast_ctx *ctx);
 void cl_turn_take(clast_ctx *ctx, uint64_t number, clast_run *run);
 void cl_turn_give(clast_ctx *ctx, const cl_error *err);
 
-/* Prepares and runs, with the turn; lets the lock go while it runs. persist: persist the
- * only sink into it; NULL: as the sinks say. true: it came to a run, which ctx->stats
- * speaks of. */
+/* Prepares and runs, with the turn; lets the lock go while it runs. persist: persist
+ * the only sink into it; NULL: as the sinks say. true: it came to a run, which
+ * ctx->stats speaks of. */
 bool cl_turn_run(clast_ctx *ctx, int n, const clast_sink *sinks, cl_persisted **persist,
                  cl_error *err);
 

@@ -25,7 +25,8 @@ typedef struct cl_callee {
 cl_callee *cl_callee_new(clast_ctx *ctx, const char *name, clast_kernel *kernel,
                          void *arg);
 void cl_callee_free(cl_callee *callee);
-/* `count` zeroed things of `size` bytes in the callee's arena; NULL: noted as an error. */
+/* `count` zeroed things of `size` bytes in the callee's arena; NULL: noted as an
+ * error. */
 void *cl_callee_array(cl_make *m, cl_callee *callee, size_t count, size_t size);
 /* A node that calls it, of this dtype and shape; takes the callee over in any case. */
 cl_node_id cl_callee_node(cl_make *m, cl_callee *callee, uint32_t nin,

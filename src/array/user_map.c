@@ -2,9 +2,9 @@
 /*
  * Maps: arrays whose blocks a function of the caller makes.
  *
- * Everything is checked here, so that a plan can only fail for lack of memory: the space
- * (given, or what the inputs broadcast to), the halo of each input, the fold's axes and
- * the shapes of partials and result.
+ * Everything is checked here, so that a plan can only fail for lack of memory: the
+ * space (given, or what the inputs broadcast to), the halo of each input, the fold's
+ * axes and the shapes of partials and result.
  */
 #include "array/user_call.h"
 
@@ -48,7 +48,8 @@ static bool broadcast_inputs(map *p, cl_shape *space)
     return true;
 }
 
-/* Blocks of 16 bytes an element can be counted: a fold's result says nothing of that. */
+/* Blocks of 16 bytes an element can be counted: a fold's result says nothing of
+ * that. */
 static bool is_countable(map *p, const cl_shape *space)
 {
     char text[512];
@@ -113,7 +114,8 @@ static const int64_t *copy_depth(map *p, const int64_t *from, int ndim)
     return to;
 }
 
-/* How often a halo goes round the array, along one axis. Twice that is a number, too. */
+/* How often a halo goes round the array, along one axis. Twice that is a number,
+ * too. */
 static int64_t repeats(const cl_user_input *in, int axis, int64_t depth)
 {
     const int64_t n = in->shape.dim[axis];

@@ -45,8 +45,8 @@ typedef struct cl_arena {
 } cl_arena;
 void *cl_arena_alloc(cl_arena *arena, size_t bytes); /* zeroed */
 void *cl_arena_array(cl_arena *arena, size_t count, size_t size);
-/* Takes over p, which cl_alloc() or one of its kind gave: it goes with the arena. false:
- * no memory, p is still the caller's. */
+/* Takes over p, which cl_alloc() or one of its kind gave: it goes with the arena.
+ * false: no memory, p is still the caller's. */
 bool cl_arena_adopt(cl_arena *arena, void *p);
 void cl_arena_fini(cl_arena *arena);
 

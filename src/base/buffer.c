@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The caller's memory. `data` is element (0, ..., 0), strides count elements, `bytes` is
- * the extent that all elements span, so that a short allocation is found before it is
- * overrun. With a span below 2**63 no address arithmetic on the elements overflows.
+ * The caller's memory. `data` is element (0, ..., 0), strides count elements, `bytes`
+ * is the extent that all elements span, so that a short allocation is found before it
+ * is overrun. With a span below 2**63 no address arithmetic on the elements overflows.
  */
 #include "base/buffer.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Numbers of bytes as people read them: in the largest unit of which there is at least
- * one, with a digit after the point below ten. Plans, drawings and descriptions of files
- * use the same words, so that what one shows is found in the others.
+ * one, with a digit after the point below ten. Plans, drawings and descriptions of
+ * files use the same words, so that what one shows is found in the others.
  */
 #include "base/bytes.h"
 

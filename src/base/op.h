@@ -127,8 +127,8 @@ extern const cl_op_info cl_ops[CL_NOP];
  */
 #define CL_PARTIAL_HEADER 64
 
-/* What values are added up in. SUM: float32 in float64, complex64 in complex128, bool and
- * integers in int64, unsigned ones in uint64; MEAN: integers in float64. */
+/* What values are added up in. SUM: float32 in float64, complex64 in complex128, bool
+ * and integers in int64, unsigned ones in uint64; MEAN: integers in float64. */
 clast_dtype cl_accumulator(clast_reduction r, clast_dtype input);
 
 /* dtype of the final result. */

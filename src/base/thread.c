@@ -3,10 +3,11 @@
  * Threads: thin names over pthreads, and teams.
  *
  * A team runs one function on each of its members, which learn the team's true size.
- * With OpenMP that is one parallel region; inside a region of the host no team is forked
- * at all. With pthreads the members wait at a gate until it is known how many threads
- * could be started. Either way each member asks for OpenMP teams of one on entry, because
- * a BLAS built on OpenMP takes a thread that may fork for one that should.
+ * With OpenMP that is one parallel region; inside a region of the host no team is
+ * forked at all. With pthreads the members wait at a gate until it is known how many
+ * threads could be started. Either way each member asks for OpenMP teams of one on
+ * entry, because a BLAS built on OpenMP takes a thread that may fork for one that
+ * should.
  *
  * Threads are started with all signals blocked: signals belong to the host's threads.
  */
@@ -25,7 +26,7 @@ void cl_mutex_init(cl_mutex *m)
 {
     pthread_mutexattr_t kind;
     pthread_mutexattr_init(&kind);
-#ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP /* they look for a while before they sleep */
+#ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP /* which look before they sleep */
     pthread_mutexattr_settype(&kind, PTHREAD_MUTEX_ADAPTIVE_NP);
 #endif
     pthread_mutex_init(&m->m, &kind);

@@ -5,8 +5,8 @@
  *
  * Both are functions of descriptions only, so that the planner, which writes down what
  * a task reads, and the worker, which addresses it, cannot disagree. A halo that is
- * padded by elements of the array itself is read through a view of the padded array; one
- * that is padded by a number, or not at all, is read as far as the array goes.
+ * padded by elements of the array itself is read through a view of the padded array;
+ * one that is padded by a number, or not at all, is read as far as the array goes.
  */
 #include "base/user.h"
 

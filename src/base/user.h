@@ -54,7 +54,8 @@ typedef struct {
     uint32_t axes;                /* fold: reduced axes of the space */
 } cl_user;
 
-/* EDGE, REFLECT, SYMMETRIC, WRAP: what lies beyond the edge are elements of the array. */
+/* EDGE, REFLECT, SYMMETRIC, WRAP: what lies beyond the edge are elements of the
+ * array. */
 bool cl_pad_is_view(clast_pad pad);
 /* Which of n >= 1 elements stands at position i of such a halo; i is any number. As
  * numpy.pad, whose reflections go on for ever. */

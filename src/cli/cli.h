@@ -129,8 +129,9 @@ void interrupt_watch(clast_ctx *ctx); /* signals cancel runs of ctx */
 void interrupt_forget(void);
 int interrupt_code(void); /* 0, or 128 + the signal that came */
 
-/* report.c: files beside the results. `option` is for messages; a NULL file is legal for
- * the check. Both give EXIT_DONE, or the message is written; a report_fn likewise. */
+/* report.c: files beside the results. `option` is for messages; a NULL file is legal
+ * for the check. Both give EXIT_DONE, or the message is written; a report_fn
+ * likewise. */
 typedef int report_fn(FILE *to, void *arg);
 int report_check(const char *option, const char *file); /* could it be written? */
 int report_write(const char *option, const char *file, report_fn *write, void *arg);

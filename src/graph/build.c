@@ -28,8 +28,8 @@ void cl_draft_fini(cl_draft *d)
         cl_free(owned[i]);
 }
 
-/* What the program's number leaves open: which sources these are, and all that decides how
- * rather than what. */
+/* What the program's number leaves open: which sources these are, and all that decides
+ * how rather than what. */
 static uint64_t hash_all(const cl_draft *d)
 {
     const cl_plan_settings *const o = &d->settings;

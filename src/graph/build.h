@@ -69,9 +69,9 @@ clast_status cl_plan_build(cl_plan *plan, const cl_nodes *nodes, uint32_t nsourc
                            cl_error *err);
 
 /* A number for what decides the bits of a run's results: the expressions, the facts of
- * what they read, the chunks they are stored in and the size of blocks; not which sources
- * these are. used: nsource places, gets the sources' indices in the order in which the
- * number counts them. */
+ * what they read, the chunks they are stored in and the size of blocks; not which
+ * sources these are. used: nsource places, gets the sources' indices in the order in
+ * which the number counts them. */
 clast_status cl_program_identify(const cl_nodes *nodes, uint32_t nsource,
                                  const cl_source_facts *sources, uint32_t nsink,
                                  const cl_sink_facts *sinks, uint64_t block_bytes,

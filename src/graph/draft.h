@@ -9,7 +9,8 @@
  *             (item, map from the recipe's space) and a program
  *   settle    windows of sources, grids of recipes and tensors
  *   lower     tensors, views, stages; tasks and operands in "raw" order (by stage)
- *   order     ranks; tasks nobody needs get none. Raw operands and blocks are gone after
+ *   order     ranks; tasks nobody needs get none. Raw operands and blocks are gone
+ *             after
  *
  * Everything here lives in draft.scratch or in arrays that cl_draft_fini() frees; what
  * the plan keeps is in plan->arena.
@@ -119,8 +120,8 @@ typedef struct {
     cl_recipe *recipe;
     size_t nrecipe, recipe_capacity;
 
-    /* By source index: the window that is read, which of its elements (step 0: one), and
-     * whether anything is. */
+    /* By source index: the window that is read, which of its elements (step 0: one),
+     * and whether anything is. */
     cl_box *window;
     cl_intervals **intervals; /* by axis, what of the window; NULL: nothing so far */
     cl_lattice *wanted;
@@ -160,7 +161,8 @@ static inline bool cl_item_is_made(const cl_draft *d, const cl_item *it)
 
 void cl_draft_fini(cl_draft *d);
 clast_status cl_draft_nomem(cl_draft *d);
-/* CLAST_EBUDGET where what planning holds, with so many bytes more, is not to be had. */
+/* CLAST_EBUDGET where what planning holds, with so many bytes more, is not to be
+ * had. */
 clast_status cl_draft_room(cl_draft *d, uint64_t more);
 
 /* The steps, in this order. */

@@ -2,10 +2,10 @@
 /*
  * Programs by number: what decides the bits of a run, and nothing else.
  *
- * That are the items, with inputs as item numbers and sources as numbers in the order of
- * their first use, so that the store's history does not matter; the facts of sources and
- * sinks; and the size of blocks. The budget, the workers and the order of tasks change no
- * bit and are not in it: an interrupted run may be taken up with others.
+ * That are the items, with inputs as item numbers and sources as numbers in the order
+ * of their first use, so that the store's history does not matter; the facts of sources
+ * and sinks; and the size of blocks. The budget, the workers and the order of tasks
+ * change no bit and are not in it: an interrupted run may be taken up with others.
  */
 #include "graph/draft.h"
 

@@ -205,7 +205,8 @@ static clast_status lower_tiles(lowering *l)
 
 /* ---- folds ---------------------------------------------------------------------- */
 
-/* The block of the space whose parts are o along the kept axes and k along the others. */
+/* The block of the space whose parts are o along the kept axes and k along the
+ * others. */
 static cl_box fold_box(const cl_grid *g, uint32_t axes, int64_t o, int64_t k)
 {
     cl_box box = {.ndim = g->ndim};

@@ -82,10 +82,10 @@ typedef enum {
     CL_STAGE_MAP,    /* index: tile of `out`. Runs `program` over the tile's box, inputs
                         through `view[]` */
     CL_STAGE_FOLD,   /* reduction leaves; index = o * nfold + k. Folds the program's
-                        values over the k-th reduced tile   (C order over the reduced axes
-                        of `space`) of output tile o into a partial. k % CL_CHAIN == 0
-                        starts a chain (W), otherwise ACC on the partial of k - 1. Block
-                        of (o, k):   partial_first + o * nfold + k */
+                        values over the k-th reduced tile (C order over the reduced
+                        axes of `space`) of output tile o into a partial. k % CL_CHAIN
+                        == 0 starts a chain (W), otherwise ACC on the partial of k - 1.
+                        Block of (o, k): partial_first + o * nfold + k */
     CL_STAGE_JOIN,   /* index = o * njoin + j. Joins its R operands (at most CL_CHAIN
                         partials, in order) into one: onto the ACC operand where it has
                         one, into a new partial otherwise */
@@ -97,8 +97,8 @@ typedef enum {
                       (i, j) with i > j is tile (j, i) transposed, by the task of the
                       last k alone */
     CL_STAGE_QR,   /* index: row part i of space.axis[0]. Factors view[0](rows i, all
-                      columns). Operands: R..., then   W reflectors (rows x n + factors),
-                      W   triangle (n x n, C order, zero below) */
+                      columns). Operands: R..., then W reflectors (rows x n + factors),
+                      W triangle (n x n, C order, zero below) */
     CL_STAGE_QR_JOIN, /* R: 2 or more triangles stacked; W reflectors, W triangle */
     CL_STAGE_SVD, /* R: one triangle (n x n); W u (n x n), W s (n, real), W vt (n x n);
                      any of u and vt may be absent as `part_mask` says (bit 0 u, 1 s, 2
@@ -107,9 +107,9 @@ typedef enum {
                         triangle that was stacked */
     CL_STAGE_Q,    /* index: row part i, tile of `out`. R reflectors i, R w (n x n), W u
                       tile (rows x n) */
-    CL_STAGE_USER, /* a function of the caller, by `role`. MAP: index = tile of space (of
-                      a fold: o * nfold + k as FOLD); R..., W each output that is not
-                      empty, or the partial. COMBINE: index = o * njoin + j; R
+    CL_STAGE_USER, /* a function of the caller, by `role`. MAP: index = tile of space
+                      (of a fold: o * nfold + k as FOLD); R..., W each output that is
+                      not empty, or the partial. COMBINE: index = o * njoin + j; R
                       partials, W one. FINISH: index = o; R the last partial or none, W
                       tile of `out` */
     CL_STAGE_STORE /* index: tile of `units`. Gathers view[0] over the unit's box and

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Padded arrays as views: numpy.pad's edge, reflect, symmetric and wrap, without a copy.
+ * Padded arrays as views: numpy.pad's edge, reflect, symmetric and wrap, without a
+ * copy.
  *
  * Along one axis the padded array is a concatenation of runs in which the array's index
  * goes up, down, or stays: flips, slices and broadcasts of the array itself. Axes are

@@ -41,7 +41,8 @@ typedef struct {
 clast_status cl_atomic_file_resolve(const char *file, char **target, bool *exists,
                                     cl_error *err);
 
-/* ".NAME" + suffix in the target's folder, to be freed with cl_free; NULL: no memory. */
+/* ".NAME" + suffix in the target's folder, to be freed with cl_free; NULL: no
+ * memory. */
 char *cl_atomic_file_beside(const char *target, const char *suffix);
 
 /* What the path stands for, without a lock and without a temporary file: nothing can be
@@ -64,8 +65,8 @@ bool cl_atomic_file_is_as_before(const cl_atomic_file *file);
 /* fsync of its folder; `what` is said where that fails. */
 clast_status cl_atomic_file_sync_folder(const cl_atomic_file *file, const char *what,
                                         cl_error *err);
-/* Or no temporary file: the target is changed as it is, which is not atomic. Publish and
- * abort leave it where it is. */
+/* Or no temporary file: the target is changed as it is, which is not atomic. Publish
+ * and abort leave it where it is. */
 clast_status cl_atomic_file_in_place(cl_atomic_file *file, cl_error *err);
 
 /* fsync of the temporary file, unless is_synced is false. */

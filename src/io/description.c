@@ -3,9 +3,9 @@
  * The checks of a description.
  *
  * They are those that classification makes of a file that libhdf5 has opened, made once
- * more of numbers that anybody may have sent, and these: everything lies in the file; no
- * two chunks share bytes, so that the chunks decode to no more than the file can hold;
- * and no chunk claims to become larger than its codec can make it.
+ * more of numbers that anybody may have sent, and these: everything lies in the file;
+ * no two chunks share bytes, so that the chunks decode to no more than the file can
+ * hold; and no chunk claims to become larger than its codec can make it.
  */
 #include "io/description.h"
 

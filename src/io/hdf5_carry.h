@@ -17,8 +17,8 @@ clast_status cl_hdf5_carry(const cl_source *source, cl_carry_level level,
                            clast_dtype dtype, hid_t group, hid_t dataset, int *left,
                            cl_error *err);
 
-/* Whether a dimension scale says nothing that the source's dataset does not say equally.
- * NULL: a source that says nothing. */
+/* Whether a dimension scale says nothing that the source's dataset does not say
+ * equally. NULL: a source that says nothing. */
 bool cl_hdf5_carry_is_all(const cl_source *source, hid_t scale);
 
 #endif

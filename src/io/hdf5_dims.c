@@ -2,8 +2,8 @@
 /*
  * Axes and their names: HDF5's dimension scales, as netCDF-4 uses them.
  *
- * A dataset's attribute DIMENSION_LIST has, for each axis, references to its scales; the
- * first one counts. The name of the axis is the name of the link that leads to the
+ * A dataset's attribute DIMENSION_LIST has, for each axis, references to its scales;
+ * the first one counts. The name of the axis is the name of the link that leads to the
  * scale, looked for in the dataset's group and the groups above it, as netCDF's scopes
  * have it, then wherever libhdf5 finds one. A dataset that is a scale itself and of one
  * axis is its own. DIMENSION_LABELS gives names where no scale does.

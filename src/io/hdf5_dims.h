@@ -7,8 +7,8 @@
 
 #include "io/store.h"
 
-/* How the NAME of a scale begins that stands for a dimension without a variable (netCDF-4
- * format specification); the dimension's length follows, in ten columns. */
+/* How the NAME of a scale begins that stands for a dimension without a variable
+ * (netCDF-4 format specification); the dimension's length follows, in ten columns. */
 #define CL_NO_VARIABLE "This is a netCDF dimension but not a netCDF variable."
 
 /* Whether the scale's numbers are coordinates. Under the lock of hdf5_lib.h, as all

@@ -203,8 +203,8 @@ static clast_status is_another(const cl_hdf5_file *f, cl_error *err)
                         f->name);
 }
 
-/* Readers that see a file open do not ask what it is: it is never seen open before it is
- * known to be the `wanted` one. NULL: any. */
+/* Readers that see a file open do not ask what it is: it is never seen open before it
+ * is known to be the `wanted` one. NULL: any. */
 static clast_status open_with(cl_hdf5_file *f, const char *name,
                               const struct stat *wanted, cl_error *err)
 {

@@ -9,7 +9,8 @@
  *
  * Of many files only some are open at a time: one that nobody reads at the moment may
  * rest, which closes it and the datasets of its sources, and is opened again by whoever
- * reads next. It must then be the same file still (device, inode, size, time of change).
+ * reads next. It must then be the same file still (device, inode, size, time of
+ * change).
  *
  * A file that a run changes as it is may be an input as well. libhdf5 then never has it
  * open for reading and for writing at once: it is lent, which closes it, while libhdf5
@@ -68,8 +69,8 @@ void cl_hdf5_file_close(cl_hdf5_file *file);
  * and closes it. */
 void cl_hdf5_file_join(cl_hdf5_file *file, cl_hdf5_client *client);
 void cl_hdf5_file_leave(cl_hdf5_file *file, cl_hdf5_client *client);
-/* Sees to it that the client's dataset is open, as long as the lock is held and no other
- * file opened, or the file is used. */
+/* Sees to it that the client's dataset is open, as long as the lock is held and no
+ * other file opened, or the file is used. */
 clast_status cl_hdf5_file_wake(cl_hdf5_file *file, cl_hdf5_client *client,
                                cl_error *err);
 

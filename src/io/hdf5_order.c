@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Chunks in order: the one whose turn it is goes to the file at once, others into a spool.
+ * Chunks in order: the one whose turn it is goes to the file at once, others into a
+ * spool.
  *
  * HDF5 gives a chunk its address when it is written, so the order of writing decides
  * about the bytes of the file. One thread at a time writes, the chunk `next`; whoever
@@ -13,9 +14,9 @@
  * waiting chunk is. Space comes back when nothing waits, and in a large spool after
  * each chunk where the file system can punch holes.
  *
- * Cost: of the chunks that come too early, one more write and read of their stored bytes
- * and as much room on the disk; 8 bytes of memory a chunk of the file, from the first
- * chunk that waits.
+ * Cost: of the chunks that come too early, one more write and read of their stored
+ * bytes and as much room on the disk; 8 bytes of memory a chunk of the file, from the
+ * first chunk that waits.
  */
 #include "io/hdf5_order.h"
 
@@ -31,9 +32,9 @@
 #include "io/scratch.h"
 #include "io/sys.h"
 
-#define DRAIN_MOST 16                  /* chunks at one call */
-#define KEEP       ((uint64_t)1 << 20) /* an empty spool of that size is not cut */
-#define WINDOW     ((uint64_t)64 << 20) /* of write-behind; a spool of that size is large */
+#define DRAIN_MOST 16                   /* chunks at one call */
+#define KEEP       ((uint64_t)1 << 20)  /* an empty spool of that size is not cut */
+#define WINDOW     ((uint64_t)64 << 20) /* of write-behind; so is a large spool */
 
 typedef struct {
     int64_t number;

@@ -17,7 +17,8 @@ uint64_t cl_chunk_order_bytes(int64_t chunks);
 void cl_chunk_order_free(cl_chunk_order *order); /* NULL is legal */
 
 /* A chunk as it is to be stored (of outputs by_library: its elements): written, or kept
- * until its turn; the bytes are the caller's again. Each chunk once, from any thread. */
+ * until its turn; the bytes are the caller's again. Each chunk once, from any
+ * thread. */
 clast_status cl_chunk_order_put(cl_chunk_order *order, const cl_output *o,
                                 int64_t index, uint32_t mask, const void *bytes,
                                 uint64_t size, cl_error *err);
@@ -25,7 +26,8 @@ clast_status cl_chunk_order_put(cl_chunk_order *order, const cl_output *o,
  * the room. To be called after each put. */
 clast_status cl_chunk_order_drain(cl_chunk_order *order, void *room, uint64_t bytes,
                                   cl_error *err);
-/* All chunks were put: writes the rest. Allocates room for one chunk where any waits. */
+/* All chunks were put: writes the rest. Allocates room for one chunk where any
+ * waits. */
 clast_status cl_chunk_order_finish(cl_chunk_order *order, cl_error *err);
 
 #endif

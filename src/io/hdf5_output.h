@@ -93,9 +93,9 @@ bool cl_output_file_has_filters(const cl_outputs *outputs, size_t file);
 clast_status cl_output_file_late(cl_outputs *outputs, size_t file, cl_error *err);
 /* The run is over, and the file closed. */
 void cl_output_file_give_back(cl_output_file *f);
-/* After a failure, with the file closed: takes the datasets of the run out of a file that
- * was changed as it is, as far as that can be done, and unless somebody in this process
- * reads it by now: what he has open must not change under him. */
+/* After a failure, with the file closed: takes the datasets of the run out of a file
+ * that was changed as it is, as far as that can be done, and unless somebody in this
+ * process reads it by now: what he has open must not change under him. */
 void cl_output_file_undo(cl_outputs *outputs, size_t file);
 
 /* Outputs that fill datasets of a copy (hdf5_copy_output.c); put takes the lock. */

@@ -11,8 +11,8 @@
  *               box; decode converts them in place, front to back; staging = [room for
  *               reads past the page cache][table of chunks]
  *   filtered    staging = [table of chunks][two chunks of work][their stored bytes,
- *               back to back][what the codec's library takes]; decode inflates straight into dst where the chunk is
- *               one run of the box, else row by row
+ *               back to back][what the codec's library takes]; decode inflates straight
+ *               into dst where the chunk is one run of the box, else row by row
  *   library     H5Dread to the end of dst
  *
  * Chunks that were never written hold the fill value, in stored representation. Every

@@ -2,20 +2,21 @@
 /*
  * Outputs that a later run may go on with.
  *
- * Beside the target lies a journal, .NAME.clast-journal, that says what run it belongs to
- * and which chunks are stored (journal.h). Where they are depends on the file:
+ * Beside the target lies a journal, .NAME.clast-journal, that says what run it belongs
+ * to and which chunks are stored (journal.h). Where they are depends on the file:
  *
  *   all outputs unfiltered   in the temporary file, which has a name of its own then,
- *                            .NAME.clast-part: its metadata is complete before the first
- *                            chunk, and positioned writes change nothing else
+ *                            .NAME.clast-part: its metadata is complete before the
+ *                            first chunk, and positioned writes change nothing else
  *   any output filtered      in the journal as well as in the temporary file, which is
- *                            no use before libhdf5 has closed it: a later attempt makes a
- *                            new one and writes the logged chunks into it
+ *                            no use before libhdf5 has closed it: a later attempt makes
+ *                            a new one and writes the logged chunks into it
  *
  * Nothing is taken over unread: each chunk's checksum is compared, and one that differs
- * is computed again. The journal gets one more record when the finished file is about to
- * be renamed, so that a run killed between two renames finds the first file done. It goes
- * when all files are in place. One journal knows all finished files, and goes last.
+ * is computed again. The journal gets one more record when the finished file is about
+ * to be renamed, so that a run killed between two renames finds the first file done. It
+ * goes when all files are in place. One journal knows all finished files, and goes
+ * last.
  *
  * Only the holder of the target's lock touches any of this.
  */

@@ -2,9 +2,9 @@
 /*
  * Scales lie beside the dataset, under the name of the axis. One that is there already
  * is shared if it has the same length and the same numbers; else the name gets a number
- * behind it ("lat_2"), so nothing that exists is touched. An axis that has a name and no
- * coordinate gets what netCDF-4 writes for that: a scale without data whose NAME says
- * so. An output of one axis that bears the axis' own name is the scale itself.
+ * behind it ("lat_2"), so nothing that exists is touched. An axis that has a name and
+ * no coordinate gets what netCDF-4 writes for that: a scale without data whose NAME
+ * says so. An output of one axis that bears the axis' own name is the scale itself.
  *
  * The values go to the file in pieces while it is made, long before any other data; a
  * scale is a few kilobytes, and nothing that goes wrong here refuses the output.

@@ -284,7 +284,8 @@ static clast_status open_id_locked(cl_hdf5_source *s, hid_t id, cl_read_mode rea
     return CLAST_OK;
 }
 
-/* Whether both are stored in the same form, so that the canary of one speaks for both. */
+/* Whether both are stored in the same form, so that the canary of one speaks for
+ * both. */
 static bool is_stored_like(const cl_hdf5_source *a, const cl_hdf5_source *b)
 {
     const cl_filters *f = &a->filters, *g = &b->filters;

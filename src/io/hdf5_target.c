@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What becomes of a file that exists: it is copied and the copy takes its place; or a new
- * file does, where nothing in it would stay; or, where that is asked for, it is changed
- * as it is. What a run will do can be foreseen without doing it.
+ * What becomes of a file that exists: it is copied and the copy takes its place; or a
+ * new file does, where nothing in it would stay; or, where that is asked for, it is
+ * changed as it is. What a run will do can be foreseen without doing it.
  *
  * Changing a file as it is saves the copy and gives up everything else: libhdf5 writes
  * metadata in any order, so a run that is killed leaves a file that may not open, or
@@ -98,7 +98,8 @@ static bool is_copied(cl_outputs *outputs, size_t file)
 }
 
 /* Room at the end of a file that is changed in place, for what is known to be written:
- * libhdf5 cannot be stopped half-way without damage. What it does not use it cuts off. */
+ * libhdf5 cannot be stopped half-way without damage. What it does not use it cuts
+ * off. */
 static clast_status reserve(cl_outputs *outputs, size_t index, cl_error *err)
 {
     const cl_atomic_file *atomic = &outputs->file[index].atomic;
@@ -146,8 +147,8 @@ void cl_output_file_give_back(cl_output_file *f)
     if (!f->lent)
         return;
     cl_hdf5_enter(&guard);
-    /* What others have begun to read meanwhile is not lent, and so not given back: it is
-     * another file to them, which they hear with their next read. */
+    /* What others have begun to read meanwhile is not lent, and so not given back: it
+     * is another file to them, which they hear with their next read. */
     cl_hdf5_file_lend(f->lent, NULL);
     cl_hdf5_file_give_back(f->lent, true);
     cl_hdf5_leave(&guard);

@@ -48,8 +48,8 @@ enum { CL_WALK_MOST_DEPTH = 1000 };
 
 /*
  * start: a file or group. by_creation: in the order of creation where a group keeps it,
- * else and otherwise by name. objects: gets every object that is found; NULL: only those
- * with several links are remembered, for `first`.
+ * else and otherwise by name. objects: gets every object that is found; NULL: only
+ * those with several links are remembered, for `first`.
  */
 cl_walk_end cl_hdf5_walk(hid_t start, bool by_creation, cl_hdf5_objects *objects,
                          cl_hdf5_walk_fn *fn, void *arg);

@@ -10,8 +10,9 @@
  * since libhdf5's files are of no use before they are closed.
  *
  * A record is written after the bytes it speaks of have reached the disk, in batches: a
- * killed run loses what it stored in the last 2 seconds or 64 MiB. A record that is torn
- * ends the journal. All functions but the opening ones may be called from any thread.
+ * killed run loses what it stored in the last 2 seconds or 64 MiB. A record that is
+ * torn ends the journal. All functions but the opening ones may be called from any
+ * thread.
  */
 #ifndef CL_IO_JOURNAL_H
 #define CL_IO_JOURNAL_H
@@ -59,7 +60,8 @@ clast_status cl_journal_look_for(const char *name, const struct stat *file,
 clast_status cl_journal_read(int fd, const cl_journal_entry *entry, void *data,
                              bool *is_good, cl_error *err);
 
-/* A new journal with this header; durable when this returns, unless is_synced is false. */
+/* A new journal with this header; durable when this returns, unless is_synced is
+ * false. */
 clast_status cl_journal_new(cl_journal **journal, const char *name, const char *text,
                             bool is_synced, cl_error *err);
 /* One that was looked through: what is torn behind its end is cut off. */

@@ -96,8 +96,8 @@ clast_status cl_source_open_hdf5_id(cl_source **source, int64_t dataset,
  * of them is NULL, CLAST_EBUSY anything of libhdf5 is open here or being called. */
 clast_status cl_hdf5_set_lock(clast_lock_fn *lock, clast_lock_fn *unlock, void *arg);
 
-/* The same for one of many: where it is stored in the form of `like`, the canary of that
- * one speaks for both. */
+/* The same for one of many: where it is stored in the form of `like`, the canary of
+ * that one speaks for both. */
 clast_status cl_source_open_hdf5_like(cl_source **source, const char *file,
                                       const char *path, cl_read_mode reading,
                                       const cl_source *like, const cl_log *log,

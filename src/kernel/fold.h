@@ -35,7 +35,8 @@ size_t cl_fold_workspace(const cl_fold *fold, const cl_loop *loop,
 void cl_fold_join(const cl_fold *fold, int64_t elements, size_t n,
                   const void *const *partial, void *out);
 
-/* The partial of no elements: what a reduction over an empty axis begins and ends with. */
+/* The partial of no elements: what a reduction over an empty axis begins and ends
+ * with. */
 void cl_fold_clear(const cl_fold *fold, int64_t elements, void *partial);
 
 /* Final values of one partial into out (dtype cl_reduction_dtype). */

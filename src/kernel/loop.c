@@ -14,8 +14,8 @@
  *
  * A strip is 8 KiB of the widest type, so that a handful of registers stays in L1, but
  * at least 512 elements, so that the step from loop to loop costs little. Inputs that
- * are not read in place share one pool of 256 KiB, or of a strip each if that is more: a
- * transposed input is then read in runs of 256 bytes, and L2 holds it.
+ * are not read in place share one pool of 256 KiB, or of a strip each if that is more:
+ * a transposed input is then read in runs of 256 bytes, and L2 holds it.
  */
 #include "kernel/loop.h"
 

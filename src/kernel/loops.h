@@ -66,8 +66,8 @@ typedef struct {
     int64_t (*find)(const char *x, int64_t n, const void *value);
 } cl_scan_loops;
 
-/* dst[r * dst_row + c] = src[r + c * src_column] for the columns of 64 bytes and as many
- * rows, a multiple of them; steps count bytes. */
+/* dst[r * dst_row + c] = src[r + c * src_column] for the columns of 64 bytes and as
+ * many rows, a multiple of them; steps count bytes. */
 typedef void cl_turn_fn(int64_t rows, const char *src, int64_t src_column, char *dst,
                         int64_t dst_row);
 

@@ -15,8 +15,8 @@
  * the near ones is fetched for only by a worker that would sleep otherwise.
  *
  * Where the budget cannot bind (all blocks fit, with the largest workspace or load) no
- * order of uses is kept; where nothing has to be loaded either, tasks take a shorter way
- * (core_fit.c).
+ * order of uses is kept; where nothing has to be loaded either, tasks take a shorter
+ * way (core_fit.c).
  */
 #include "sched/core_internal.h"
 

@@ -6,14 +6,14 @@
  * that was made stays until its last reader is done, whatever happens. So nobody has to
  * look whether the operands of a READY task are there, or to pin anything, for uses
  * alone say what may go. It can start; only workspaces of several tasks at once may be
- * too much, and then those that run end first. What is left of a task's life is this: its
- * outputs are reserved at its start; at its end its operands have one reader less, and
- * the readers of its outputs wait for one thing less. The states that others see are the
- * same as elsewhere, but for pins.
+ * too much, and then those that run end first. What is left of a task's life is this:
+ * its outputs are reserved at its start; at its end its operands have one reader less,
+ * and the readers of its outputs wait for one thing less. The states that others see
+ * are the same as elsewhere, but for pins.
  *
  * The core leaves this for good when a segment is appended that may not fit or has to
- * load, when a spilled block is adopted, and when the place is lost: cl_fit_leave() then
- * pins what running tasks hold.
+ * load, when a spilled block is adopted, and when the place is lost: cl_fit_leave()
+ * then pins what running tasks hold.
  *
  * Cost: about 10 instructions an operand that is read, at the end of its task only.
  */

@@ -20,8 +20,8 @@
  *     it is unwanted unless PERSIST, and every copy goes as soon as nothing holds it.
  *   - where `bounded`, exactly the RESIDENT, unpinned blocks of more than zero pages
  *     are in the heap of their place, keyed by their next use.
- *   - where it `fits`, nothing is pinned and every version that was made and is wanted is
- *     there
+ *   - where it `fits`, nothing is pinned and every version that was made and is wanted
+ *     is there
  *   - `inflight` counts LOADs, COPYs and SPILLs queued or submitted, by place.
  */
 #ifndef CL_SCHED_CORE_INTERNAL_H

@@ -176,8 +176,9 @@ bool cl_task_operands_here(const cl_core *core, uint32_t task, uint16_t place)
     return true;
 }
 
-/* All missing operands are demanded, by the lowest candidate only, or what is made again
- * for many would push each other out; otherwise everything absent is asked for. */
+/* All missing operands are demanded, by the lowest candidate only, or what is made
+ * again for many would push each other out; otherwise everything absent is asked
+ * for. */
 static cl_verdict fetch_operands(cl_core *core, uint32_t task, uint16_t place)
 {
     const cl_operands o = cl_task_operands(core, task);

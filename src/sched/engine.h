@@ -48,8 +48,9 @@ struct cl_persisted {
     cl_persisted_block *block;
 };
 
-/* What the last run ran and how long its tasks took in all; 0 seconds: it moved blocks. A
- * loop runs one plan again and again, and a short one is done before a team has met. */
+/* What the last run ran and how long its tasks took in all; 0 seconds: it moved blocks.
+ * A loop runs one plan again and again, and a short one is done before a team has
+ * met. */
 typedef struct {
     uint64_t hash;
     double busy;

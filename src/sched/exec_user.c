@@ -8,8 +8,8 @@
  * inputs and what the function declared for itself. All of it is laid out before
  * anything is touched, so that measuring and running take the same bytes.
  *
- * A failure is told with the block: its number and first index. The stage's label, which
- * is the name that the caller gave, comes in front where all failures pass
+ * A failure is told with the block: its number and first index. The stage's label,
+ * which is the name that the caller gave, comes in front where all failures pass
  * (exec.c).
  */
 #include "kernel/gather.h"

@@ -2,10 +2,10 @@
 /*
  * The dry run: the scheduler core driven by workers that compute nothing.
  *
- * As many tasks are kept under way as the run has workers, and one load less; the oldest
- * ends when there are more, or when nothing can be started, loads before tasks. Spills
- * end at once. What the core asked for on the way is the prediction: the peak, bytes
- * read, written and spilled. It is the run's own state machine with the run's own
+ * As many tasks are kept under way as the run has workers, and one load less; the
+ * oldest ends when there are more, or when nothing can be started, loads before tasks.
+ * Spills end at once. What the core asked for on the way is the prediction: the peak,
+ * bytes read, written and spilled. It is the run's own state machine with the run's own
  * limits, so the prediction errs only by what the time changes that tasks and disks
  * take.
  *

@@ -13,8 +13,8 @@
 #include "base/alloc.h"
 #include "graph/build.h"
 
-/* Plans of fewer tasks are rehearsed even if everything fits, where something is loaded,
- * for their peak. */
+/* Plans of fewer tasks are rehearsed even if everything fits, where something is
+ * loaded, for their peak. */
 #define ALWAYS_REHEARSED 65536
 
 /* ---- engines ---- */

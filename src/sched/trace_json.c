@@ -7,10 +7,10 @@
  *
  * Times are whole nanoseconds since the run began, written as microseconds with three
  * digits: both ends are rounded down alike, so events that did not overlap do not
- * overlap in the file. Tasks that were timed together share their time equally; those of
- * them that follow each other in one operation are one event, which lists them: an event
- * each would be a fifth of the time of a run of tiny tasks, to tell nothing more. What
- * rings have overwritten is stated: otherData has the sum,
+ * overlap in the file. Tasks that were timed together share their time equally; those
+ * of them that follow each other in one operation are one event, which lists them: an
+ * event each would be a fifth of the time of a run of tiny tasks, to tell nothing more.
+ * What rings have overwritten is stated: otherData has the sum,
  * and each row an instant event where its first kept one begins.
  */
 #include "sched/trace.h"

@@ -3,10 +3,10 @@
  * Reads datasets as Clast stores sees them, for foreign.py: reader FILE OUT [HELPER].
  * With a helper the file is untrusted.
  *
- * Two lines of stdin are the path of a dataset, and where to begin and how many elements
- * to read on each axis (empty: everything). The answer is a line: "read WAY DTYPE
- * BYTES", and the elements are appended to OUT in C order; or "refused STATUS MESSAGE".
- * Data is read raw, as the file has it.
+ * Two lines of stdin are the path of a dataset, and where to begin and how many
+ * elements to read on each axis (empty: everything). The answer is a line: "read WAY
+ * DTYPE BYTES", and the elements are appended to OUT in C order; or "refused STATUS
+ * MESSAGE". Data is read raw, as the file has it.
  */
 #include <stdio.h>
 #include <stdlib.h>

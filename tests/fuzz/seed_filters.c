@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Writes a first corpus for fuzz_filters: seed_filters FOLDER. A chunk of each codec, by
- * itself and between shuffle and checksum. */
+/* Writes a first corpus for fuzz_filters: seed_filters FOLDER. A chunk of each codec,
+ * by itself and between shuffle and checksum. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

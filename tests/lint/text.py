@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Rules about the text of the sources: licence lines, allocation, environment, output, unfinished work."""
+"""Rules about the text of the sources: licence lines, allocation, environment, output, unfinished work, wide comments."""
 import pathlib
 import re
 import subprocess
@@ -21,12 +21,24 @@ RULES = [
     (re.compile(r"\.(c|h)$"), None, re.compile(r"\b(TODO|FIXME|XXX|HACK)\b"), "finish it, or say in docs/ that it is not supported"),
 ]
 SOURCE = re.compile(r"\.(c|h|inc|py|sh|build)$")
+COLUMNS = 88  # clang-format wraps code, and leaves comments as they are
+COMMENT = re.compile(r"(/\*.*?\*/|//[^\n]*)|\"(?:\\.|[^\"\\\n])*\"", re.S)
 STRIP = re.compile(r"/\*.*?\*/|//[^\n]*|\"(\\.|[^\"\\\n])*\"", re.S)
 
 
 def blank(match):
     """Comments and strings vanish, line numbers stay."""
     return "\n" * match.group(0).count("\n")
+
+
+def wide(text):
+    """Lines of comments that end beyond the last column."""
+    for match in COMMENT.finditer(text):
+        number, column = text.count("\n", 0, match.start()) + 1, match.start() - text.rfind("\n", 0, match.start()) - 1
+        for line in (match.group(1) or "").split("\n"):
+            if column + len(line) > COLUMNS:
+                yield number, line.strip()
+            number, column = number + 1, 0
 
 
 def main():
@@ -39,7 +51,9 @@ def main():
         text = (ROOT / name).read_text(encoding="utf-8")
         if "SPDX-License-Identifier: BSD-3-Clause" not in "\n".join(text.splitlines()[:3]):
             found.append(f"{name}:1: no SPDX line")
-        code = STRIP.sub(blank, text) if re.search(r"\.(c|h|inc)$", name) else text
+        is_c = re.search(r"\.(c|h|inc)$", name)
+        code = STRIP.sub(blank, text) if is_c else text
+        found += [f"{name}:{number}: a comment beyond {COLUMNS} columns: {line}" for number, line in wide(text) if is_c]
         for about, exempt, pattern, say in RULES:
             if about.search(name) and not (exempt and exempt.search(name)):
                 for number, line in enumerate(code.splitlines(), 1):
