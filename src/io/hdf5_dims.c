@@ -156,25 +156,41 @@ static clast_status take_scale(hid_t scale, const char *beside, int64_t n, cl_di
 
 /* ---- the attributes of a dataset */
 
-/* An attribute of one value for each axis; negative: there is none. */
-static hid_t open_list(hid_t dataset, const char *name, int ndim)
+/* An attribute of one value of variable length for each axis. */
+typedef struct {
+    hid_t id, type, space; /* negative: not open */
+} axis_list;
+
+/* false: there is none. To be closed in either case. */
+static bool open_list(hid_t dataset, const char *name, int ndim, axis_list *l)
 {
-    if (H5Aexists(dataset, name) <= 0)
-        return H5I_INVALID_HID;
-    const hid_t attribute = H5Aopen(dataset, name, H5P_DEFAULT);
-    const hid_t space = attribute < 0 ? H5I_INVALID_HID : H5Aget_space(attribute);
-    const bool is_fit = space >= 0 && H5Sget_simple_extent_npoints(space) == ndim;
-    if (space >= 0)
-        H5Sclose(space);
-    if (is_fit || attribute < 0)
-        return attribute;
-    H5Aclose(attribute);
-    return H5I_INVALID_HID;
+    *l = (axis_list){H5I_INVALID_HID, H5I_INVALID_HID, H5I_INVALID_HID};
+    if (H5Aexists(dataset, name) > 0)
+        l->id = H5Aopen(dataset, name, H5P_DEFAULT);
+    if (l->id < 0)
+        return false;
+    l->type = H5Aget_type(l->id);
+    l->space = H5Aget_space(l->id);
+    return l->type >= 0 && l->space >= 0 &&
+           H5Sget_simple_extent_npoints(l->space) == ndim;
+}
+
+/* values: what was read; NULL: nothing. */
+static void close_list(const axis_list *l, void *values)
+{
+    if (values)
+        H5Dvlen_reclaim(l->type, l->space, H5P_DEFAULT, values);
+    if (l->space >= 0)
+        H5Sclose(l->space);
+    if (l->type >= 0)
+        H5Tclose(l->type);
+    if (l->id >= 0)
+        H5Aclose(l->id);
 }
 
 static bool is_reference_list(hid_t type)
 {
-    if (type < 0 || H5Tget_class(type) != H5T_VLEN)
+    if (H5Tget_class(type) != H5T_VLEN)
         return false;
     const hid_t of = H5Tget_super(type);
     const bool is_fit = of >= 0 && H5Tequal(of, H5T_STD_REF_OBJ) > 0;
@@ -205,44 +221,34 @@ static clast_status read_scales(hid_t dataset, const char *path, const cl_shape 
                                 cl_dim *dim, cl_error *err)
 {
     hvl_t list[CL_MAXDIM] = {{0}};
-    const hid_t attribute = open_list(dataset, "DIMENSION_LIST", shape->ndim);
-    if (attribute < 0)
-        return CLAST_OK;
-    const hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
-    clast_status status = CLAST_OK;
-    if (is_reference_list(type) && space >= 0 && H5Aread(attribute, type, list) >= 0) {
-        status = follow(dataset, list, path, shape, dim, err);
-        H5Dvlen_reclaim(type, space, H5P_DEFAULT, list);
-    }
-    if (space >= 0)
-        H5Sclose(space);
-    if (type >= 0)
-        H5Tclose(type);
-    H5Aclose(attribute);
+    axis_list l;
+    const bool is_read = open_list(dataset, "DIMENSION_LIST", shape->ndim, &l) &&
+                         is_reference_list(l.type) && H5Aread(l.id, l.type, list) >= 0;
+    const clast_status status =
+        is_read ? follow(dataset, list, path, shape, dim, err) : CLAST_OK;
+    close_list(&l, is_read ? list : NULL);
     return status;
+}
+
+/* Labels are the names of axes that have no other. */
+static clast_status take_labels(char *const *text, int ndim, cl_dim *dim, cl_error *err)
+{
+    for (int a = 0; a < ndim; a++)
+        if (!dim[a].name && text[a] && text[a][0] != '\0' &&
+            !(dim[a].name = cl_strdup(text[a])))
+            return no_memory(err);
+    return CLAST_OK;
 }
 
 static clast_status read_labels(hid_t dataset, int ndim, cl_dim *dim, cl_error *err)
 {
     char *text[CL_MAXDIM] = {NULL};
-    const hid_t attribute = open_list(dataset, "DIMENSION_LABELS", ndim);
-    if (attribute < 0)
-        return CLAST_OK;
-    const hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
-    clast_status status = CLAST_OK;
-    if (type >= 0 && space >= 0 && H5Tis_variable_str(type) > 0 &&
-        H5Aread(attribute, type, text) >= 0) {
-        for (int a = 0; a < ndim; a++)
-            if (status == CLAST_OK && !dim[a].name && text[a] && text[a][0] != '\0' &&
-                !(dim[a].name = cl_strdup(text[a])))
-                status = no_memory(err);
-        H5Dvlen_reclaim(type, space, H5P_DEFAULT, text);
-    }
-    if (space >= 0)
-        H5Sclose(space);
-    if (type >= 0)
-        H5Tclose(type);
-    H5Aclose(attribute);
+    axis_list l;
+    const bool is_read = open_list(dataset, "DIMENSION_LABELS", ndim, &l) &&
+                         H5Tis_variable_str(l.type) > 0 &&
+                         H5Aread(l.id, l.type, text) >= 0;
+    const clast_status status = is_read ? take_labels(text, ndim, dim, err) : CLAST_OK;
+    close_list(&l, is_read ? text : NULL);
     return status;
 }
 
