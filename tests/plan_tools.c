@@ -411,3 +411,17 @@ uint64_t kit_source_pages(const kit *k)
         n += g->block[b].flags & CL_BLOCK_SOURCE ? g->block[b].pages : 0;
     return n;
 }
+
+uint32_t kit_longest_life(const kit *k)
+{
+    const cl_segment *const g = &k->plan.segment[0];
+    uint32_t most = 0;
+    for (uint32_t b = 0; b < g->nblock; b++) {
+        const uint32_t c = g->consumer_start[b], end = g->consumer_start[b + 1];
+        if (!(g->block[b].flags & CL_BLOCK_SOURCE) || c == end)
+            continue;
+        const uint32_t life = g->consumer[end - 1] - g->consumer[c] + 1;
+        most = life > most ? life : most;
+    }
+    return most;
+}

@@ -68,5 +68,7 @@ uint64_t kit_tasks(const kit *k, cl_stage_kind kind);
 const cl_stage *kit_stage(const kit *k, cl_stage_kind kind);
 /* Pages of source blocks that something reads. */
 uint64_t kit_source_pages(const kit *k);
+/* The longest way, in tasks, from the first reader of a source block to its last. */
+uint32_t kit_longest_life(const kit *k);
 
 #endif
