@@ -71,6 +71,12 @@ typedef struct {
 typedef void cl_turn_fn(int64_t rows, const char *src, int64_t src_column, char *dst,
                         int64_t dst_row);
 
+/* v[i] *= scale; column k of a: a[i] -= v[i] * c[k], for as many columns as the function
+ * is for; dots[k] = sum of column 0 times column k of what they are then. */
+typedef void cl_reflect_fn(int64_t rows, double *restrict v, double scale,
+                           double *restrict a, int64_t lda, const double *restrict c,
+                           double *restrict dots);
+
 typedef struct {
     const char *name;
     cl_loop_fn *const *op[CLAST_NDTYPE];          /* [type computed in][operation] */
@@ -86,6 +92,10 @@ typedef struct {
                          const double *restrict other, const double *restrict other_m2,
                          double share, double weight);
     bool (*has_negative[CLAST_NDTYPE])(size_t n, const void *a); /* signed integers */
+    cl_reflect_fn *reflect[8];                                   /* by columns */
+    /* dots[k] = sum of column 0 times column k of a */
+    void (*products)(int64_t rows, int64_t columns, const double *a, int64_t lda,
+                     double *dots);
     cl_turn_fn *turn[9]; /* by bytes of a word; NULL: there is no better way */
 } cl_loops;
 

@@ -230,6 +230,7 @@ typedef struct {
 #include "kernel/loops_cast.inc"
 #include "kernel/loops_make.inc"
 #include "kernel/loops_move.inc"
+#include "kernel/loops_panel.inc"
 
 static void join_moments(int64_t n, double *restrict mean, double *restrict m2,
                          const double *restrict other, const double *restrict other_m2,
@@ -278,5 +279,8 @@ const cl_loops JOIN3(cl_loops, _, CL_ISA) = {
                      [CLAST_INT16] = has_negative_i16,
                      [CLAST_INT32] = has_negative_i32,
                      [CLAST_INT64] = has_negative_i64},
+    .reflect = {reflect_0, reflect_1, reflect_2, reflect_3, reflect_4, reflect_5,
+                reflect_6, reflect_7},
+    .products = products_f64,
     .turn = TURNS,
 };

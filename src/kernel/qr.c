@@ -8,7 +8,8 @@
  * begin on cache lines, for a vector that lies across two costs two loads; the rows
  * that fill the last one are never looked at.
  *
- * Columns are taken nb at a time: ?geqrt for the panel V, then I - V T^H V^H for what
+ * Columns are taken nb at a time: ?geqrt for the panel V, or where small products are
+ * fast the same as here on a smaller scale (panel.c for eight columns), then I - V T^H V^H for what
  * is right of it, C. While V is used its triangle holds ones and zeros and R's part
  * lies in the workspace, so that V^H C and C - V W are one kind of product over all
  * rows, where ?gemqrt cuts the triangle off and multiplies it apart.
@@ -37,6 +38,7 @@
 
 #include "base/op.h"
 #include "kernel/dense.h"
+#include "kernel/panel.h"
 
 /* c = beta c + some product of a and b, c: m x n, with an inner dimension of k. */
 typedef void product_fn(blasint m, blasint n, blasint k, const void *a, blasint lda,
@@ -150,12 +152,12 @@ static bool is_possible(clast_dtype dtype, int64_t rows, int64_t n)
            cl_fits_blas(cl_reflector_column(dtype, rows));
 }
 
-/* For all three: panels use n columns of at most CL_QR_NB and a square of as many, Q
- * two n x n matrices. */
+/* For all three: panels use n columns of at most CL_QR_NB and three squares of as many,
+ * Q two n x n matrices. */
 size_t cl_qr_workspace(clast_dtype dtype, int64_t rows, int64_t n)
 {
     const size_t size = clast_dtype_size(dtype);
-    const size_t panel = cl_carve_add(cl_carve_size(CL_QR_NB, CL_QR_NB * size),
+    const size_t panel = cl_carve_add(cl_carve_size(3 * CL_QR_NB, CL_QR_NB * size),
                                       cl_carve_size(n, CL_QR_NB * size));
     size_t square = cl_carve_size(n, size);
     square = square == SIZE_MAX ? square : cl_carve_size(n, (size_t)n * size);
@@ -273,14 +275,14 @@ static void copy_upper(const factors *f, int64_t n, const char *from, int64_t fr
                from + (size_t)(j * from_ld) * f->size, (size_t)(j + 1) * f->size);
 }
 
-/* Applies the panel of w columns from `column` on to all that is right of it. */
+/* Applies the panel of w columns from `column` on, whose block factor is t, to all that
+ * is right of it. */
 static void apply(const calls *call, clast_dtype dtype, const factors *f,
-                  int64_t column, int64_t w, char *memory, char *work)
+                  int64_t column, int64_t w, char *memory, const char *t, char *work)
 {
     const int64_t right = f->n - column - w, below = f->rows - column;
     char *const v = memory + element(f, column, column);
     char *const c = memory + element(f, column, column + w);
-    const char *const t = memory + block_factor(f, column);
     char *const held = cl_carve(&work, CL_QR_NB * CL_QR_NB, f->size);
     copy_upper(f, w, v, f->ld, held, w);
     write_top(dtype, w, v, f->ld);
@@ -300,6 +302,71 @@ static void clear_padding(const factors *f, char *memory)
         memset(memory + element(f, f->rows, j), 0, (size_t)(f->ld - f->rows) * f->size);
 }
 
+/* T of all n reflectors, those of nb columns each are at `parts`; spare: n x n. */
+static void make_block_factor(const calls *call, const factors *f, clast_dtype dtype,
+                              const char *memory, const char *parts, char *t,
+                              char *spare)
+{
+    const blasint n = (blasint)f->n;
+    const char *const below = memory + element(f, n, 0);
+    for (int64_t j = 0; j < n; j++)
+        memcpy(spare + (size_t)(j * n) * f->size, memory + element(f, 0, j),
+               (size_t)n * f->size);
+    write_top(dtype, n, spare, n);
+    gram(dtype, n, n, spare, n, false, t, n);
+    gram(dtype, f->rows - n, n, below, f->ld, true, t, n);
+    for (int64_t j = 0; j < n; j += f->nb) {
+        const blasint w = (blasint)width(f, j), left = (blasint)j;
+        const char *const own = parts + (size_t)(j * f->nb) * f->size;
+        char *const column = t + (size_t)(j * n) * f->size;
+        if (left > 0) {
+            call->triangular(CblasLeft, CblasUpper, CblasNoTrans, CblasNonUnit, left, w,
+                             -1, t, n, column, n);
+            call->triangular(CblasRight, CblasUpper, CblasNoTrans, CblasNonUnit, left,
+                             w, 1, own, (blasint)f->nb, column, n);
+        }
+        for (int64_t k = 0; k < w; k++)
+            memcpy(column + (size_t)(k * n + j) * f->size,
+                   own + (size_t)(k * f->nb) * f->size, (size_t)(k + 1) * f->size);
+    }
+}
+
+/* Up to CL_PANEL_LEAF columns of float64 and their block factor. */
+static void factor_leaf(const factors *f, int64_t column, int64_t w, char *memory,
+                        char *t, char *work)
+{
+    const int64_t rows = f->rows - column;
+    char *const v = memory + element(f, column, column);
+    double tau[CL_PANEL_LEAF];
+    char *const held = cl_carve(&work, CL_PANEL_LEAF * CL_PANEL_LEAF, f->size);
+    char *const products = cl_carve(&work, CL_PANEL_LEAF * CL_PANEL_LEAF, f->size);
+    cl_panel_factor(rows, w, (double *)(void *)v, f->ld, tau);
+    copy_upper(f, w, v, f->ld, held, w);
+    write_top(CLAST_FLOAT64, w, v, f->ld);
+    gram(CLAST_FLOAT64, rows, w, v, f->ld, false, products, w);
+    copy_upper(f, w, held, w, v, f->ld);
+    cl_panel_block_factor(w, tau, (const double *)(const void *)products, w,
+                          (double *)(void *)t, f->nb);
+}
+
+/* A panel of w columns in the way of the whole matrix, by leaves. t: of the panel. */
+static void factor_by_leaves(const calls *call, clast_dtype dtype, const factors *f,
+                             int64_t rows, int64_t w, char *panel, char *t, char *work)
+{
+    const factors p = {rows, w, least(w, CL_PANEL_LEAF), f->ld, f->size};
+    char *const parts = cl_carve(&work, w * p.nb, p.size);
+    char *const whole = cl_carve(&work, w * w, p.size);
+    for (int64_t j = 0; j < w; j += p.nb) {
+        const int64_t leaf = width(&p, j);
+        char *const part = parts + (size_t)(j * p.nb) * p.size;
+        factor_leaf(&p, j, leaf, panel, part, work);
+        if (j + leaf < w)
+            apply(call, dtype, &p, j, leaf, panel, part, work);
+    }
+    make_block_factor(call, &p, dtype, panel, parts, whole, work);
+    copy_upper(&p, w, whole, w, t, f->nb);
+}
+
 /* Factors what lies in memory. */
 static clast_status factor(clast_dtype dtype, const factors *f, char *memory,
                            void *work, const cl_poll *poll)
@@ -310,12 +377,15 @@ static clast_status factor(clast_dtype dtype, const factors *f, char *memory,
         if (cl_is_canceled(poll))
             return CLAST_ECANCELED;
         const int64_t w = width(f, j);
-        if (call->factor((lapack_int)(f->rows - j), (lapack_int)w,
-                         memory + element(f, j, j), (lapack_int)f->ld,
-                         memory + block_factor(f, j), (lapack_int)f->nb, work) != 0)
+        char *const panel = memory + element(f, j, j), *const t =
+                                                           memory + block_factor(f, j);
+        if (has_tiles(dtype, w))
+            factor_by_leaves(call, dtype, f, f->rows - j, w, panel, t, work);
+        else if (call->factor((lapack_int)(f->rows - j), (lapack_int)w, panel,
+                              (lapack_int)f->ld, t, (lapack_int)f->nb, work) != 0)
             return CLAST_EINTERNAL;
         if (j + w < f->n)
-            apply(call, dtype, f, j, w, memory, work);
+            apply(call, dtype, f, j, w, memory, t, work);
     }
     return CLAST_OK;
 }
@@ -367,34 +437,6 @@ clast_status cl_qr_join_run(clast_dtype dtype, int64_t n, size_t count,
     return CLAST_OK;
 }
 
-/* T of all n reflectors; spare: n x n. */
-static void make_block_factor(const calls *call, const factors *f, clast_dtype dtype,
-                              const char *memory, char *t, char *spare)
-{
-    const blasint n = (blasint)f->n;
-    const char *const below = memory + element(f, n, 0);
-    for (int64_t j = 0; j < n; j++)
-        memcpy(spare + (size_t)(j * n) * f->size, memory + element(f, 0, j),
-               (size_t)n * f->size);
-    write_top(dtype, n, spare, n);
-    gram(dtype, n, n, spare, n, false, t, n);
-    gram(dtype, f->rows - n, n, below, f->ld, true, t, n);
-    for (int64_t j = 0; j < n; j += f->nb) {
-        const blasint w = (blasint)width(f, j), left = (blasint)j;
-        const char *const own = memory + block_factor(f, j);
-        char *const column = t + (size_t)(j * n) * f->size;
-        if (left > 0) {
-            call->triangular(CblasLeft, CblasUpper, CblasNoTrans, CblasNonUnit, left, w,
-                             -1, t, n, column, n);
-            call->triangular(CblasRight, CblasUpper, CblasNoTrans, CblasNonUnit, left,
-                             w, 1, own, (blasint)f->nb, column, n);
-        }
-        for (int64_t k = 0; k < w; k++)
-            memcpy(column + (size_t)(k * n + j) * f->size,
-                   own + (size_t)(k * f->nb) * f->size, (size_t)(k + 1) * f->size);
-    }
-}
-
 static void transpose(int64_t n, size_t size, const void *from, void *to)
 {
     const cl_box box = {2, {0, 0}, {n, n}};
@@ -433,7 +475,7 @@ clast_status cl_q_run(clast_dtype dtype, int64_t rows, int64_t n,
     char *at = workspace;
     char *const t = cl_carve(&at, n * n, f.size), *const z = at;
 
-    make_block_factor(call, &f, dtype, v, t, z);
+    make_block_factor(call, &f, dtype, v, v + block_factor(&f, 0), t, z);
     if (cl_is_canceled(poll))
         return CLAST_ECANCELED;
     transpose(n, f.size, w, z);
