@@ -311,8 +311,15 @@ void cl_action_push_full(cl_core *core, cl_action action);
 static inline void cl_action_push(cl_core *core, cl_action_kind kind, uint32_t block,
                                   uint16_t place)
 {
-    cl_action_push_full(core,
-                        (cl_action){.kind = kind, .place = place, .block = block});
+    const uint32_t epoch = core->place[place].epoch;
+    const size_t at = (core->queue_at + core->queue_n) & (core->queue_room - 1);
+    const cl_action a = {.kind = kind, .place = place, .epoch = epoch, .block = block};
+    if (core->queue_n == core->queue_room) {
+        cl_action_push_full(core, a);
+        return;
+    }
+    core->queue[at] = a;
+    core->queue_n++;
 }
 bool cl_action_pop(cl_core *core, cl_action *action);
 /* Take back what was not submitted: all that begins work; all that has to do with a
