@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Reductions of boxes: values against definitions in long double, bits against other
- * cuts of the same values and other instruction sets, chains and joins of partials,
+ * cuts of the same values, other instruction sets and values that come piece by piece,
+ * chains and joins of partials,
  * rounding errors, hard variances, empty axes.
  */
 #include <math.h>
@@ -11,6 +12,7 @@
 #include "base/alloc.h"
 #include "check_main.h"
 #include "kernel/fold.h"
+#include "kernel/gather.h"
 #include "kernel/loops.h"
 #include "naive.h"
 #include "spans.h"
@@ -302,6 +304,161 @@ START_TEST(random_folds)
 }
 END_TEST
 
+/* ---- values that come piece by piece ---- */
+
+enum { PANEL = 8192 };
+
+typedef struct {
+    const cl_input *all; /* the values */
+    const cl_box *box;
+    size_t size;
+    int64_t most, brought, calls, fail_at, last;
+    char *memory; /* of one part */
+    int64_t room;
+    cl_span span;
+} pieces;
+
+/* The flat index in the box of a part's first element. */
+static int64_t flat_index(const cl_box *part, const cl_box *box)
+{
+    int64_t flat = 0;
+    for (int a = 0; a < box->ndim; a++)
+        flat = flat * box->n[a] + part->lo[a] - box->lo[a];
+    return flat;
+}
+
+/* Only this part can be read from here on. */
+static clast_status bring(void *arg, const cl_box *part)
+{
+    pieces *p = arg;
+    const int64_t count = cl_box_count(part);
+    int64_t stride[CL_MAXDIM], step = (int64_t)p->size;
+    if (p->calls++ == p->fail_at)
+        return CLAST_EIO;
+    ck_assert_int_le(count, p->most > PANEL ? p->most : PANEL);
+    ck_assert_int_gt(flat_index(part, p->box), p->last); /* in C order */
+    p->last = flat_index(part, p->box);
+    p->brought += count;
+    for (int a = part->ndim - 1; a >= 0; a--) {
+        ck_assert_int_ge(part->lo[a], p->box->lo[a]);
+        ck_assert_int_le(part->lo[a] + part->n[a], p->box->lo[a] + p->box->n[a]);
+        p->span.stride[a] = stride[a] = step;
+        step *= part->n[a];
+    }
+    memset(p->memory, 0xA5, (size_t)p->room * p->size);
+    cl_gather(part, p->all, p->size, p->memory, stride);
+    p->span.box = *part;
+    p->span.data = p->memory;
+    return CLAST_OK;
+}
+
+static clast_status fold_pieces(const cl_fold *f, const cl_program *p,
+                                const cl_box *box, pieces *from, void *partial)
+{
+    cl_loop *loop = NULL;
+    ck_assert_int_eq(cl_loop_new(&loop, p), CLAST_OK);
+    cl_feed feed = {.bring = bring, .arg = from, .most = from->most};
+    const size_t bytes = cl_fold_workspace(f, loop, box);
+    const uint64_t states = cl_fold_states(f, loop, box, &feed);
+    char *workspace = aligned(bytes), *places = aligned(states);
+    feed.states = places;
+    memset(places + states, 0x5A, 64);
+    const cl_input input = {1, &from->span};
+    const clast_status status =
+        cl_fold_fed(f, loop, box, &input, &feed, partial, true, workspace, NULL);
+    for (int k = 0; k < 64; k++)
+        ck_assert_int_eq(places[states + (size_t)k], 0x5A);
+    free(workspace);
+    free(places);
+    cl_loop_free(loop);
+    return status;
+}
+
+/* Whatever the pieces are, the bits are those of the values in one piece. */
+START_TEST(values_piece_by_piece)
+{
+    static const int64_t sizes[] = {1, 5000, 16384, 40000};
+    uint64_t seed = (uint64_t)_i + 900;
+    int64_t most_calls = 0;
+    for (int round = 0; round < 120; round++) {
+        const cl_box box = random_box(&seed);
+        const cl_fold f = random_fold(&seed, (clast_reduction)_i, &box);
+        const uint8_t dtype = (uint8_t)f.dtype;
+        const cl_insn twice = {
+            .op = CL_OP_ADD, .type = dtype, .dtype = dtype, .arg = {0, 0}};
+        cl_program p = identity(box.ndim, &dtype);
+        if (round % 3 == 0 && f.dtype != CLAST_BOOL)
+            p.ninsn = 1, p.insn = &twice;
+        const int64_t elements = kept_count(&f, &box);
+        const size_t bytes = (size_t)cl_partial_bytes(f.reduction, f.dtype, elements);
+        char *one = aligned(bytes), *other = aligned(bytes);
+        memset(one, 0, bytes), memset(other, 0, bytes);
+        spans s;
+        spans_init(&s, &seed, f.dtype, &box, true);
+        calm(&s, &seed);
+        fold_program(&f, &p, &box, &s.input, one, true);
+        pieces from = {.all = &s.input,
+                       .box = &box,
+                       .size = clast_dtype_size(f.dtype),
+                       .most = sizes[naive_below(&seed, 4)],
+                       .fail_at = -1,
+                       .last = -1};
+        from.room = from.most > PANEL ? from.most : PANEL;
+        from.memory = aligned((size_t)from.room * from.size);
+        ck_assert_int_eq(fold_pieces(&f, &p, &box, &from, other), CLAST_OK);
+        ck_assert_mem_eq(one, other, bytes);
+        ck_assert_int_eq(from.brought, cl_box_count(&box));
+        most_calls = from.calls > most_calls ? from.calls : most_calls;
+        from.fail_at = naive_below(&seed, from.calls);
+        from.calls = 0, from.last = -1;
+        ck_assert_int_eq(fold_pieces(&f, &p, &box, &from, other), CLAST_EIO);
+        spans_fini(&s);
+        free(from.memory);
+        free(one);
+        free(other);
+    }
+    ck_assert_int_gt(most_calls, 2);
+}
+END_TEST
+
+/* Sums down the columns of something wide: places wait for each other's pieces. */
+START_TEST(places_that_wait)
+{
+    uint64_t seed = 77;
+    const cl_box box = {3, {2, 3, 4}, {3, 40, 1500}};
+    const cl_fold f = {.reduction = CLAST_VAR, .dtype = CLAST_FLOAT64, .axes = 3};
+    const uint8_t dtype = CLAST_FLOAT64;
+    const cl_program p = identity(3, &dtype);
+    const size_t bytes = (size_t)cl_partial_bytes(f.reduction, f.dtype, 1500);
+    char *one = aligned(bytes), *other = aligned(bytes);
+    memset(one, 0, bytes), memset(other, 0, bytes);
+    spans s;
+    spans_init(&s, &seed, f.dtype, &box, false);
+    calm(&s, &seed);
+    fold_program(&f, &p, &box, &s.input, one, true);
+    pieces from = {.all = &s.input,
+                   .box = &box,
+                   .size = 8,
+                   .most = 1500 * 20,
+                   .room = 1500 * 20,
+                   .fail_at = -1,
+                   .last = -1};
+    from.memory = aligned((size_t)from.room * from.size);
+    cl_loop *loop = NULL;
+    ck_assert_int_eq(cl_loop_new(&loop, &p), CLAST_OK);
+    const cl_feed feed = {.most = from.most};
+    ck_assert_uint_gt(cl_fold_states(&f, loop, &box, &feed), 3 * bytes / 2);
+    cl_loop_free(loop);
+    ck_assert_int_eq(fold_pieces(&f, &p, &box, &from, other), CLAST_OK);
+    ck_assert_mem_eq(one, other, bytes);
+    ck_assert_int_ge(from.calls, 6);
+    spans_fini(&s);
+    free(from.memory);
+    free(one);
+    free(other);
+}
+END_TEST
+
 /* Real numbers that a program's last step makes float64 of are folded as they are, and
  * give what converting them first gives: of an input, and of a step's result. */
 START_TEST(conversions_left_out)
@@ -442,6 +599,8 @@ static Suite *fold_suite(void)
     tcase_add_loop_test(t, random_folds, 0, CLAST_NREDUCTION);
     tcase_add_loop_test(t, conversions_left_out, 0, 4);
     tcase_add_loop_test(t, chains_and_joins, 0, CLAST_NREDUCTION);
+    tcase_add_loop_test(t, values_piece_by_piece, 0, CLAST_NREDUCTION);
+    tcase_add_test(t, places_that_wait);
     tcase_add_test(t, empty_axes);
     tcase_add_test(t, degrees_of_freedom);
     tcase_add_test(t, variance_far_from_zero);

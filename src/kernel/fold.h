@@ -31,6 +31,24 @@ clast_status cl_fold_run(const cl_fold *fold, const cl_loop *loop, const cl_box 
 size_t cl_fold_workspace(const cl_fold *fold, const cl_loop *loop,
                          const cl_box *largest);
 
+/* Inputs that come piece by piece. Before it reads a part of the box, the fold has it
+ * brought: `bring` may change the inputs' spans, which need not cover anything else
+ * until it is called again. The parts follow each other in C order of the box, each once. */
+typedef struct {
+    clast_status (*bring)(void *arg, const cl_box *part);
+    void *arg;
+    int64_t most; /* elements of a part; a panel's (at most 8192) are one in any case */
+    void *states; /* cl_fold_states() bytes, 64-byte aligned */
+} cl_feed;
+
+/* The same as cl_fold_run(), bit by bit. */
+clast_status cl_fold_fed(const cl_fold *fold, const cl_loop *loop, const cl_box *box,
+                         const cl_input *inputs, const cl_feed *feed, void *partial,
+                         bool first, void *workspace, const cl_poll *poll);
+/* What it needs beside the workspace; of the feed only `most` is looked at. */
+uint64_t cl_fold_states(const cl_fold *fold, const cl_loop *loop, const cl_box *box,
+                        const cl_feed *feed);
+
 /* out = the partials joined from left to right; out may be the first of them. */
 void cl_fold_join(const cl_fold *fold, int64_t elements, size_t n,
                   const void *const *partial, void *out);
