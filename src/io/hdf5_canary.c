@@ -5,18 +5,21 @@
  * both where different filters were left out of them, as may be at the edge. If one bit
  * differs the library's way is used from then on. That costs a chunk, of which zlib
  * takes three times as long as we do, and guards against what we do not know about the
- * format. Chunks of more than 8 MiB are spared: the memory for it would not be in
- * anybody's budget.
+ * format. Of a chunk without filters the two ends say as much as all of it: where it
+ * lies. Chunks with filters of more than 8 MiB are spared: the memory for it would not
+ * be in anybody's budget.
  */
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/strip.h"
 #include "io/hdf5_capture.h"
 #include "io/hdf5_lib.h"
 #include "io/hdf5_source.h"
 
 #define CANARY_BYTES ((uint64_t)8 << 20)
-#define CANARY_TRIES 64 /* chunks looked at for one that is stored */
+#define CANARY_END   ((int64_t)64 << 10) /* bytes of an end, about */
+#define CANARY_TRIES 64                  /* chunks looked at for one that is stored */
 
 typedef struct {
     cl_box box;     /* clipped */
@@ -81,6 +84,21 @@ static bool both_agree(cl_hdf5_source *s, const cl_box *box)
     return is_equal;
 }
 
+/* The same of the box that is a chunk, or of its first and last rows. */
+static bool chunk_agrees(cl_hdf5_source *s, const cl_box *box)
+{
+    if (s->access == CL_ACCESS_FILTERED)
+        return both_agree(s, box);
+    int64_t extent[CL_MAXDIM];
+    const int64_t item = (int64_t)clast_dtype_size(s->base.info.dtype);
+    cl_strip_extents(box, NULL, CANARY_END / item, extent);
+    const cl_box first = cl_strip_first(box, extent);
+    cl_box last = first;
+    for (int a = 0; a < box->ndim; a++)
+        last.lo[a] += box->n[a] - first.n[a];
+    return both_agree(s, &first) && both_agree(s, &last);
+}
+
 static bool sing(cl_hdf5_source *s)
 {
     const cl_source_info *info = &s->base.info;
@@ -97,14 +115,16 @@ static bool sing(cl_hdf5_source *s)
         last = chunk_at(s, n - 1);
     const bool is_alike = last.mask == first.mask && !s->has_raw_edges;
     const bool is_spared = !first.is_stored || (last.is_stored && is_alike);
-    return (is_spared || both_agree(s, &first.box)) &&
-           (!last.is_stored || both_agree(s, &last.box));
+    return (is_spared || chunk_agrees(s, &first.box)) &&
+           (!last.is_stored || chunk_agrees(s, &last.box));
 }
 
 void cl_hdf5_try_canary(cl_hdf5_source *s, const cl_log *log)
 {
-    if ((s->access != CL_ACCESS_FILTERED && s->access != CL_ACCESS_CHUNKED) ||
-        s->chunk_bytes > CANARY_BYTES || sing(s))
+    const bool is_due =
+        s->access == CL_ACCESS_CHUNKED ||
+        (s->access == CL_ACCESS_FILTERED && s->chunk_bytes <= CANARY_BYTES);
+    if (!is_due || sing(s))
         return;
     cl_log_warning(log,
                    "%s: direct reading gave other bits than H5Dread, which is used "
