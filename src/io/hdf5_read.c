@@ -119,6 +119,9 @@ void cl_hdf5_count_staging(cl_hdf5_source *s)
         (s->access == CL_ACCESS_CONTIGUOUS || s->access == CL_ACCESS_CHUNKED) &&
         is_large(s);
     info->staging_fixed = s->is_large ? CL_RUNS_ROOM : 0;
+    info->is_plain =
+        (s->access == CL_ACCESS_CONTIGUOUS || s->access == CL_ACCESS_CHUNKED) &&
+        !s->is_large;
     const uint64_t chunk = align(s->chunk_bytes);
     switch (s->access) {
     case CL_ACCESS_FILTERED:

@@ -50,6 +50,8 @@ typedef struct {
     int64_t chunk[CL_MAXDIM];
     bool is_filtered; /* whole chunks only are cheap to read */
     bool is_slow;     /* through H5Dread */
+    bool is_plain;    /* no filters, and through the page cache: parts of a box are read
+                         at the cost of their bytes */
     uint64_t staging_per_chunk, staging_fixed;
     cl_compression compression; /* of the storage, which outputs inherit; all zeros:
                                    none, or one that Clast does not write */

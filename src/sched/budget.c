@@ -17,9 +17,10 @@
 #define CORE_FIXED     (64u << 10)
 #define CORE_PER_TASK  6u
 #define CORE_PER_BLOCK 28u
-#define DRIVER_BLOCK   (sizeof(void *) + sizeof(uint64_t)) /* address, slot */
-#define DRIVER_STAGE   64u
-#define DRIVER_TENSOR  (sizeof(char *) + sizeof(uint32_t))
+#define DRIVER_BLOCK                                                                   \
+    (sizeof(void *) + sizeof(uint64_t) + 1) /* address, slot, is_unread */
+#define DRIVER_STAGE  64u
+#define DRIVER_TENSOR (sizeof(char *) + sizeof(uint32_t))
 
 static uint64_t max(uint64_t a, uint64_t b)
 {

@@ -427,6 +427,18 @@ size_t cl_core_ready(const cl_core *core)
     return core->nclaim + core->ready.n;
 }
 
+uint32_t cl_core_last_reader(const cl_core *core, uint32_t block)
+{
+    if (core->uses[block] != 1 || core->flags[block] & CL_BLOCK_PERSIST)
+        return CL_NONE;
+    cl_consumers c = cl_core_consumers(core, block);
+    uint32_t task;
+    while (cl_consumers_next(core, &c, &task))
+        if (core->state[task] != CL_TASK_DONE)
+            return task;
+    return CL_NONE;
+}
+
 bool cl_core_wants_memory(const cl_core *core)
 {
     return core->starved;

@@ -97,6 +97,7 @@ static clast_status make_tables(cl_driver *d, cl_error *err)
         d->source_of[i] = CL_NONE;
     for (uint32_t i = 0; i < d->plan->nsource; i++)
         d->source_of[d->plan->source[i].tensor] = i;
+    d->exec->source_of = d->source_of;
     return CLAST_OK;
 }
 

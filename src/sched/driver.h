@@ -22,6 +22,7 @@ typedef struct cl_transfer {
     uint32_t pages, staging_pages;
     uint64_t slot;   /* scratch */
     uint64_t stored; /* bytes that were read from a file */
+    bool is_unread;  /* it arrives without its elements: its task reads them */
     clast_status status;
     cl_error err;
 } cl_transfer;
@@ -46,6 +47,8 @@ typedef struct {
 
     void **address;      /* by block */
     uint64_t *slot;      /* by block: 1 + slot in scratch, 0: none */
+    uint8_t *is_unread;  /* by block that is loaded; feed.h */
+    uint32_t unread;     /* such blocks */
     uint32_t *source_of; /* by tensor: index into plan->source, or CL_NONE */
     uint64_t nblock;
     bool has_calls;       /* of functions of the caller */

@@ -76,6 +76,61 @@ void cl_exec_fini(cl_exec *exec)
     exec->base = NULL;
 }
 
+cl_home cl_exec_home(const cl_exec *exec, uint32_t block)
+{
+    const cl_block *b = cl_plan_block(exec->plan, block);
+    const cl_tensor *tensor = &exec->plan->tensor[b->tensor];
+    const cl_plan_source *s = &exec->plan->source[exec->source_of[b->tensor]];
+    const uint32_t step = tensor->block_step ? tensor->block_step : 1;
+    cl_home home = {exec->sources[s->source].source,
+                    cl_grid_box(&tensor->grid, (block - tensor->first_block) / step),
+                    &s->wanted};
+    for (int a = 0; a < home.box.ndim; a++)
+        home.box.lo[a] += s->origin[a];
+    return home;
+}
+
+/* ---- what a task of a stage is about ---- */
+
+cl_box cl_stage_box(const cl_stage *stage, int64_t kept, int64_t folded)
+{
+    const cl_grid *space = &stage->space;
+    cl_box box = {.ndim = space->ndim};
+    for (int a = space->ndim; a-- > 0;) {
+        const cl_axis *axis = &space->axis[a];
+        int64_t *index = stage->axes >> a & 1u ? &folded : &kept;
+        const int64_t part = axis->count ? *index % axis->count : 0;
+        *index = axis->count ? *index / axis->count : 0;
+        box.lo[a] = axis->count ? cl_axis_lo(axis, part) : 0;
+        box.n[a] = axis->count ? cl_axis_hi(axis, part) - box.lo[a] : 0;
+    }
+    return box;
+}
+
+cl_box cl_task_box(const cl_plan *plan, const cl_task *task)
+{
+    const cl_stage *stage = task->stage;
+    return stage->kind == CL_STAGE_MAP
+               ? cl_grid_box(&plan->tensor[stage->out].grid, task->index)
+               : cl_stage_box(stage, task->index / stage->nfold,
+                              task->index % stage->nfold);
+}
+
+cl_fold cl_stage_fold(const cl_stage *stage)
+{
+    const cl_program *p = &stage->program;
+    cl_fold fold = {
+        .reduction = stage->reduction,
+        .dtype = stage->kind == CL_STAGE_FOLD
+                     ? cl_program_dtype(p, (uint16_t)(p->ninput + p->ninsn - 1))
+                     : stage->dtype,
+        .axes = stage->axes,
+        .ddof = stage->ddof,
+    };
+    memcpy(fold.flat_stride, stage->flat_stride, sizeof fold.flat_stride);
+    return fold;
+}
+
 /* ---- workspace ---- */
 
 void *cl_job_take(cl_job *job, uint64_t bytes)
@@ -260,7 +315,7 @@ clast_status cl_exec_task(cl_exec *exec, uint32_t id, uint32_t copy_mask,
     if (status == CLAST_ECANCELED)
         return cl_error_set(err, status, "canceled");
     cl_error_set(err, status, "%s", clast_status_text(status));
-    if (stage->label)
+    if (stage->label && !job.is_unreadable)
         cl_error_prefix(err, stage->label);
     return status;
 }

@@ -6,8 +6,8 @@
  * A task touches its operands, its outputs and its workspace, nothing else; what it
  * needs of the workspace is laid out by the same code that measures it (workspaces.c),
  * so the two cannot disagree. Shared by workers without locks: everything in cl_exec is
- * constant while tasks run, but for the entries of `address` of blocks that are
- * nobody's operands.
+ * constant while tasks run, but for counters and the entries of blocks that are nobody's
+ * operands.
  */
 #ifndef CL_SCHED_EXEC_H
 #define CL_SCHED_EXEC_H
@@ -29,8 +29,19 @@ typedef struct {
     char **base;    /* by tensor: element (0, ..., 0) of caller's memory, or NULL */
     cl_loop **loop; /* by stage: MAP and FOLD, else NULL */
     cl_poll poll;
-    _Atomic uint64_t written, stored_written;
+    _Atomic uint64_t written, stored_written, stored_read;
+    const uint32_t *source_of; /* by tensor: index into plan->source, or CL_NONE */
+    const uint8_t *is_unread;  /* by block that is loaded: its task reads it (feed.h) */
+    atomic_bool has_waited;    /* ... and had to wait for a disk */
 } cl_exec;
+
+/* The source of a block, and the block's box there. */
+typedef struct {
+    cl_source *source;
+    cl_box box;
+    const cl_lattice *wanted;
+} cl_home;
+cl_home cl_exec_home(const cl_exec *exec, uint32_t block);
 
 /* Loops of all stages and addresses of caller's memory. fini tolerates zeroed memory.
  */

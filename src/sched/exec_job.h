@@ -20,6 +20,7 @@ typedef struct {
     uint64_t room, used; /* bytes of the workspace */
     cl_span *first;      /* measuring: the first span of the last view, without data */
     bool is_first_aligned; /* measuring: its data will be a multiple of 64 */
+    bool is_unreadable;    /* what it is fed with; the message says which file */
     cl_error *err;
 } cl_job;
 
@@ -41,6 +42,14 @@ clast_status cl_job_view(cl_job *job, uint32_t view, const cl_box *box,
                          cl_input *input);
 /* All views of the stage over the same box; NULL in *inputs while measuring. */
 clast_status cl_job_views(cl_job *job, const cl_box *box, cl_input **inputs);
+
+/* The box of a FOLD's space whose parts are `kept` along the kept axes (C order) and
+ * `folded` along the reduced ones. */
+cl_box cl_stage_box(const cl_stage *stage, int64_t kept, int64_t folded);
+/* The box of the space that a MAP or FOLD computes. */
+cl_box cl_task_box(const cl_plan *plan, const cl_task *task);
+/* The reduction of a FOLD, JOIN or FINISH. */
+cl_fold cl_stage_fold(const cl_stage *stage);
 
 /* The i-th operand of mode R, the i-th of mode W. */
 const void *cl_job_input(const cl_job *job, uint32_t i);

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "kernel/gather.h"
+#include "sched/feed.h"
 
 #include <string.h>
 
@@ -25,8 +26,7 @@ static clast_status run_map(cl_job *job)
 {
     const cl_stage *stage = job->task.stage;
     const cl_exec *exec = job->exec;
-    const cl_box box =
-        cl_grid_box(&exec->plan->tensor[stage->out].grid, job->task.index);
+    const cl_box box = cl_task_box(exec->plan, &job->task);
     const cl_loop *loop = exec->loop[stage - exec->plan->stage];
     cl_input *inputs;
     CL_TRY(cl_job_views(job, &box, &inputs));
@@ -34,47 +34,19 @@ static clast_status run_map(cl_job *job)
     if (job->is_measuring)
         return CLAST_OK;
     CL_TRY(cl_job_check(job));
-    return cl_map_run(loop, &box, inputs, cl_job_output(job, 0), work, &exec->poll);
+    cl_feeder feeder;
+    CL_TRY(cl_feed_begin(&feeder, job, &box, inputs));
+    void *out = cl_job_output(job, 0);
+    return feeder.first ? cl_feed_map(&feeder, loop, inputs, out, work)
+                        : cl_map_run(loop, &box, inputs, out, work, &exec->poll);
 }
 
 /* ---- reductions ---- */
 
-static cl_fold fold_of(const cl_stage *stage)
-{
-    const cl_program *p = &stage->program;
-    cl_fold fold = {
-        .reduction = stage->reduction,
-        .dtype = stage->kind == CL_STAGE_FOLD
-                     ? cl_program_dtype(p, (uint16_t)(p->ninput + p->ninsn - 1))
-                     : stage->dtype,
-        .axes = stage->axes,
-        .ddof = stage->ddof,
-    };
-    memcpy(fold.flat_stride, stage->flat_stride, sizeof fold.flat_stride);
-    return fold;
-}
-
-/* The box of the space whose parts are `kept` along the kept axes (C order) and
- * `folded` along the reduced ones. */
-static cl_box fold_box(const cl_stage *stage, int64_t kept, int64_t folded)
-{
-    const cl_grid *space = &stage->space;
-    cl_box box = {.ndim = space->ndim};
-    for (int a = space->ndim; a-- > 0;) {
-        const cl_axis *axis = &space->axis[a];
-        int64_t *index = stage->axes >> a & 1u ? &folded : &kept;
-        const int64_t part = axis->count ? *index % axis->count : 0;
-        *index = axis->count ? *index / axis->count : 0;
-        box.lo[a] = axis->count ? cl_axis_lo(axis, part) : 0;
-        box.n[a] = axis->count ? cl_axis_hi(axis, part) - box.lo[a] : 0;
-    }
-    return box;
-}
-
 /* Elements of the partials of output tile o. */
 static int64_t kept_elements(const cl_stage *stage, int64_t o)
 {
-    const cl_box box = fold_box(stage, o, 0);
+    const cl_box box = cl_stage_box(stage, o, 0);
     int64_t n = 1;
     for (int a = 0; a < box.ndim; a++)
         if (!(stage->axes >> a & 1u))
@@ -87,17 +59,19 @@ static clast_status run_fold(cl_job *job)
     const cl_stage *stage = job->task.stage;
     const cl_exec *exec = job->exec;
     const int64_t k = job->task.index % stage->nfold;
-    const cl_box box = fold_box(stage, job->task.index / stage->nfold, k);
+    const cl_box box = cl_task_box(exec->plan, &job->task);
     const cl_loop *loop = exec->loop[stage - exec->plan->stage];
-    const cl_fold fold = fold_of(stage);
+    const cl_fold fold = cl_stage_fold(stage);
     cl_input *inputs;
     CL_TRY(cl_job_views(job, &box, &inputs));
     void *work = cl_job_take(job, cl_fold_workspace(&fold, loop, &box));
     if (job->is_measuring)
         return CLAST_OK;
     CL_TRY(cl_job_check(job));
-    return cl_fold_run(&fold, loop, &box, inputs, cl_job_output(job, 0),
-                       k % CL_CHAIN == 0, work, &exec->poll);
+    cl_feeder feeder;
+    CL_TRY(cl_feed_begin(&feeder, job, &box, inputs));
+    return cl_fold_fed(&fold, loop, &box, inputs, feeder.first ? &feeder.feed : NULL,
+                       cl_job_output(job, 0), k % CL_CHAIN == 0, work, &exec->poll);
 }
 
 /* The table of the task's R operands, in order. */
@@ -115,7 +89,7 @@ static const void **partials(cl_job *job, uint32_t *count)
 static clast_status run_join(cl_job *job)
 {
     const cl_stage *stage = job->task.stage;
-    const cl_fold fold = fold_of(stage);
+    const cl_fold fold = cl_stage_fold(stage);
     const int64_t elements = kept_elements(stage, job->task.index / stage->njoin);
     void *const out = cl_job_output(job, 0);
     if (cl_job_count(job, CL_ACC) > 0) {
@@ -138,7 +112,7 @@ static clast_status run_join(cl_job *job)
 static clast_status run_finish(cl_job *job)
 {
     const cl_stage *stage = job->task.stage;
-    const cl_fold fold = fold_of(stage);
+    const cl_fold fold = cl_stage_fold(stage);
     const int64_t elements = kept_elements(stage, job->task.index);
     uint32_t count;
     const void **partial = partials(job, &count);

@@ -323,7 +323,7 @@ static void note_run(const cl_driver *d, const cl_budget *budget, clast_stats *s
     const cl_core_counts counts = cl_core_get_counts(d->core);
     stats->peak = budget->fixed + counts.peak_pages * CL_PAGE;
     stats->read = d->read;
-    stats->stored_read = d->stored_read;
+    stats->stored_read = d->stored_read + d->exec->stored_read;
     stats->written = d->exec->written;
     stats->stored_written = d->exec->stored_written;
     stats->spilled = d->spilled;
@@ -361,9 +361,11 @@ static clast_status drive(cl_engine *engine, cl_plan *plan, const cl_run *run,
     CL_TRY(cl_budget_core(&d.core, engine, plan, run, budget, err));
     d.address = cl_calloc((size_t)budget->blocks, sizeof *d.address);
     d.slot = cl_calloc((size_t)budget->blocks, sizeof *d.slot);
+    d.is_unread = cl_calloc((size_t)budget->blocks, sizeof *d.is_unread);
     clast_status status = CLAST_OK;
-    if (d.address && d.slot) {
+    if (d.address && d.slot && d.is_unread) {
         exec->address = d.address;
+        exec->is_unread = d.is_unread;
         exec->poll = (cl_poll){is_canceled, engine};
         begin(engine, run, budget);
         cl_persisted_adopt(d.core, plan, run, d.address, d.slot);

@@ -9,7 +9,8 @@
  * wait and threads that compute are different ones, until the I/O threads find what
  * they look for in the page cache. A load from scratch and a spill need no worker.
  * Threads are started when they are needed first; where none can be started, workers do
- * their work.
+ * their work. A block that one task alone still reads may arrive unread (feed.h): the
+ * worker only looks whether it begins in the page cache.
  *
  * Memory was reserved by the core before it asked, and is taken when the transfer
  * begins; address space may still be lacking, which fails the block. A transfer owns
@@ -18,6 +19,7 @@
 #include "sched/driver.h"
 
 #include "base/alloc.h"
+#include "sched/feed.h"
 
 #include <string.h>
 
@@ -44,36 +46,15 @@ static cl_transfer *pop(cl_transfers *q)
 
 /* ---- doing it; without the mutex ---- */
 
-typedef struct {
-    cl_source *source;
-    cl_box box;
-    const cl_lattice *wanted;
-} place;
-
-/* The source of a block and its box there. */
-static place place_of(const cl_driver *d, uint32_t block)
-{
-    const cl_block *b = cl_plan_block(d->plan, block);
-    const cl_tensor *tensor = &d->plan->tensor[b->tensor];
-    const cl_plan_source *s = &d->plan->source[d->source_of[b->tensor]];
-    const uint32_t step = tensor->block_step ? tensor->block_step : 1;
-    place p = {d->run->sources[s->source].source,
-               cl_grid_box(&tensor->grid, (block - tensor->first_block) / step),
-               &s->wanted};
-    for (int a = 0; a < p.box.ndim; a++)
-        p.box.lo[a] += s->origin[a];
-    return p;
-}
-
 /* Whether nobody can tell beforehand how long its reading takes. */
 static bool is_slow(const cl_driver *d, uint32_t block)
 {
-    return cl_source_get_info(place_of(d, block).source)->is_slow;
+    return cl_source_get_info(cl_exec_home(d->exec, block).source)->is_slow;
 }
 
 static clast_status fetch(cl_driver *d, cl_transfer *t, cl_fetching *how)
 {
-    const place p = place_of(d, t->action.block);
+    const cl_home p = cl_exec_home(d->exec, t->action.block);
     const uint64_t need = cl_source_staging(p.source, &p.box);
     if (need > (uint64_t)t->staging_pages * CL_PAGE)
         return cl_error_set(&t->err, CLAST_EINTERNAL,
@@ -89,7 +70,7 @@ static clast_status fetch(cl_driver *d, cl_transfer *t, cl_fetching *how)
 
 static clast_status decode(cl_driver *d, cl_transfer *t)
 {
-    const place p = place_of(d, t->action.block);
+    const cl_home p = cl_exec_home(d->exec, t->action.block);
     return cl_source_decode(p.source, &p.box, t->data, t->staging, &t->err);
 }
 
@@ -114,7 +95,7 @@ static clast_status move(cl_driver *d, cl_transfer *t, cl_fetching *how)
 
 static uint64_t loaded_bytes(const cl_driver *d, uint32_t block)
 {
-    const place p = place_of(d, block);
+    const cl_home p = cl_exec_home(d->exec, block);
     const cl_block *b = cl_plan_block(d->plan, block);
     return (uint64_t)cl_box_count(&p.box) *
            clast_dtype_size(d->plan->tensor[b->tensor].dtype);
@@ -148,6 +129,8 @@ static void arrive(cl_driver *d, cl_transfer *t)
         return;
     }
     d->address[t->action.block] = t->data;
+    d->is_unread[t->action.block] = t->is_unread;
+    d->unread += t->is_unread;
     if (!t->action.from_scratch) {
         d->read += loaded_bytes(d, t->action.block);
         d->stored_read += t->stored;
@@ -311,8 +294,49 @@ static void turn_cold(cl_driver *d, cl_transfer *t)
         pass_on(d, t);
 }
 
+/* The task that the block may be left to: the only one that wants it. Not where there are
+ * fewer tasks than workers, as in a single chain of additions: then one loads while the
+ * other computes. */
+static uint32_t who_reads(const cl_driver *d, uint32_t block)
+{
+    const bool is_enough = cl_core_ready(d->core) + d->running >= (size_t)d->workers;
+    return is_enough || d->workers == 1 ? cl_core_last_reader(d->core, block) : CL_NONE;
+}
+
+/* Fetches the first element. */
+static clast_status touch(cl_driver *d, cl_transfer *t, cl_fetching *how)
+{
+    _Alignas(64) char element[64];
+    const cl_home p = cl_exec_home(d->exec, t->action.block);
+    cl_box first = p.box;
+    for (int a = 0; a < first.ndim; a++)
+        first.n[a] = 1;
+    return cl_source_fetch_some(p.source, &first, p.wanted, element, t->staging, how,
+                                &t->err);
+}
+
+/* Its task takes the memory, which stays reserved: what the task before it gave back, and
+ * which is in cache. */
+static void give_data(cl_driver *d, cl_transfer *t)
+{
+    cl_memory_give(d->engine->memory, t->data, t->pages);
+    t->data = NULL;
+}
+
+/* What a task that was fed had to wait for says the same as what was not read. */
+static void look_back(cl_driver *d)
+{
+    if (!atomic_exchange(&d->exec->has_waited, false))
+        return;
+    d->is_cold = true;
+    d->there = 0;
+    for (cl_transfer *t; (t = pop(&d->to_read));)
+        pass_on(d, t);
+}
+
 bool cl_transfer_read(cl_driver *d, uint32_t lane)
 {
+    look_back(d);
     cl_transfer *t = pop(&d->to_read);
     if (!t)
         return false;
@@ -320,21 +344,27 @@ bool cl_transfer_read(cl_driver *d, uint32_t lane)
         cl_driver_wake(d);
     if (!start(d, t))
         return true;
+    const uint32_t reader = who_reads(d, t->action.block);
     cl_mutex_unlock(d->mutex);
     const double begin = cl_clock();
     cl_fetching how = {.patience = CL_HASTY};
-    t->status = fetch(d, t, &how);
+    t->is_unread =
+        reader != CL_NONE && cl_feed_is_possible(d->exec, reader, t->action.block);
+    t->status = t->is_unread ? touch(d, t, &how) : fetch(d, t, &how);
     const double fetched = cl_clock();
     const bool is_here = t->status == CLAST_OK && !how.waited;
-    if (is_here)
+    t->is_unread &= is_here;
+    if (is_here && !t->is_unread)
         t->status = decode(d, t);
-    if (is_here) {
+    if (is_here && !t->is_unread) {
         cl_trace_add(&d->engine->trace, lane, CL_TRACE_READ, t->action.block, begin,
                      fetched);
         cl_trace_add(&d->engine->trace, lane, CL_TRACE_DECODE, t->action.block, fetched,
                      cl_clock());
     }
     cl_mutex_lock(d->mutex);
+    if (t->is_unread)
+        give_data(d, t);
     if (is_here || t->status != CLAST_OK)
         finish(d, t);
     else
@@ -389,6 +419,8 @@ static void free_block(cl_driver *d, uint32_t block)
         cl_memory_give(d->engine->memory, d->address[block],
                        cl_plan_block(d->plan, block)->pages);
     d->address[block] = NULL;
+    d->unread -= d->is_unread[block];
+    d->is_unread[block] = false;
 }
 
 static void discard_slot(cl_driver *d, uint32_t block)
@@ -413,16 +445,19 @@ void cl_driver_drain(cl_driver *d)
 
 void cl_driver_sweep(cl_driver *d)
 {
-    for (uint64_t b = 0; d->address && d->slot && b < d->nblock; b++) {
+    const bool is_whole = d->address && d->slot && d->is_unread;
+    for (uint64_t b = 0; is_whole && b < d->nblock; b++) {
         free_block(d, (uint32_t)b);
         discard_slot(d, (uint32_t)b);
     }
     cl_free(d->address);
     cl_free(d->slot);
+    cl_free(d->is_unread);
     cl_free(d->source_of);
     cl_free(d->failure);
     d->address = NULL;
     d->slot = NULL;
+    d->is_unread = NULL;
     d->source_of = NULL;
     d->failure = NULL;
 }

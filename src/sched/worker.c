@@ -192,13 +192,29 @@ static bool make_outputs(cl_driver *d, const cl_task *task, uint32_t copy_mask)
     return true;
 }
 
+/* And for what it will read itself. */
+static bool make_unread(cl_driver *d, const cl_task *task)
+{
+    bool is_made = true;
+    for (uint32_t i = 0; is_made && i < task->noperand; i++) {
+        const uint32_t block = cl_operand_block(task->operand[i]);
+        is_made = !d->is_unread[block] || make_block(d, block);
+    }
+    return is_made;
+}
+
+static bool make_blocks(cl_driver *d, const cl_task *task, uint32_t copy_mask)
+{
+    return make_outputs(d, task, copy_mask) && (d->unread == 0 || make_unread(d, task));
+}
+
 static void prepare(hand *h, uint32_t i)
 {
     cl_driver *d = h->driver;
     run_task *t = &h->task[i];
     const cl_task task = cl_task_get(d->plan, t->start.task);
     t->status = CLAST_OK;
-    if (h->workspace && make_outputs(d, &task, t->start.copy_mask))
+    if (h->workspace && make_blocks(d, &task, t->start.copy_mask))
         return;
     h->err[i].status = CLAST_OK;
     t->status = cl_error_set(&h->err[i], CLAST_ENOMEM,
