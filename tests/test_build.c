@@ -517,6 +517,107 @@ START_TEST(described)
 }
 END_TEST
 
+/* ---- contiguous sources ---- */
+
+typedef enum {
+    FOLDS,
+    SLICE_FOLDS,
+    TWO_PASSES,
+    BESIDE_ANOTHER,
+    BESIDE_CHUNKS,
+    TURNED,
+    PRODUCT,
+    STORED_AS_WELL,
+    COPIED,
+    JOINED
+} reader;
+
+static const struct {
+    reader reading;
+    bool is_rows;
+} readings[] = {
+    {FOLDS, true},          {SLICE_FOLDS, true},     {TWO_PASSES, true},
+    {BESIDE_ANOTHER, true}, {BESIDE_CHUNKS, false},  {TURNED, false},
+    {PRODUCT, false},       {STORED_AS_WELL, false}, {COPIED, false},
+    {JOINED, false},
+};
+
+static void read_as(kit *k, reader reading, cl_node_id x)
+{
+    const cl_shape s = DIMS(4096, 4096);
+    const cl_node_id mean = kit_reduce(k, CLAST_MEAN, x, 1);
+    const bool has_chunks = reading == BESIDE_CHUNKS;
+    switch (reading) {
+    case FOLDS:
+        kit_store(k, mean, NULL);
+        kit_store(k, kit_reduce(k, CLAST_SUM, kit_op(k, CL_OP_EXP, F8, s, x, NONE), 3),
+                  NULL);
+        break;
+    case SLICE_FOLDS:
+        kit_store(k, kit_reduce(k, CLAST_SUM, kit_slice(k, x, 7, 4000, 1), 2), NULL);
+        break;
+    case TWO_PASSES:
+        kit_store(k,
+                  kit_reduce(k, CLAST_STD,
+                             kit_op(k, CL_OP_SUB, F8, s, x, kit_rows(k, mean, 4096)),
+                             1),
+                  NULL);
+        break;
+    case BESIDE_ANOTHER:
+    case BESIDE_CHUNKS:
+        kit_store(
+            k,
+            kit_reduce(
+                k, CLAST_MAX,
+                kit_op(k, CL_OP_SUB, F8, s, x,
+                       kit_source(k, F8, s, has_chunks ? square_chunk : NULL, false)),
+                3),
+            NULL);
+        break;
+    case TURNED:
+        kit_store(k, mean, NULL);
+        kit_store(k, kit_reduce(k, CLAST_SUM, kit_transpose(k, x), 1), NULL);
+        break;
+    case PRODUCT:
+        kit_store(k, mean, NULL);
+        kit_store(k, kit_matmul(k, x, x), square_chunk);
+        break;
+    case STORED_AS_WELL:
+        kit_store(k, mean, NULL);
+        kit_store(k, kit_op(k, CL_OP_EXP, F8, s, x, NONE), square_chunk);
+        break;
+    case COPIED:
+        kit_store(k, x, square_chunk);
+        break;
+    case JOINED: {
+        const cl_node_id both[] = {x, x};
+        const cl_node n = {.op = CL_OP_CONCAT,
+                           .dtype = F8,
+                           .nin = 2,
+                           .shape = DIMS(8192, 4096),
+                           .in = both};
+        kit_store(k, kit_reduce(k, CLAST_SUM, kit_add(k, &n), 3), NULL);
+        break;
+    }
+    }
+}
+
+/* Rows, where reductions alone follow the dataset; squares as soon as anything else does.
+ */
+START_TEST(contiguous_sources)
+{
+    kit k;
+    kit_open(&k);
+    read_as(&k, readings[_i].reading,
+            kit_source(&k, F8, DIMS(4096, 4096), NULL, false));
+    kit_build(&k);
+    const cl_grid *g = &k.plan.tensor[k.plan.source[0].tensor].grid;
+    ck_assert_int_eq(cl_axis_hi(&g->axis[1], 0), readings[_i].is_rows ? 4096 : 704);
+    ck_assert_int_eq(cl_axis_hi(&g->axis[0], 0), readings[_i].is_rows ? 128 : 704);
+    kit_close(&k);
+}
+END_TEST
+
 static clast_status build_and_free(void *arg)
 {
     kit *k = arg;
@@ -572,6 +673,8 @@ static Suite *suite(void)
     tcase_add_test(t, some_results_do_not_share);
     tcase_add_test(t, persisted_arrays_are_kept);
     tcase_add_test(t, described);
+    tcase_add_loop_test(t, contiguous_sources, 0,
+                        (int)(sizeof readings / sizeof *readings));
     tcase_add_test(t, every_allocation_may_fail);
     suite_add_tcase(s, t);
     return s;

@@ -39,6 +39,38 @@ START_TEST(default_tiles)
 }
 END_TEST
 
+/* Whole rows, as long as 32 of them are a tile. */
+static const struct {
+    int ndim;
+    int64_t shape[4];
+    size_t element;
+    int64_t size[4];
+} rows_case[] = {
+    {1, {100000000}, 8, {523584}},
+    {2, {16384, 16384}, 8, {32, 16384}},
+    {2, {16384, 16384}, 4, {64, 16384}},
+    {2, {16384, 16384}, 1, {256, 16384}},
+    {2, {5120, 5120}, 8, {64, 5120}},
+    {2, {40000, 40000}, 8, {39, 13376}},
+    {2, {1000, 1000}, 8, {512, 1000}},
+    {2, {2000000, 200}, 8, {2560, 200}},
+    {2, {100, 10000000}, 8, {32, 16384}},
+    {3, {10000, 180, 360}, 4, {16, 180, 360}},
+    {3, {1000, 1000, 1000}, 8, {1, 512, 1000}},
+    {2, {0, 5}, 8, {1, 5}},
+};
+
+START_TEST(tiles_of_rows)
+{
+    cl_shape shape = cl_shape_of(rows_case[_i].ndim, rows_case[_i].shape);
+    const cl_grid g = cl_grid_rows(&shape, rows_case[_i].element, 4 * MIB);
+    for (int a = 0; a < g.ndim; a++) {
+        ck_assert_int_eq(g.axis[a].n, shape.dim[a]);
+        ck_assert_int_eq(g.axis[a].size, rows_case[_i].size[a]);
+    }
+}
+END_TEST
+
 static const struct {
     int ndim;
     int64_t shape[4], chunk[4];
@@ -134,6 +166,8 @@ static Suite *suite(void)
 {
     Suite *const s = suite_create("grid_rule");
     TCase *const t = tcase_create("golden");
+    tcase_add_loop_test(t, tiles_of_rows, 0,
+                        (int)(sizeof rows_case / sizeof *rows_case));
     tcase_add_loop_test(t, default_tiles, 0,
                         sizeof default_case / sizeof default_case[0]);
     tcase_add_loop_test(t, storage_tiles, 0,

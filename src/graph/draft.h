@@ -126,6 +126,8 @@ typedef struct {
     cl_intervals **intervals; /* by axis, what of the window; NULL: nothing so far */
     cl_lattice *wanted;
     bool *is_read;
+    bool *
+        is_swept; /* no chunks, and only reductions read it, in the order of its axes */
     uint32_t *source_tensor;
     uint32_t *last_reader; /* siblings.c: stage, or CL_NONE */
 

@@ -13,8 +13,9 @@
 #include <string.h>
 
 enum {
-    QUANTUM = 64
-}; /* default tiles are multiples of it: vectors, cache lines, BLAS */
+    QUANTUM = 64, /* default tiles are multiples of it: vectors, cache lines, BLAS */
+    ROWS = 32     /* that a tile of rows has at least */
+};
 
 static int64_t ceil_div(int64_t a, int64_t b)
 {
@@ -78,7 +79,27 @@ static int64_t square_root(int64_t v)
     return lo;
 }
 
-cl_grid cl_grid_default(const cl_shape *shape, size_t element, uint64_t target)
+/* Of the last two axes: `left` elements, rows of up to `row` even where a square has
+ * shorter ones (0: none has). */
+static void cut_rows(int64_t rows, int64_t columns, int64_t left, int64_t row,
+                     int64_t *size)
+{
+    const int64_t side = square_root(left);
+    const bool is_square = row <= side;
+    if (columns <= (is_square ? side : row)) {
+        size[1] = even_size(columns, left);
+        size[0] = even_size(rows, left / size[1]);
+    } else if (is_square && rows <= side) {
+        size[0] = even_size(rows, left);
+        size[1] = even_size(columns, left / size[0]);
+    } else {
+        size[1] = even_size(columns, is_square ? side : row);
+        size[0] = even_size(rows, is_square ? side : left / size[1]);
+    }
+}
+
+static cl_grid grid_of(const cl_shape *shape, size_t element, uint64_t target,
+                       int64_t row)
 {
     cl_grid g = {.ndim = shape->ndim};
     int64_t left =
@@ -90,18 +111,7 @@ cl_grid cl_grid_default(const cl_shape *shape, size_t element, uint64_t target)
         size[a] = 1;
     int a = shape->ndim - 1;
     if (a >= 1) {
-        const int64_t rows = shape->dim[a - 1], columns = shape->dim[a];
-        const int64_t side = square_root(left);
-        if (columns <= side) {
-            size[a] = even_size(columns, left);
-            size[a - 1] = even_size(rows, left / size[a]);
-        } else if (rows <= side) {
-            size[a - 1] = even_size(rows, left);
-            size[a] = even_size(columns, left / size[a - 1]);
-        } else {
-            size[a] = even_size(columns, side);
-            size[a - 1] = even_size(rows, side);
-        }
+        cut_rows(shape->dim[a - 1], shape->dim[a], left, row, &size[a - 1]);
         left /= size[a] * size[a - 1];
         a -= 2;
     }
@@ -116,6 +126,16 @@ cl_grid cl_grid_default(const cl_shape *shape, size_t element, uint64_t target)
     for (a = 0; a < shape->ndim; a++)
         g.axis[a] = cl_axis_regular(shape->dim[a], size[a]);
     return g;
+}
+
+cl_grid cl_grid_default(const cl_shape *shape, size_t element, uint64_t target)
+{
+    return grid_of(shape, element, target, 0);
+}
+
+cl_grid cl_grid_rows(const cl_shape *shape, size_t element, uint64_t target)
+{
+    return grid_of(shape, element, target, (int64_t)(target / ROWS / element));
 }
 
 /* Merges neighbours in pairs. */

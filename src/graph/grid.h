@@ -16,6 +16,9 @@
 /* Without storage chunks: the last two axes grow as a square, in multiples of 64, then
  * the others from last to first. */
 cl_grid cl_grid_default(const cl_shape *shape, size_t element, uint64_t target);
+/* The same for an array that is gone through in C order: whole rows, as long as a tile
+ * has 32 of them. */
+cl_grid cl_grid_rows(const cl_shape *shape, size_t element, uint64_t target);
 
 /* With storage chunks: small chunks grouped, large ones cut unless filtered. */
 clast_status cl_grid_storage(cl_arena *arena, const cl_shape *shape,

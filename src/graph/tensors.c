@@ -23,6 +23,7 @@
 typedef struct {
     cl_box box;
     int64_t step[CL_MAXDIM];
+    bool is_swept; /* by a reduction that follows the array, in the order of its axes */
 } region;
 
 static region dense(const cl_box *box)
@@ -36,9 +37,12 @@ static region dense(const cl_box *box)
 /* Which elements of the input a map takes a region to. */
 static region through(const cl_map *m, const region *out)
 {
-    region in = {.box = cl_map_box(m, &out->box)};
+    region in = {.box = cl_map_box(m, &out->box), .is_swept = out->is_swept};
+    int last = -1;
     for (int a = 0; a < m->nin; a++) {
         const int s = m->src[a];
+        in.is_swept &= s < 0 || s > last;
+        last = s < 0 ? last : s;
         const bool is_one = s < 0 || out->box.n[s] <= 1;
         const int64_t step = is_one ? 1 : m->step[a] * out->step[s];
         in.step[a] = step < 0 ? -step : step;
@@ -85,6 +89,7 @@ static void touch_source(cl_draft *d, uint32_t source, const region *asked)
 {
     cl_box *const w = &d->window[source];
     const cl_box *const box = &asked->box;
+    d->is_swept[source] &= asked->is_swept;
     if (cl_box_count(box) > 0)
         note_used(d, source, box);
     const bool is_first = !d->is_read[source] || cl_box_count(w) == 0;
@@ -124,6 +129,7 @@ static void touch_concat(cl_draft *d, const cl_item *it, const region *asked)
         }
         part.lo[axis] -= mine.lo[axis];
         region in = *asked;
+        in.is_swept = false;
         in.box = part;
         in.step[axis] = 1;
         touch(d, it->in[i], &in);
@@ -188,11 +194,38 @@ static void touch_whole(cl_draft *d, uint32_t item)
     touch(d, item, &all);
 }
 
+static bool is_plain_source(const cl_draft *d, const cl_node *node)
+{
+    if (node->op != CL_OP_SOURCE)
+        return false;
+    const cl_source_facts *const f = &d->fact[node->params.source];
+    return !f->has_chunks && !f->is_memory && !f->tiles;
+}
+
+/* A reduction that takes its grid from sources without chunks: nothing else that it
+ * reads is as large. */
+static bool is_sweep(const cl_draft *d, const cl_recipe *r)
+{
+    int64_t all, n;
+    if (r->kind != CL_RECIPE_FOLD || r->hint != CL_NONE ||
+        !cl_shape_count(&r->space, &all))
+        return false;
+    for (uint32_t l = 0; l < r->nleaf; l++) {
+        const cl_node *const node = &d->item[r->leaf[l].item].node;
+        if (!is_plain_source(d, node) &&
+            (!cl_shape_count(&node->shape, &n) || n >= all))
+            return false;
+    }
+    return true;
+}
+
 /* A leaf may be the very item that its recipe copies: look below it. */
 static void touch_leaf(cl_draft *d, const cl_recipe *r, const cl_leaf *leaf)
 {
     const cl_box space = cl_box_whole(&r->space);
-    const region all = dense(&space), asked = through(&leaf->map, &all);
+    region all = dense(&space);
+    all.is_swept = is_sweep(d, r);
+    const region asked = through(&leaf->map, &all);
     if (leaf->item != r->item)
         touch(d, leaf->item, &asked);
     else
@@ -219,13 +252,15 @@ clast_status cl_draft_windows(cl_draft *d)
     d->window = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->window);
     d->wanted = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->wanted);
     d->is_read = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->is_read);
+    d->is_swept = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->is_swept);
     d->intervals = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->intervals);
     d->source_tensor =
         cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->source_tensor);
     d->last_reader = cl_arena_array(&d->scratch, d->nfact + 1u, sizeof *d->last_reader);
-    if (!d->window || !d->wanted || !d->intervals || !d->is_read || !d->source_tensor ||
-        !d->last_reader)
+    if (!d->window || !d->wanted || !d->intervals || !d->is_read || !d->is_swept ||
+        !d->source_tensor || !d->last_reader)
         return cl_draft_nomem(d);
+    memset(d->is_swept, true, d->nfact * sizeof *d->is_swept);
     memset(d->last_reader, 0xff, d->nfact * sizeof *d->last_reader);
     for (size_t i = 0; i < d->nrecipe; i++) {
         const cl_recipe *const r = &d->recipe[i];
@@ -327,6 +362,8 @@ static clast_status source_grid(cl_draft *d, uint32_t source, cl_grid *grid)
     if (f->has_chunks)
         CL_TRY(cl_grid_storage(arena, &f->shape, f->chunk, f->is_filtered, element,
                                cl_draft_target(d), grid));
+    else if (d->is_swept[source])
+        *grid = cl_grid_rows(&shape, element, cl_draft_target(d));
     else
         *grid = cl_grid_default(&shape, element, cl_draft_target(d));
     for (int a = 0; a < w->ndim; a++) {
