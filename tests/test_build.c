@@ -602,8 +602,8 @@ static void read_as(kit *k, reader reading, cl_node_id x)
     }
 }
 
-/* Rows, where reductions alone follow the dataset; squares as soon as anything else does.
- */
+/* Rows, where reductions alone follow the dataset; squares as soon as anything else
+ * does. */
 START_TEST(contiguous_sources)
 {
     kit k;

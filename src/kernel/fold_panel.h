@@ -3,8 +3,8 @@
  * Panels: how a reduction cuts a box, and the values of one panel, for fold.c.
  *
  * The box's last kept axes are the columns (K), the reduced axes before them the rows
- * (R), the kept axes before those are a stack of such matrices (S); axes further out are
- * walked one index at a time. A panel is stack x rows x columns, at most CL_PANEL
+ * (R), the kept axes before those are a stack of such matrices (S); axes further out
+ * are walked one index at a time. A panel is stack x rows x columns, at most CL_PANEL
  * values; what decides are the box and the reduced axes alone.
  */
 #ifndef CL_KERNEL_FOLD_PANEL_H

@@ -6,8 +6,8 @@
  * A task touches its operands, its outputs and its workspace, nothing else; what it
  * needs of the workspace is laid out by the same code that measures it (workspaces.c),
  * so the two cannot disagree. Shared by workers without locks: everything in cl_exec is
- * constant while tasks run, but for counters and the entries of blocks that are nobody's
- * operands.
+ * constant while tasks run, but for counters and the entries of blocks that are
+ * nobody's operands.
  */
 #ifndef CL_SCHED_EXEC_H
 #define CL_SCHED_EXEC_H

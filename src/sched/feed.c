@@ -11,8 +11,8 @@
  * and pages of the rest that were never touched stay so.
  *
  * A view that shows a tile as it lies has one piece, of the tile's elements in C order;
- * axes of length 1 may come and go. So a strip of the task's box is a box of the source,
- * found axis by axis.
+ * axes of length 1 may come and go. So a strip of the task's box is a box of the
+ * source, found axis by axis.
  */
 #include "sched/feed.h"
 

@@ -2,13 +2,13 @@
 /*
  * Feeds: a task reads a file itself, strip by strip, while it computes.
  *
- * A tile of several megabytes that is loaded as a whole does not stay in a core's cache:
- * it is written to memory and read once more. Where the stored bytes are in the page
- * cache and have no filters, and one task is the only one that still wants them, the
- * block arrives *unread*: the core knows it as loaded and keeps its pages reserved, and
- * its task, which takes them when it starts, brings strips of it to the begin of that
- * memory, one after the other, each of which it uses up while it is in cache. So what is
- * charged, predicted and counted is the same.
+ * A tile of several megabytes that is loaded as a whole does not stay in a core's
+ * cache: it is written to memory and read once more. Where the stored bytes are in the
+ * page cache and have no filters, and one task is the only one that still wants them,
+ * the block arrives *unread*: the core knows it as loaded and keeps its pages reserved,
+ * and its task, which takes them when it starts, brings strips of it to the begin of
+ * that memory, one after the other, each of which it uses up while it is in cache. So
+ * what is charged, predicted and counted is the same.
  *
  * Elementwise programs and reductions do so, of tiles that they see in the order in
  * which these lie. A strip that is not in the page cache after all is waited for, and

@@ -294,9 +294,9 @@ static void turn_cold(cl_driver *d, cl_transfer *t)
         pass_on(d, t);
 }
 
-/* The task that the block may be left to: the only one that wants it. Not where there are
- * fewer tasks than workers, as in a single chain of additions: then one loads while the
- * other computes. */
+/* The task that the block may be left to: the only one that wants it. Not where there
+ * are fewer tasks than workers, as in a single chain of additions: then one loads while
+ * the other computes. */
 static uint32_t who_reads(const cl_driver *d, uint32_t block)
 {
     const bool is_enough = cl_core_ready(d->core) + d->running >= (size_t)d->workers;
@@ -315,8 +315,8 @@ static clast_status touch(cl_driver *d, cl_transfer *t, cl_fetching *how)
                                 &t->err);
 }
 
-/* Its task takes the memory, which stays reserved: what the task before it gave back, and
- * which is in cache. */
+/* Its task takes the memory, which stays reserved: what the task before it gave back,
+ * and which is in cache. */
 static void give_data(cl_driver *d, cl_transfer *t)
 {
     cl_memory_give(d->engine->memory, t->data, t->pages);
