@@ -8,8 +8,8 @@
  * order they were written in. Otherwise the rank is a depth-first post-order from the
  * sinks: a task comes right after the last of what it reads, so partial results are
  * combined as early as possible. Five things bend it:
- *   - a product runs a whole super-tile, K outermost, when its first tile is wanted, and
- *     a tile that is another one's transpose follows that one;
+ *   - a product runs a whole super-tile, K outermost, when its first tile is wanted,
+ *     and a tile that is another one's transpose follows that one;
  *   - a store, fold, join or finish runs as soon as the last block it reads was made;
  *   - what reads the same tiles of a source runs side by side (siblings.c);
  *   - tile (j, i) of a stage that reads x and x.T follows tile (i, j);

@@ -9,15 +9,16 @@
  * in which stages all tasks read first and then write so and so many blocks.
  *
  * That order is taken as it is where no other is worth looking for: at no moment more
- * is alive than twice what every order has to hold (the neediest task's operands, or all
- * that is to stay), and this, with all that is read from elsewhere, stays in a core's
- * cache, so that whoever reads a block finds it there whenever it runs. Then the raw
- * arrays become the plan's. Stages that are written one after the other over many tiles
- * are never like that, rows of tasks that go on from each other are.
+ * is alive than twice what every order has to hold (the neediest task's operands, or
+ * all that is to stay), and this, with all that is read from elsewhere, stays in a
+ * core's cache, so that whoever reads a block finds it there whenever it runs. Then the
+ * raw arrays become the plan's. Stages that are written one after the other over many
+ * tiles are never like that, rows of tasks that go on from each other are.
  */
 #include "graph/order.h"
 
-/* 1 MiB: half of the second-level caches of today's servers, all of the smaller ones. */
+/* 1 MiB: half of the second-level caches of today's servers, all of the smaller
+ * ones. */
 #define NEAR_PAGES 256
 
 /* Pages, while the sweep goes backwards. */

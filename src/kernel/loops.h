@@ -71,8 +71,8 @@ typedef struct {
 typedef void cl_turn_fn(int64_t rows, const char *src, int64_t src_column, char *dst,
                         int64_t dst_row);
 
-/* v[i] *= scale; column k of a: a[i] -= v[i] * c[k], for as many columns as the function
- * is for; dots[k] = sum of column 0 times column k of what they are then. */
+/* v[i] *= scale; column k of a: a[i] -= v[i] * c[k], for as many columns as the
+ * function is for; dots[k] = sum of column 0 times column k of what they are then. */
 typedef void cl_reflect_fn(int64_t rows, double *restrict v, double scale,
                            double *restrict a, int64_t lda, const double *restrict c,
                            double *restrict dots);

@@ -9,10 +9,10 @@
  * that fill the last one are never looked at.
  *
  * Columns are taken nb at a time: ?geqrt for the panel V, or where small products are
- * fast the same as here on a smaller scale (panel.c for eight columns), then I - V T^H V^H for what
- * is right of it, C. While V is used its triangle holds ones and zeros and R's part
- * lies in the workspace, so that V^H C and C - V W are one kind of product over all
- * rows, where ?gemqrt cuts the triangle off and multiplies it apart.
+ * fast the same as here on a smaller scale (panel.c for eight columns), then I - V T^H
+ * V^H for what is right of it, C. While V is used its triangle holds ones and zeros and
+ * R's part lies in the workspace, so that V^H C and C - V W are one kind of product
+ * over all rows, where ?gemqrt cuts the triangle off and multiplies it apart.
  *
  * V^H C has few rows and columns and a long inner dimension. One call copies both
  * operands into the library's own layout before they are used for so few numbers; where

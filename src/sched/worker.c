@@ -22,8 +22,8 @@
  * and looks out, for who gave them will be back soon, or is looking for posts already.
  * Only when nobody came for about a microsecond it takes the mutex itself. So one
  * worker has the core's tables as long as tasks are tiny, and what goes to and fro are
- * one or two cache lines a task. `told` of a hand says whose turn it is; but for posting,
- * only the holder of the mutex changes it.
+ * one or two cache lines a task. `told` of a hand says whose turn it is; but for
+ * posting, only the holder of the mutex changes it.
  *
  * Canceling sets a flag and wakes nobody: a sleeping worker implies a running task or
  * transfer, whose end looks at the flag.
