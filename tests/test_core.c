@@ -323,6 +323,38 @@ START_TEST(test_cancel_takes_back_what_nobody_saw)
 }
 END_TEST
 
+/* Task 0 makes block 1 of source 0, task 1 reads the source, task 2 block 1. */
+START_TEST(test_last_reader)
+{
+    static const uint8_t flags[] = {0, CL_BLOCK_RECOMPUTE};
+    for (size_t i = 0; i < sizeof flags; i++) {
+        plans p = {0};
+        plans_stage(&p, 0, 0);
+        const uint32_t source = plans_block(&p, 1, 1, CL_BLOCK_SOURCE);
+        const uint32_t made = plans_block(&p, 1, 0, flags[i]);
+        const uint32_t read[] = {source, source, made};
+        for (uint32_t t = 0; t < 3; t++) {
+            plans_task(&p, 0);
+            plans_operand(&p, read[t], CL_R);
+            if (t == 0)
+                plans_operand(&p, made, CL_W);
+        }
+        plans_end(&p);
+        cl_core *core = new_core(&p, 100, 0, 0);
+        ck_assert_uint_eq(cl_core_last_reader(core, source), CL_NONE);
+        expect_nothing(core);
+        expect_action(core, CL_ACTION_LOAD, source);
+        post(core, CL_EVENT_LOADED, source);
+        expect_start(core, 0, 0);
+        post(core, CL_EVENT_DONE, 0);
+        ck_assert_uint_eq(cl_core_last_reader(core, source), flags[i] ? CL_NONE : 1);
+        ck_assert_uint_eq(cl_core_last_reader(core, made), 2);
+        cl_core_free(core);
+        plans_fini(&p);
+    }
+}
+END_TEST
+
 static clast_status make_and_free(void *arg)
 {
     const cl_core_limits limits = {.budget_pages = 2, .nplace = 2, .prefetch = 3};
@@ -361,6 +393,7 @@ static Suite *core_suite(void)
     TCase *t = tcase_create("core");
     tcase_add_test(t, test_ready_finds_every_rank);
     tcase_add_test(t, test_block_is_freed_after_last_reader);
+    tcase_add_test(t, test_last_reader);
     tcase_add_test(t, test_take_over);
     tcase_add_test(t, test_victim_is_the_farthest);
     tcase_add_test(t, test_what_cannot_fit_fails);

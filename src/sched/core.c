@@ -427,16 +427,31 @@ size_t cl_core_ready(const cl_core *core)
     return core->nclaim + core->ready.n;
 }
 
+/* It is done, and something that it made may be dropped and wanted again. */
+static bool may_run_again(const cl_core *core, uint32_t task)
+{
+    const cl_operands o = cl_task_operands(core, task);
+    for (uint32_t i = 0; i < o.n; i++) {
+        const uint32_t block = cl_operand_block(o.at[i]);
+        if (!cl_mode_reads(o.at[i]) && core->flags[block] & CL_BLOCK_RECOMPUTE &&
+            core->uses[block] > 0)
+            return true;
+    }
+    return false;
+}
+
 uint32_t cl_core_last_reader(const cl_core *core, uint32_t block)
 {
     if (core->uses[block] != 1 || core->flags[block] & CL_BLOCK_PERSIST)
         return CL_NONE;
     cl_consumers c = cl_core_consumers(core, block);
-    uint32_t task;
+    uint32_t task, last = CL_NONE;
     while (cl_consumers_next(core, &c, &task))
         if (core->state[task] != CL_TASK_DONE)
-            return task;
-    return CL_NONE;
+            last = task;
+        else if (may_run_again(core, task))
+            return CL_NONE;
+    return last;
 }
 
 bool cl_core_wants_memory(const cl_core *core)

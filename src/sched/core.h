@@ -147,7 +147,8 @@ bool cl_core_is_finished(
 clast_status cl_core_failure(const cl_core *core, uint32_t *task, uint32_t *block);
 /* Tasks that could start if their operands were resident and memory allowed. */
 size_t cl_core_ready(const cl_core *core);
-/* The task that alone still reads the block; CL_NONE: several do, or nobody knows. */
+/* The task that alone still reads the block; CL_NONE: several do, or others may have to
+ * once more, because what they made of it may be dropped. */
 uint32_t cl_core_last_reader(const cl_core *core, uint32_t block);
 /* Something could run if memory allowed (for statistics of waiting). */
 bool cl_core_wants_memory(const cl_core *core);
