@@ -301,7 +301,7 @@ clast_status cl_exec_task(cl_exec *exec, uint32_t id, uint32_t copy_mask,
     job.exec = exec;
     job.task = task;
     job.reads = leading_reads(&task);
-    job.is_measuring = job.is_first_aligned = false;
+    job.is_measuring = job.is_first_aligned = job.is_unreadable = false;
     job.workspace = workspace;
     job.room = (uint64_t)stage->workspace_pages * CL_PAGE;
     job.used = 0;
