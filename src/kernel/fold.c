@@ -9,10 +9,10 @@
  * stack of records of which equal sizes are joined, as a binary counter counts. O(log
  * panels) records, and rounding errors that grow with the logarithm.
  *
- * Values that are brought piece by piece (cl_feed) come in *windows* of whole panels, in
- * C order of the box. Places of the kept axes that a window leaves unfinished keep their
- * stacks until the next; for each of them the panels, and so the joins, are the same and
- * in the same order as where all values are there from the start.
+ * Values that are brought piece by piece (cl_feed) come in *windows* of whole panels,
+ * in C order of the box. Places of the kept axes that a window leaves unfinished keep
+ * their stacks until the next; for each of them the panels, and so the joins, are the
+ * same and in the same order as where all values are there from the start.
  *
  * ARGMIN and ARGMAX need no tree: they carry one record through all panels.
  */

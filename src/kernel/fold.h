@@ -33,7 +33,8 @@ size_t cl_fold_workspace(const cl_fold *fold, const cl_loop *loop,
 
 /* Inputs that come piece by piece. Before it reads a part of the box, the fold has it
  * brought: `bring` may change the inputs' spans, which need not cover anything else
- * until it is called again. The parts follow each other in C order of the box, each once. */
+ * until it is called again. The parts follow each other in C order of the box, each
+ * once. */
 typedef struct {
     clast_status (*bring)(void *arg, const cl_box *part);
     void *arg;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Cutting boxes into panels, and loading them: a panel's values are computed into a
- * buffer in cache, or, where the program is just an input that lies well, read in place.
- * Spans only decide where values are read from.
+ * buffer in cache, or, where the program is just an input that lies well, read in
+ * place. Spans only decide where values are read from.
  */
 #include "kernel/fold_panel.h"
 
