@@ -91,6 +91,19 @@ class Reports(unittest.TestCase):
         args = [e["args"] for e in events if e["cat"] != "transfer"]
         return [(a["stage"], i) for a in args for i in [a["index"], *a.get("and", [])]]
 
+    def batches(self, events):
+        """Events of tasks that were timed together, which follow each other in the file."""
+        found, left = [], 0
+        for e in events:
+            if left == 0:
+                found.append([])
+                left = e["args"].get("timed together", 1)
+            found[-1].append(e)
+            left -= 1 + len(e["args"].get("and", []))
+            self.assertGreaterEqual(left, 0, e)
+        self.assertEqual(left, 0)
+        return found
+
     def test_every_task_once(self):
         for workers in (1, 2, 3):
             trace, done = self.trace("x @ x.T - mean(x, axis=0)", "--workers", workers, "--block", "64K", "--out",
@@ -115,11 +128,12 @@ class Reports(unittest.TestCase):
             tasks = self.tasks(events)
             self.assertEqual(len(tasks), len(set(tasks)))
             self.assertEqual(len(tasks), int(re.search(r"^tasks +(\d+)", done.stderr, re.M).group(1)))
-            self.assertLess(2 * len(events), len(tasks))
             for e in events:
                 more = len(e["args"].get("and", []))
-                self.assertLess(more, e["args"].get("timed together", 1))
                 self.assertEqual(re.findall(r" and (\d+) more$", e["name"]), [str(more)] if more else [])
+            for batch in self.batches(events):
+                stages = [e["args"]["stage"] for e in batch]
+                self.assertTrue(all(a != b for a, b in zip(stages, stages[1:])), batch)
 
     def test_spills(self):
         trace, _ = self.trace("y = sin(reshape(arange(1e6), (1000, 1000))); a = y / mean(y, axis=0);"
