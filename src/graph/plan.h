@@ -91,6 +91,7 @@ typedef enum {
                         one, into a new partial otherwise */
     CL_STAGE_FINISH, /* index = o: tile of `out`. Joins its R operands (as JOIN) and
                         writes final values */
+    /* from here to Q: with BLAS */
     CL_STAGE_GEMM, /* index = tile of `out` * nfold + k. out tile += view[0](rows, K_k)
                       @ view[1](K_k, columns); k % njoin = 0 starts a chain (W), later k
                       accumulate (ACC). Grid of K: space.axis[0]. is_symmetric: out tile

@@ -53,5 +53,9 @@ size_t cl_svd_workspace(clast_dtype dtype, int64_t n);
 /* BLAS threads: 1 during a run, restored after. Counted, process-wide, thread-safe. */
 void cl_blas_enter(void);
 void cl_blas_leave(void);
+/* Around what calls BLAS or LAPACK in a run: where they cannot bear two threads at
+ * once, the others wait. */
+void cl_blas_begin(void);
+void cl_blas_end(void);
 
 #endif

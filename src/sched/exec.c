@@ -12,6 +12,7 @@
 #include "sched/exec_job.h"
 
 #include "base/alloc.h"
+#include "kernel/linalg.h"
 
 #include <string.h>
 
@@ -292,6 +293,18 @@ static uint32_t leading_reads(const cl_task *task)
     return n;
 }
 
+static clast_status run(cl_job *job)
+{
+    const cl_stage *stage = job->task.stage;
+    const bool is_blas = stage->kind >= CL_STAGE_GEMM && stage->kind <= CL_STAGE_Q;
+    if (is_blas)
+        cl_blas_begin();
+    const clast_status status = cl_job_table[stage->kind](job);
+    if (is_blas)
+        cl_blas_end();
+    return status;
+}
+
 clast_status cl_exec_task(cl_exec *exec, uint32_t id, uint32_t copy_mask,
                           void *workspace, cl_error *err)
 {
@@ -309,7 +322,7 @@ clast_status cl_exec_task(cl_exec *exec, uint32_t id, uint32_t copy_mask,
     job.err = err;
     if (copy_mask)
         copy_versions(&job, copy_mask);
-    const clast_status status = cl_job_table[stage->kind](&job);
+    const clast_status status = run(&job);
     if (status == CLAST_OK)
         return CLAST_OK;
     if (status == CLAST_ECANCELED)
