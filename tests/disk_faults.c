@@ -3,10 +3,13 @@
 #include "disk_faults.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "io/sys.h"
@@ -43,6 +46,91 @@ static bool fails(const char *what)
     return true;
 }
 
+/* ---- what is not on the disk yet ---- */
+
+typedef struct {
+    ino_t file;
+    uint64_t at, bytes;
+    bool is_pushed; /* on its way */
+} stretch;
+
+static bool is_watching;
+static pthread_mutex_t watch = PTHREAD_MUTEX_INITIALIZER;
+static stretch dirty[4096];
+static int ndirty;
+static uint64_t dirty_bytes, most_dirty;
+static int64_t pushes, bad_push_call;
+
+static ino_t inode_of(int fd)
+{
+    struct stat s = {0};
+    return fstat(fd, &s) == 0 ? s.st_ino : 0;
+}
+
+static void note_written(int fd, off_t at, ssize_t bytes)
+{
+    if (!is_watching || bytes <= 0)
+        return;
+    pthread_mutex_lock(&watch);
+    if (ndirty == sizeof dirty / sizeof *dirty)
+        ndirty--, dirty_bytes = most_dirty = UINT64_MAX / 2; /* too many to be good */
+    dirty[ndirty++] = (stretch){inode_of(fd), (uint64_t)at, (uint64_t)bytes, false};
+    dirty_bytes += (uint64_t)bytes;
+    most_dirty = dirty_bytes > most_dirty ? dirty_bytes : most_dirty;
+    pthread_mutex_unlock(&watch);
+}
+
+/* What was on its way to this part of the file has come. */
+static void note_waited(int fd, uint64_t at, uint64_t bytes, bool all)
+{
+    const ino_t file = inode_of(fd);
+    int kept = 0;
+    pthread_mutex_lock(&watch);
+    for (int i = 0; i < ndirty; i++) {
+        const stretch s = dirty[i];
+        const bool is_there = s.file == file && s.at >= at && s.at - at < bytes;
+        if (is_there && (all || s.is_pushed))
+            dirty_bytes -= s.bytes;
+        else
+            dirty[kept++] = s;
+    }
+    ndirty = kept;
+    pthread_mutex_unlock(&watch);
+}
+
+static void note_pushed(int fd, uint64_t at, uint64_t bytes)
+{
+    const ino_t file = inode_of(fd);
+    pthread_mutex_lock(&watch);
+    for (int i = 0; i < ndirty; i++)
+        if (dirty[i].file == file && dirty[i].at >= at && dirty[i].at - at < bytes)
+            dirty[i].is_pushed = true;
+    pthread_mutex_unlock(&watch);
+}
+
+static int watched_push(int fd, off_t at, off_t bytes, unsigned flags)
+{
+    const uint64_t from = (uint64_t)at, n = bytes ? (uint64_t)bytes : UINT64_MAX;
+    pthread_mutex_lock(&watch);
+    const bool is_bad = ++pushes == bad_push_call;
+    pthread_mutex_unlock(&watch);
+    if (is_bad) {
+        failed = "sync_file_range";
+        errno = bad_errno;
+        return -1;
+    }
+    const int result = real.sync_file_range(fd, at, bytes, flags);
+    if (flags & SYNC_FILE_RANGE_WAIT_BEFORE)
+        note_waited(fd, from, n, false);
+    if (flags & SYNC_FILE_RANGE_WRITE)
+        note_pushed(fd, from, n);
+    if (flags & SYNC_FILE_RANGE_WAIT_AFTER)
+        note_waited(fd, from, n, true);
+    return result;
+}
+
+/* ---- the table ---- */
+
 static ssize_t bad_preadv(int fd, const struct iovec *iov, int n, off_t at)
 {
     return fails("read") ? -1 : real.preadv(fd, iov, n, at);
@@ -57,8 +145,11 @@ static ssize_t bad_preadv_now(int fd, const struct iovec *iov, int n, off_t at)
 
 static ssize_t bad_pwritev(int fd, const struct iovec *iov, int n, off_t at)
 {
-    if (!is_due())
-        return real.pwritev(fd, iov, n, at);
+    if (!is_due()) {
+        const ssize_t done = real.pwritev(fd, iov, n, at);
+        note_written(fd, at, done);
+        return done;
+    }
     if (is_deadly) {
         const struct iovec half = {iov->iov_base, iov->iov_len / 2};
         real.pwritev(fd, &half, 1, at);
@@ -87,16 +178,24 @@ static int bad_ftruncate(int fd, off_t bytes)
 
 static int bad_fsync(int fd)
 {
-    return fails("fsync") ? -1 : real.fsync(fd);
+    if (fails("fsync"))
+        return -1;
+    note_waited(fd, 0, UINT64_MAX, true);
+    return real.fsync(fd);
 }
 
 static int bad_fdatasync(int fd)
 {
-    return fails("fdatasync") ? -1 : real.fdatasync(fd);
+    if (fails("fdatasync"))
+        return -1;
+    note_waited(fd, 0, UINT64_MAX, true);
+    return real.fdatasync(fd);
 }
 
 static int bad_push(int fd, off_t at, off_t bytes, unsigned flags)
 {
+    if (is_watching)
+        return watched_push(fd, at, bytes, flags);
     return fails("sync_file_range") ? -1 : real.sync_file_range(fd, at, bytes, flags);
 }
 
@@ -120,6 +219,7 @@ static void install(int64_t n)
     bad_target = NULL;
     failed = "";
     bad_call = n;
+    is_watching = false;
     cl_sys = (cl_sys_table){bad_preadv,    bad_pwritev,   bad_copy,      bad_fallocate,
                             bad_ftruncate, bad_fsync,     bad_fdatasync, bad_rename,
                             bad_push,      bad_preadv_now};
@@ -142,6 +242,26 @@ void disk_kill(int64_t n)
 {
     is_deadly = true;
     install(n);
+}
+
+void disk_watch(int64_t n, int error)
+{
+    disk_fail(0, error);
+    ndirty = 0;
+    dirty_bytes = most_dirty = 0;
+    pushes = 0;
+    bad_push_call = n;
+    is_watching = true;
+}
+
+uint64_t disk_most_dirty(void)
+{
+    return most_dirty;
+}
+
+int64_t disk_pushes(void)
+{
+    return pushes;
 }
 
 void disk_mend(void)

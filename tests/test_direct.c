@@ -341,6 +341,7 @@ END_TEST
 START_TEST(ring_is_bounded)
 {
     enum { PIECE = 4000, N = 400 };
+    const uint64_t window = cl_behind_window;
     cl_behind behind;
     begin();
     cl_behind_init(&behind);
@@ -352,8 +353,8 @@ START_TEST(ring_is_bounded)
         ck_assert_uint_eq(behind.bytes, (uint64_t)behind.n * PIECE);
     }
     for (int i = 0; i < 20; i++) {
-        cl_behind_wrote(&behind, file, 0, CL_BEHIND_MOST / 4 + 1);
-        ck_assert_uint_le(behind.bytes, CL_BEHIND_MOST + CL_BEHIND_MOST / 4 + 1);
+        cl_behind_wrote(&behind, file, 0, window / 4 + 1);
+        ck_assert_uint_le(behind.bytes, window + window / 4 + 1);
         ck_assert(i < 4 || behind.n <= 5);
     }
     unsigned char *all = cl_alloc(FILE_BYTES);

@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Write-behind: a ring of ranges that are on their way to the disk.
+ * Write-behind: of a large file, a ring of ranges that are on their way to the disk; of
+ * another one, a count.
  *
  * Whoever writes starts the disk on his range and then waits for as many old ranges as
- * it takes to have at most CL_BEHIND_MOST bytes under way. Waiting is outside of the
- * mutex: a range is taken out first, so that no two wait for one. Pages that a range
- * has in part stay in the cache until its neighbour is dropped.
+ * it takes to have at most a window under way. Waiting is outside of the mutex: a range
+ * is taken out first, so that no two wait for one. Pages that a range has in part stay
+ * in the cache until its neighbour is dropped.
  */
 #include <fcntl.h>
 
 #include "io/behind.h"
 #include "io/sys.h"
 
+uint64_t cl_behind_window = (uint64_t)64 << 20;
+
 void cl_behind_init(cl_behind *behind)
 {
     cl_mutex_init(&behind->mutex);
     behind->first = behind->n = 0;
     behind->bytes = 0;
+    atomic_init(&behind->grown, 0);
 }
 
 void cl_behind_fini(cl_behind *behind)
@@ -28,7 +32,7 @@ void cl_behind_fini(cl_behind *behind)
 static bool take(cl_behind *behind, cl_behind_range *range)
 {
     if (behind->n == 0 ||
-        (behind->bytes <= CL_BEHIND_MOST && behind->n < CL_BEHIND_RANGES))
+        (behind->bytes <= cl_behind_window && behind->n < CL_BEHIND_RANGES))
         return false;
     *range = behind->range[behind->first];
     behind->first = (behind->first + 1) % CL_BEHIND_RANGES;
@@ -63,4 +67,13 @@ int cl_behind_wrote(cl_behind *behind, int fd, uint64_t at, uint64_t bytes)
     behind->bytes += bytes;
     cl_mutex_unlock(&behind->mutex);
     return error;
+}
+
+int cl_behind_grew(cl_behind *behind, int fd, uint64_t bytes)
+{
+    const uint64_t window = cl_behind_window;
+    const uint64_t before = atomic_fetch_add(&behind->grown, bytes);
+    return before / window == (before + bytes) / window
+               ? 0
+               : cl_sys_push(fd, 0, 0, CL_PUSH_PACED);
 }

@@ -336,6 +336,7 @@ clast_status cl_copy_begin(cl_copy **copy, const cl_copy_settings *settings,
     c->file.id = c->start = H5I_INVALID_HID;
     c->file.fd = -1;
     c->file.is_synced = !settings->no_sync;
+    cl_behind_init(&c->file.behind);
     c->err = &own;
     cl_hdf5_enter(&guard);
     const clast_status status = make_everything(c, &own);
@@ -442,6 +443,7 @@ void cl_copy_abort(cl_copy *copy)
     cl_free(copy->dataset);
     cl_free(copy->type);
     cl_hdf5_objects_fini(&copy->objects);
+    cl_behind_fini(&copy->file.behind);
     cl_free(copy);
 }
 

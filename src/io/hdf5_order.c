@@ -34,7 +34,7 @@
 
 #define DRAIN_MOST 16                   /* chunks at one call */
 #define KEEP       ((uint64_t)1 << 20)  /* an empty spool of that size is not cut */
-#define WINDOW     ((uint64_t)64 << 20) /* of write-behind; so is a large spool */
+#define LARGE      ((uint64_t)64 << 20) /* one that gives back space chunk by chunk */
 
 typedef struct {
     int64_t number;
@@ -50,6 +50,7 @@ struct cl_chunk_order {
     int64_t next, nwaiting; /* waiting: from when their place is chosen */
     bool is_writing;        /* `next`, or reading it back */
     int fd;                 /* the spool; -1: none yet */
+    cl_behind behind;       /* its writers keep to the disk's pace; needs no mutex */
     uint64_t end;           /* of the spool */
     uint64_t *place;        /* in the spool, plus 1; 0: is not there */
 };
@@ -79,6 +80,7 @@ clast_status cl_chunk_order_new(cl_chunk_order **out, cl_outputs *outputs, size_
             order->total += o->chunks;
     }
     cl_mutex_init(&order->mutex);
+    cl_behind_init(&order->behind);
     cl_cond_init(&order->written);
     return CLAST_OK;
 }
@@ -97,6 +99,7 @@ void cl_chunk_order_free(cl_chunk_order *order)
     cl_free(order->place);
     cl_cond_fini(&order->written);
     cl_mutex_fini(&order->mutex);
+    cl_behind_fini(&order->behind);
     cl_free(order);
 }
 
@@ -149,10 +152,9 @@ static clast_status keep(cl_chunk_order *order, const cl_output *o, header *h,
     h->sum = sum_of(h, bytes);
     struct iovec piece[2] = {{h, sizeof *h},
                              {(void *)(uintptr_t)bytes, (size_t)h->size}};
-    const int error = cl_sys_write_all(order->fd, piece, 2, (off_t)at);
-    if (at / WINDOW != (at + all) / WINDOW)
-        sync_file_range(order->fd, 0, 0,
-                        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE);
+    int error = cl_sys_write_all(order->fd, piece, 2, (off_t)at);
+    if (error == 0)
+        error = cl_behind_grew(&order->behind, order->fd, all);
     cl_mutex_lock(&order->mutex);
     if (error)
         return fail(o, "writing", error, err);
@@ -189,7 +191,7 @@ static clast_status read_back(const cl_chunk_order *order, const cl_output *o,
 static void release(cl_chunk_order *order, uint64_t at, uint64_t bytes)
 {
     if (--order->nwaiting > 0) {
-        if (order->end >= WINDOW)
+        if (order->end >= LARGE)
             cl_sys.fallocate(order->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                              (off_t)at, (off_t)bytes);
         return;
@@ -208,9 +210,10 @@ static clast_status write_chunk(const cl_chunk_order *order, const cl_output *o,
     cl_output_file *f = &order->outputs->file[order->file];
     cl_box part;
     const cl_box chunk = cl_output_chunk(o, h->number - o->first, &part);
-    if (o->by_library)
-        return cl_copy_put(o, f, &part, bytes, err);
-    return cl_output_write_chunk(o, f, &chunk, (uint32_t)h->mask, bytes, h->size, err);
+    CL_TRY(o->by_library ? cl_copy_put(o, f, &part, bytes, err)
+                         : cl_output_write_chunk(o, f, &chunk, (uint32_t)h->mask, bytes,
+                                                 h->size, err));
+    return cl_output_behind(o, f, h->size, err);
 }
 
 /* Both under the mutex. Between them it is free. */

@@ -49,9 +49,8 @@ typedef struct {
     char *lent;   /* changed in place, and perhaps an input as well: its name */
     bool is_late; /* lent: libhdf5 writes its chunks when all have been computed */
     bool is_synced, is_begun; /* begun: datasets may have been made */
-    _Atomic uint64_t unsynced;
-    bool is_large;         /* its direct outputs would fill much of the page cache */
-    cl_behind behind;      /* of one that is large */
+    bool is_large;            /* its direct outputs would fill much of the page cache */
+    cl_behind behind;
     cl_chunk_order *order; /* of one whose chunks libhdf5 places; NULL otherwise */
     cl_journal *journal;   /* of one that can be resumed; NULL otherwise */
     bool is_logged;        /* its chunks are in the journal, not only their places */
@@ -115,5 +114,9 @@ bool cl_output_is_taken(const cl_output *o, int64_t index);
 clast_status cl_output_write_chunk(const cl_output *o, cl_output_file *f,
                                    const cl_box *chunk, uint32_t mask,
                                    const void *bytes, uint64_t size, cl_error *err);
+/* So many bytes were written to the file, which is not large: the disk is told of them
+ * in time where the file is synced. */
+clast_status cl_output_behind(const cl_output *o, cl_output_file *f, uint64_t bytes,
+                              cl_error *err);
 
 #endif

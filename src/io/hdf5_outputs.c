@@ -53,6 +53,7 @@ static clast_status add_output(cl_outputs *outputs, const cl_output_spec *spec,
     outputs->file[f].id = H5I_INVALID_HID;
     outputs->file[f].fd = -1;
     outputs->file[f].is_synced = !spec->no_sync;
+    cl_behind_init(&outputs->file[f].behind);
     outputs->nfile++;
     return is_dry ? cl_atomic_file_look(&outputs->file[f].atomic, spec->file, err)
                   : cl_atomic_file_begin(&outputs->file[f].atomic, spec->file, err);
@@ -196,8 +197,7 @@ static void free_outputs(cl_outputs *outputs)
         cl_free((void *)(uintptr_t)o->written);
     }
     for (size_t f = 0; outputs->file && f < outputs->nfile && !outputs->is_part; f++) {
-        if (outputs->file[f].is_large)
-            cl_behind_fini(&outputs->file[f].behind);
+        cl_behind_fini(&outputs->file[f].behind);
         cl_free(outputs->file[f].journal_name);
         cl_free(outputs->file[f].history);
     }

@@ -11,10 +11,9 @@
  * Each chunk is written exactly once: libhdf5 would keep the old filter mask of a
  * rewritten one.
  *
- * Write-behind: after every 64 MiB of a synced file the kernel is told to begin
- * writing, and the writer waits for what it was told the time before. So at most about
- * two windows are dirty, and the final fsync is short. Direct outputs that would fill
- * much of the page cache go by behind.h instead, synced or not.
+ * Writers of a synced file go at the pace of the disk (behind.h), so that the final
+ * fsync is short; those of direct outputs that would fill much of the page cache do so
+ * synced or not.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,8 +25,7 @@
 #include "io/hdf5_order.h"
 #include "io/hdf5_resume.h"
 
-#define WINDOW ((uint64_t)64 << 20)
-#define ALIGN  64
+#define ALIGN 64
 
 static uint64_t align(uint64_t bytes)
 {
@@ -166,15 +164,13 @@ static clast_status fail_packing(const cl_output *o, cl_error *err)
                         o->path);
 }
 
-/* 0 or an errno of the disk. */
-static int write_behind(cl_output_file *f, uint64_t bytes)
+clast_status cl_output_behind(const cl_output *o, cl_output_file *f, uint64_t bytes,
+                              cl_error *err)
 {
     if (!f->is_synced || f->fd < 0)
-        return 0;
-    const uint64_t before = atomic_fetch_add(&f->unsynced, bytes);
-    return before / WINDOW == (before + bytes) / WINDOW
-               ? 0
-               : cl_sys_push(f->fd, 0, 0, CL_PUSH_PACED);
+        return CLAST_OK;
+    const int error = cl_behind_grew(&f->behind, f->fd, bytes);
+    return error ? fail_write(o, error, err) : CLAST_OK;
 }
 
 static int put_chunk_direct(cl_output *o, cl_runs *runs, const unit_walk *w,
@@ -228,10 +224,10 @@ static clast_status put_direct(cl_outputs *outputs, cl_output *o, const cl_box *
     if (error == 0)
         error = cl_runs_flush(&runs);
     *stored = runs.moved;
-    if (error == 0 && !f->is_large)
-        error = write_behind(f, runs.moved);
     if (error)
         return fail_write(o, error < 0 ? EIO : error, err);
+    if (!f->is_large)
+        CL_TRY(cl_output_behind(o, f, runs.moved, err));
     return f->journal ? note_unit(outputs, o, box, data, err) : CLAST_OK;
 }
 
@@ -269,8 +265,7 @@ clast_status cl_output_write_chunk(const cl_output *o, cl_output_file *f,
         f->error)
         status = cl_output_fail(f, err, "%s:%s: writing failed", o->spec.file, o->path);
     cl_hdf5_leave(&guard);
-    const int error = status == CLAST_OK ? write_behind(f, size) : 0;
-    return error ? fail_write(o, error, err) : status;
+    return status;
 }
 
 static clast_status put_filtered_chunk(cl_outputs *outputs, cl_output *o,

@@ -327,8 +327,6 @@ static clast_status reserve(cl_outputs *outputs, size_t index, cl_error *err)
         all += bytes; /* within the file: no overflow */
     }
     f->is_large = all >= cl_cache_room(all) / LARGE_SHARE;
-    if (f->is_large)
-        cl_behind_init(&f->behind);
     return CLAST_OK;
 }
 

@@ -317,9 +317,7 @@ clast_status cl_scratch_write(cl_scratch *scratch, const void *data, uint64_t by
     const uint64_t sum = cl_checksum(data, bytes);
     /* Writing back waits for the disk, so the writer is slowed to its pace and dirty
      * pages stay within one slot a thread. Errors show when the bytes are read. */
-    sync_file_range(scratch->file, (off_t)offset, (off_t)bytes,
-                    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-                        SYNC_FILE_RANGE_WAIT_AFTER);
+    cl_sys_push(scratch->file, (off_t)offset, (off_t)bytes, CL_PUSH_AND_WAIT);
     posix_fadvise(scratch->file, (off_t)offset, (off_t)bytes, POSIX_FADV_DONTNEED);
 
     cl_mutex_lock(&scratch->mutex);
