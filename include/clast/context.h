@@ -107,10 +107,11 @@ CLAST_API void clast_scope_end(clast_ctx *ctx);
 /** What the last run on this context did, beside what its plan predicted. Bytes and
  * seconds. */
 typedef struct clast_stats {
-    uint64_t memory;         /**< the budget */
-    uint64_t minimum_memory; /**< with which the plan would still run */
-    uint64_t predicted_peak, peak;
-    uint64_t predicted_read, read;       /**< of sources, decoded bytes */
+    uint64_t memory;               /**< the budget */
+    uint64_t minimum_memory;       /**< with which the plan would still run */
+    uint64_t predicted_peak, peak; /**< predicted: a bound where nothing is loaded and
+                                      everything fits; else that of a rehearsal */
+    uint64_t predicted_read, read; /**< of sources, decoded bytes */
     uint64_t predicted_written, written; /**< by sinks, array bytes */
     uint64_t predicted_spilled, spilled;
     uint64_t stored_read, stored_written; /**< bytes that crossed the file descriptor */

@@ -171,15 +171,17 @@ static uint64_t core_pages(const cl_engine *engine, const cl_budget *b)
 clast_status cl_budget_core(cl_core **out, const cl_engine *engine, const cl_plan *plan,
                             const cl_run *run, cl_budget *b, cl_error *err)
 {
+    const uint32_t workers = (uint32_t)engine->options.workers;
     for (;;) {
+        const uint64_t blocks = core_pages(engine, b);
         const cl_core_limits limits = {
-            .budget_pages = core_pages(engine, b),
+            .budget_pages = blocks,
+            .ahead_pages = cl_needs_ahead(&b->needs, workers, blocks),
+            .task_pages = b->needs.most,
             .scratch_pages = b->binds ? cl_budget_scratch(engine, run) : 0,
             .nplace = 1,
-            .prefetch = engine->tuning.is_without_prefetch
-                            ? 0
-                            : 2 * (uint32_t)engine->options.workers + 2,
-            .loads = (uint32_t)engine->options.workers,
+            .prefetch = engine->tuning.is_without_prefetch ? 0 : 2 * workers + 2,
+            .loads = workers,
             .policy = engine->tuning.policy,
         };
         CL_TRY(cl_core_new(out, plan, &limits, err));

@@ -71,6 +71,10 @@ clast_status cl_core_new(cl_core **result, const cl_plan *plan,
         return cl_error_set(err, CLAST_ENOMEM, "no memory for the scheduler");
     core->plan = plan;
     core->limits = *limits;
+    if (limits->ahead_pages == 0) {
+        core->limits.ahead_pages = limits->budget_pages;
+        core->limits.task_pages = limits->budget_pages + 1;
+    }
     core->fits = limits->nplace == 1;
     core->place = cl_calloc(limits->nplace, sizeof *core->place);
     core->claim = cl_calloc((size_t)limits->prefetch + 1, sizeof *core->claim);

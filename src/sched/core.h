@@ -100,6 +100,11 @@ typedef enum { CL_EVICT_FARTHEST, CL_EVICT_LRU, CL_EVICT_FIFO } cl_policy;
 typedef struct {
     uint64_t budget_pages;  /* per place */
     uint64_t scratch_pages; /* per place; 0 forbids spilling */
+    /* Where everything fits and nothing is loaded: a task that no other runs beside
+     * starts in any case, others while what is reserved with them stays within
+     * `ahead_pages`. None takes more than `task_pages` at its start. 0: within the
+     * budget, and nothing is known of tasks. */
+    uint64_t ahead_pages, task_pages;
     uint32_t nplace;
     uint32_t prefetch; /* how many tasks ahead to load for; 0: none */
     uint32_t loads;    /* so many at a time are worth evicting for; 0: one */

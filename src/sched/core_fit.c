@@ -37,16 +37,15 @@ static bool renew(cl_core *core, uint32_t old, uint32_t made)
 static bool has_room(const cl_core *core, uint32_t task)
 {
     const cl_place *place = &core->place[0];
-    const uint64_t budget = core->limits.budget_pages;
-    if (place->running == 0 ||
-        core->all_pages + (place->running + 1) * core->most_extra <= budget)
+    const uint64_t most = core->limits.ahead_pages;
+    if (place->running == 0 || place->reserved + core->limits.task_pages <= most)
         return true;
     const cl_operands o = cl_task_operands(core, task);
     uint64_t pages = place->reserved + cl_task_more_workspace(core, task);
     for (uint32_t i = 0; i < o.n; i++)
         if (cl_operand_mode(o.at[i]) == CL_W)
             pages += cl_core_block(core, cl_operand_block(o.at[i]))->pages;
-    return pages <= budget;
+    return pages <= most;
 }
 
 /* The block is an output of the task, in its segment. Returns its pages. */

@@ -72,11 +72,18 @@ struct cl_engine {
     _Atomic int state; /* cl_engine_state */
 };
 
+/* At most so many tiny tasks are taken at a time by a worker. */
+#define CL_BATCH 32
 /* At most so many tasks are thought to be under way before a run. */
 #define CL_MOST_REHEARSED 63u
 
 /* needs.c: so many workers run tasks in rank order. Persisted blocks are in memory. */
 cl_needs cl_needs_of(const cl_plan *plan, uint32_t workers);
+/* Where everything fits in so many pages and nothing is loaded: what may be reserved
+ * when a task is started beside others (without a limit where they cannot get beyond
+ * it, so that nobody has to look); what is reserved at most. */
+uint64_t cl_needs_ahead(const cl_needs *needs, uint32_t workers, uint64_t pages);
+uint64_t cl_needs_peak(const cl_needs *needs, uint32_t workers, uint64_t pages);
 
 /* budget.c */
 /* With the mutex held, as what persisted arrays and others hold changes. */

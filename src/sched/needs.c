@@ -14,12 +14,25 @@
  * (predict.c), of which this is the simple case, as many tasks are under way as there
  * are workers, and the oldest ends first, as soon as the next one needs what it makes.
  *
+ * A run is not held to that order: while one task takes long, others run ahead, and
+ * tiny ones are taken many at a time. What it takes at most is told nevertheless. The
+ * core starts a task beside others only while all that is reserved stays below a limit,
+ * P and what batches take, where P is the peak in rank order. When nothing runs it
+ * starts the lowest one, whatever it takes. Then what tasks that ran ahead have made
+ * was admitted within the limit, and the rest is what the order has at that task, P at
+ * most: no more than P and the limit in all. Nor are there ever more pages than all
+ * blocks and a workspace for each worker.
+ *
  * Cost: O(tasks + operands), about 10 instructions an operand, no memory.
  */
 #include "sched/engine.h"
 
 /* A power of two above CL_MOST_REHEARSED. */
 enum { RING = 64 };
+
+/* Of a worker, of tiny tasks: in hand, posted, handed to others, and one to spare; with
+ * fewer they wait for each other now and then. Pages of such a task. */
+enum { BATCHES = 4, TINY = 4 };
 
 typedef struct {
     const cl_plan *plan;
@@ -202,6 +215,8 @@ static void walk_tasks(walk *w)
             w->needs->least = pages;
             w->needs->neediest = s->task_base + i;
         }
+        const uint64_t made = d.out > d.taken ? d.out : d.taken; /* added up or not */
+        w->needs->most = made > w->needs->most ? made : w->needs->most;
         run(w, s->task_base + i, &d);
     }
 }
@@ -239,5 +254,36 @@ cl_needs cl_needs_of(const cl_plan *plan, uint32_t workers)
         extra = plan->stage[i].workspace_pages > extra ? plan->stage[i].workspace_pages
                                                        : extra;
     needs.all += extra;
+    needs.extra = extra;
     return needs;
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* All blocks, and a workspace for each worker. */
+static uint64_t at_once(const cl_needs *needs, uint32_t workers)
+{
+    return needs->all + (workers - 1) * needs->extra;
+}
+
+/* In rank order, and what batches of tiny tasks take. */
+static uint64_t ahead(const cl_needs *needs, uint32_t workers)
+{
+    const uint64_t tasks = (uint64_t)workers * BATCHES * CL_BATCH;
+    return needs->peak + tasks * less(needs->most, TINY);
+}
+
+uint64_t cl_needs_ahead(const cl_needs *needs, uint32_t workers, uint64_t pages)
+{
+    const uint64_t all = at_once(needs, workers), limit = ahead(needs, workers);
+    return all <= less(limit, pages) ? UINT64_MAX / 2 : less(limit, pages);
+}
+
+uint64_t cl_needs_peak(const cl_needs *needs, uint32_t workers, uint64_t pages)
+{
+    return less(less(at_once(needs, workers), pages),
+                needs->peak + ahead(needs, workers));
 }

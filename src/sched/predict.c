@@ -262,7 +262,9 @@ clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_r
     cl_budget *budget = &admission->budget;
     if (!budget->binds && !budget->loads) {
         admission->excess = admission->scratch_pages = 0;
-        admission->peak = budget->fixed + budget->needs.peak * CL_PAGE;
+        admission->peak =
+            budget->fixed +
+            cl_needs_peak(&budget->needs, workers, budget->pages) * CL_PAGE;
         admission->written = all_written(plan);
         admission->read = admission->spilled = 0;
         admission->is_rehearsed = true;

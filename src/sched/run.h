@@ -100,7 +100,10 @@ typedef struct {
     uint64_t least;    /* what the neediest task takes */
     uint32_t neediest; /* that task, or CL_NONE */
     uint64_t all;      /* of all blocks, with the largest workspace or load */
-    uint64_t peak;     /* of a run in which everything fits and nothing is loaded */
+    uint64_t extra;    /* that one */
+    uint64_t most;     /* outputs and workspace of the task that has most of them */
+    uint64_t peak;     /* of a run in rank order in which everything fits and nothing is
+                          loaded */
     bool loads;        /* something is */
 } cl_needs;
 

@@ -34,7 +34,7 @@
 
 #include <math.h>
 
-#define BATCH      32
+#define BATCH      CL_BATCH
 #define BATCH_TIME 20e-6 /* seconds that a batch should last at most */
 #define SPIN_TIME  50e-6 /* seconds to look out for work before sleeping */
 #define PATIENCE   20    /* looks, of some 50 ns, that a report waits for who gave */
