@@ -477,9 +477,9 @@ static bool look_out(hand *h)
         run_and_report(h, true);
         return true;
     }
-    serve(d);
+    serve(d); /* of what was posted since it looked, too */
     cl_driver_drain(d);
-    return told != TOLD_NOTHING;
+    return told != TOLD_NOTHING || cl_core_ready(d->core) > 0;
 }
 
 void cl_worker_main(void *arg, int worker, int nworkers)
