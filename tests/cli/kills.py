@@ -2,14 +2,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The command killed (SIGKILL) at random moments: the target is the old file or the new one, to the byte; the next run ends as if
 nothing had been, with --resume from where the killed ones came to, and leaves nothing behind. The same seed gives the same moments,
-as far as parts of a run's time can be the same. Kills that came after the end of the run do not count.
+as far as parts of a run's time can be the same. Kills that came after the end of the run do not count. A file that is changed in
+place may be neither the old one nor the new one then, which is counted; with the old one put back the next run makes the new one.
 
     kills.py CLAST [--each N] [--rows N] [--seed S] [--only WORDS]
 """
 import argparse
+import ctypes
 import hashlib
+import os
 import pathlib
 import random
+import select
 import shutil
 import subprocess
 import sys
@@ -41,11 +45,37 @@ COPIES = [
 ]
 
 
+IN_PLACE = [
+    ("a dataset more", ["rest"], [*NONE, "--in-place"]),
+    ("another dataset in its place, compressed", ["rest", "y"], [*GZIP, "--overwrite", "--in-place"]),
+]
+IN_CLOSE_WRITE, IN_MODIFY, IN_MOVED_TO = 0x8, 0x2, 0x80  # of <sys/inotify.h>
+
+
+class Changes:
+    """Tells when something in a folder was written to, or a process has ended."""
+
+    def __init__(self, folder):
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.fd = libc.inotify_init1(os.O_CLOEXEC)
+        assert self.fd >= 0 and libc.inotify_add_watch(self.fd, str(folder).encode(), IN_CLOSE_WRITE | IN_MODIFY | IN_MOVED_TO) >= 0
+
+    def wait(self, ended):
+        """False: the process of that descriptor has ended."""
+        ready, _, _ = select.select([self.fd, ended], [], [])
+        if self.fd in ready:
+            os.read(self.fd, 65536)
+        return ended not in ready
+
+    def close(self):
+        os.close(self.fd)
+
+
 class Kind:
     """What is killed again and again."""
 
     def __init__(self, trial, name, before, args, command):
-        self.name, self.before, self.resume = name, before, command == "resume"
+        self.name, self.before, self.resume, self.in_place = name, before, command == "resume", command == "in place"
         place = ["--workers", "2", "--block", "256K", "--memory", "64M"]
         if command == "copy":
             self.line = [trial.clast, "copy", str(trial.input), str(trial.out), *place, *args]
@@ -53,7 +83,7 @@ class Kind:
             self.line = [trial.clast, "eval", PROGRAM, "--in", f"x={trial.input}:/x", "--out", f"{trial.out}:/y", *place, *args,
                          *(["--resume"] if self.resume else [])]
         self.dataset = "x" if command == "copy" else "y"
-        self.kills = self.late = self.runs = self.taken = 0
+        self.kills = self.late = self.runs = self.taken = self.damaged = 0
         self.took, self.wanted, self.values = 60, None, None
 
 
@@ -115,10 +145,10 @@ class Trial:
     def kill(self, line, seconds, gently):
         """Whether it was killed, or interrupted; it may have ended before."""
         process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
+        ended = os.pidfd_open(process.pid)
+        if not select.select([ended], [], [], seconds)[0]:
             (process.terminate if gently else process.kill)()
+        os.close(ended)
         return process.wait() != 0
 
     def check_left(self, kind):
@@ -152,6 +182,23 @@ class Trial:
             np.testing.assert_array_equal(self.values(kind), kind.values)
         self.check_left(kind)
 
+    def attempt_in_place(self, kind, part):
+        """The file may be anything then; nothing else is harmed, nor is the next run."""
+        self.prepare(kind)
+        old, kind.runs = self.digest(), kind.runs + 1
+        if not self.kill([*kind.line, "--no-sync"], part * kind.took, False):
+            return
+        found = self.digest()
+        kind.kills += 1
+        kind.late += found == kind.wanted
+        kind.damaged += found not in (old, kind.wanted)
+        self.out.unlink()
+        self.put_back(kind)
+        assert self.digest() == old
+        self.run(kind, [*kind.line, "--no-sync"])
+        assert self.digest() == kind.wanted, f"{kind.name}: another file after a kill"
+        self.check_left(kind)
+
     def values(self, kind):
         with h5py.File(self.out) as f:
             return f[kind.dataset][()]
@@ -160,12 +207,16 @@ class Trial:
         """A compressed run is killed when a part of it is in the journal: the next one takes that over, if it was not too late."""
         self.prepare(kind)
         line = [*kind.line, "--no-sync"]
+        changes = Changes(self.folder)
         process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        ended = os.pidfd_open(process.pid)
         journal = self.folder / ".out.h5.clast-journal"
-        while process.poll() is None and not (journal.exists() and journal.stat().st_size >= part * self.x.nbytes):
-            time.sleep(0.001)
+        while changes.wait(ended) and not (journal.exists() and journal.stat().st_size >= part * self.x.nbytes):
+            pass
         process.kill()
         process.wait()
+        os.close(ended)
+        changes.close()
         if not self.out.exists():
             kind.taken += "earlier run" in self.run(kind, line)
         assert self.is_new(kind, None)
@@ -177,26 +228,30 @@ def main():
     options.add_argument("--each", type=int, default=2, help="kills of each kind")
     options.add_argument("--rows", type=int, default=1500)
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--only", default="", help="kinds with these words in their names")
+    options.add_argument("--only", default="", help="the kind of this name, or those with these words in it")
     o = options.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp())
     trial = Trial(o.clast, folder, o.rows)
+    tables = {"store": STORES, "resume": STORES, "copy": COPIES, "in place": IN_PLACE}
     kinds = [Kind(trial, f"{command}: {name}", before, args, command)
-             for command, rows in (("store", STORES), ("resume", STORES), ("copy", COPIES)) for name, before, args in rows]
-    kinds = [k for k in kinds if o.only in k.name]
+             for command, rows in tables.items() for name, before, args in rows]
+    kinds = [k for k in kinds if o.only == k.name] or [k for k in kinds if o.only in k.name]
     assert kinds, f"no kind is called {o.only}"
     for kind in kinds:
         rng = random.Random(f"{o.seed} {kind.name}")
         trial.reference(kind)
         while kind.kills < o.each:
             parts = [rng.uniform(0, 1.1) for _ in range(3 if kind.resume else 1)]
-            trial.attempt(kind, parts, kind.runs % 8 == 7)
+            if kind.in_place:
+                trial.attempt_in_place(kind, parts[0])
+            else:
+                trial.attempt(kind, parts, kind.runs % 8 == 7)
         if kind.resume and not kind.before and GZIP[1] in kind.line:
             for part in (0.1, 0.3, 0.5):
                 trial.half_done(kind, part)
             assert kind.taken > 0, "no run had anything to go on with"
         print(f"{kind.name}: {kind.kills} kills in {kind.runs} runs, {kind.late} of them when the new file was in place, "
-              f"{kind.taken} runs went on from there", flush=True)
+              f"{kind.taken} runs went on from there" + (f", {kind.damaged} files damaged" if kind.in_place else ""), flush=True)
     shutil.rmtree(folder)
 
 
