@@ -3,7 +3,7 @@
 
 BUILD ?= build
 
-.PHONY: all help demo check check-foreign fuzz bench bench-tasks bench-big soak install format clean
+.PHONY: all help demo check check-foreign fuzz bench bench-tasks bench-big soak planted install format clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -22,6 +22,7 @@ help:
 	@echo "make bench-tasks  what tasks cost, beside OpenMP and StarPU"
 	@echo "make bench-big  26 GiB beside what direct I/O reaches (40 GiB of disk under build-bench/)"
 	@echo "make soak       the long suites: random programs, kills and signals for hours"
+	@echo "make planted    bugs planted in a copy of the sources, and whether the tests find them"
 	@echo "make install    into the prefix of Meson (DESTDIR is honoured)"
 	@echo "make format     clang-format over the sources"
 	@echo "make clean      removes build directories"
@@ -57,6 +58,9 @@ bench-big:
 
 soak: all
 	meson test -C $(BUILD) --suite soak --timeout-multiplier 0 --print-errorlogs
+
+planted: all
+	meson test -C $(BUILD) --suite planted --timeout-multiplier 0 --print-errorlogs --verbose
 
 install: all
 	meson install -C $(BUILD)

@@ -42,7 +42,7 @@ if command -v ld.lld >/dev/null; then
 fi
 # The sanitizers' builds are of what they run; reports of lines want no more than -g1, and it is a quarter of the work less.
 build build-asan unit -Dc_args=-g1 -Db_sanitize=address,undefined -Db_lundef=false -Ddefault_library=static --buildtype=debug -Doptimization=1
-run build --no-suite soak --no-suite foreign --no-suite peers
+run build --no-suite soak --no-suite foreign --no-suite peers --no-suite planted
 built
 build build-tsan threads -Dc_args=-g1 -Db_sanitize=thread -Db_lundef=false -Dopenmp=disabled -Ddefault_library=static --buildtype=debug -Doptimization=1
 # In one process a program: looking for leaks at the end of each test case's own process took most of the time.

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sched/core_internal.h"
 #include "simulator_model.h"
 
 enum { AMPLE = 1000000, MOST_STEPS = 100000 };
@@ -348,6 +349,27 @@ static void check_counts(run *r)
                    c.peak_scratch_pages, r->m.peak_scratch);
 }
 
+/* Nothing is under way: nor does the core count anything that is, and what it has
+ * reserved is what is there. A count that is wrong breaks no rule at once; it makes the
+ * core wait for what does not come, or throw out what it need not. */
+static void check_rest(run *r)
+{
+    for (uint32_t p = 0; p < r->m.nplace; p++) {
+        const cl_place *c = &r->core->place[p];
+        const model_place *m = &r->m.place[p];
+        if (c->leaving || c->staging || c->loading || c->inflight || c->running)
+            model_fail(&r->m,
+                       "at rest place %u counts %" PRIu64 " pages leaving, %" PRIu64
+                       " of staging, %u loads, %u transfers, %u tasks",
+                       p, c->leaving, c->staging, c->loading, c->inflight, c->running);
+        if (c->reserved != m->used || c->scratch != m->scratch)
+            model_fail(&r->m,
+                       "at rest place %u counts %" PRIu64 " pages and %" PRIu64
+                       " in scratch, has %" PRIu64 " and %" PRIu64,
+                       p, c->reserved, c->scratch, m->used, m->scratch);
+    }
+}
+
 static void simulate(run *r)
 {
     uint32_t steps = 0;
@@ -363,6 +385,7 @@ static void simulate(run *r)
     if (r->m.njob > 0)
         model_fail(&r->m, "finished with %u jobs under way", r->m.njob);
     check_failure(r);
+    check_rest(r);
     if (r->m.stopped)
         return;
     check_counts(r);
