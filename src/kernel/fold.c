@@ -99,7 +99,7 @@ static void plan_places(folding *g)
 static void choose_place(folding *g, const int64_t *at)
 {
     int64_t index = 0;
-    for (int a = 0; a < g->cut.box->ndim; a++)
+    for (int a = 0; g->nplace > 1 && a < g->cut.box->ndim; a++)
         index += at[a] / g->cut.part[a] * g->place_stride[a];
     g->place = &g->places[index];
 }
@@ -171,14 +171,12 @@ static clast_status fold_window(folding *g, const cl_box *w, const cl_record *pa
     return CLAST_OK;
 }
 
-/* feed NULL: the values are there, in one window. */
 static clast_status fold_windows(folding *g, const cl_feed *feed,
                                  const cl_record *partial)
 {
     cl_box w = cl_strip_first(g->cut.box, g->step);
     do {
-        if (feed)
-            CL_TRY(feed->bring(feed->arg, &w));
+        CL_TRY(feed->bring(feed->arg, &w));
         CL_TRY(fold_window(g, &w, partial));
     } while (cl_strip_next(g->cut.box, g->step, &w));
     return CLAST_OK;
@@ -270,7 +268,10 @@ static void plan(folding *g, const cl_feed *feed)
         cl_extent_product(g->cut.part, g->cut.first_column, g->cut.box->ndim);
     g->record_first = cl_round_up((size_t)width * g->cut.f.first_size);
     g->record_bytes = record_bytes(&g->cut.f, width);
-    cl_strip_extents(g->cut.box, g->cut.part, feed ? feed->most : INT64_MAX, g->step);
+    g->nplace = 1;
+    if (!feed)
+        return;
+    cl_strip_extents(g->cut.box, g->cut.part, feed->most, g->step);
     plan_places(g);
 }
 
@@ -333,9 +334,10 @@ clast_status cl_fold_fed(const cl_fold *fold, const cl_loop *loop, const cl_box 
                          const cl_input *inputs, const cl_feed *feed, void *partial,
                          bool first, void *workspace, const cl_poll *poll)
 {
-    folding g = {.cut = {.fold = fold,
-                         .box = box,
-                         .f = cl_folder_of(fold, loop->dtype, loop->loops)}};
+    folding g; /* not cleared, which would take longer than a tiny box does */
+    g.cut.fold = fold;
+    g.cut.box = box;
+    g.cut.f = cl_folder_of(fold, loop->dtype, loop->loops);
     const int64_t reduced = reduced_count(fold, box);
     int64_t elements = 1;
     for (int a = 0; a < box->ndim; a++)
@@ -348,7 +350,7 @@ clast_status cl_fold_fed(const cl_fold *fold, const cl_loop *loop, const cl_box 
     if (reduced == 0 || elements == 0)
         return CLAST_OK;
     begin(&g, loop, inputs, feed, workspace, poll);
-    CL_TRY(fold_windows(&g, feed, &whole));
+    CL_TRY(feed ? fold_windows(&g, feed, &whole) : fold_window(&g, box, &whole));
     whole.count += reduced;
     memcpy(partial, &whole.count, sizeof whole.count);
     return CLAST_OK;

@@ -34,11 +34,12 @@ static clast_status run_map(cl_job *job)
     if (job->is_measuring)
         return CLAST_OK;
     CL_TRY(cl_job_check(job));
+    void *out = cl_job_output(job, 0);
+    if (!cl_feed_is_wanted(job))
+        return cl_map_run(loop, &box, inputs, out, work, &exec->poll);
     cl_feeder feeder;
     CL_TRY(cl_feed_begin(&feeder, job, &box, inputs));
-    void *out = cl_job_output(job, 0);
-    return feeder.first ? cl_feed_map(&feeder, loop, inputs, out, work)
-                        : cl_map_run(loop, &box, inputs, out, work, &exec->poll);
+    return cl_feed_map(&feeder, loop, inputs, out, work);
 }
 
 /* ---- reductions ---- */
@@ -68,10 +69,14 @@ static clast_status run_fold(cl_job *job)
     if (job->is_measuring)
         return CLAST_OK;
     CL_TRY(cl_job_check(job));
+    const cl_feed *feed = NULL;
     cl_feeder feeder;
-    CL_TRY(cl_feed_begin(&feeder, job, &box, inputs));
-    return cl_fold_fed(&fold, loop, &box, inputs, feeder.first ? &feeder.feed : NULL,
-                       cl_job_output(job, 0), k % CL_CHAIN == 0, work, &exec->poll);
+    if (cl_feed_is_wanted(job)) {
+        CL_TRY(cl_feed_begin(&feeder, job, &box, inputs));
+        feed = &feeder.feed;
+    }
+    return cl_fold_fed(&fold, loop, &box, inputs, feed, cl_job_output(job, 0),
+                       k % CL_CHAIN == 0, work, &exec->poll);
 }
 
 /* The table of the task's R operands, in order. */

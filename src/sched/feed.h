@@ -43,6 +43,15 @@ typedef struct {
     cl_feed feed;
 } cl_feeder;
 
+/* Whether the task reads anything itself. */
+static inline bool cl_feed_is_wanted(const cl_job *job)
+{
+    bool is_wanted = false;
+    for (uint32_t i = 0; i < job->reads && !is_wanted; i++)
+        is_wanted = job->exec->is_unread[cl_operand_block(job->task.operand[i])];
+    return is_wanted;
+}
+
 /* Finds the inputs that are unread. Their spans are the feeder's from then on. */
 clast_status cl_feed_begin(cl_feeder *f, cl_job *job, const cl_box *box,
                            cl_input *inputs);
