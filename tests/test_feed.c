@@ -59,6 +59,8 @@ static atomic_int strips, tiles; /* reads of at most that; of more */
 static atomic_int cached;        /* so many reads more find what they look for */
 static atomic_int fails_at;      /* ordinary reads: the next one is 0 */
 static int crumb;                /* bytes that come at once, at most; 0: any */
+static int cancels_at;           /* after so many strips; 0: never */
+static clast_ctx *running;       /* whose run that is */
 static const char *cut;          /* the file that is cut when nothing is cached */
 
 static size_t bytes_of(const struct iovec *iov, int n)
@@ -73,8 +75,8 @@ static void count(size_t bytes)
 {
     if (bytes > most)
         tiles++;
-    else if (bytes > SMALL)
-        strips++;
+    else if (bytes > SMALL && ++strips == cancels_at)
+        clast_cancel(running);
 }
 
 static ssize_t read_cached(int fd, const struct iovec *iov, int n, off_t at)
@@ -111,7 +113,7 @@ static void watch(int program)
     cl_sys.preadv = read_patiently;
     strips = tiles = 0;
     cached = fails_at = 1 << 30;
-    crumb = 0;
+    crumb = cancels_at = 0;
     cut = NULL;
 }
 
@@ -177,6 +179,7 @@ static clast_status compute(int i, int workers, uint64_t memory, void **values,
                                .dtype = clast_array_dtype(a),
                                .ndim = clast_ndim(a),
                                .shape = clast_shape(a)};
+    running = ctx;
     const clast_status status = clast_fetch(a, &into);
     if (stats)
         *stats = clast_ctx_stats(ctx);
@@ -292,6 +295,26 @@ START_TEST(strips_that_cannot_be_read)
 }
 END_TEST
 
+/* In the middle of a tile: no other strip is read. */
+START_TEST(runs_that_are_canceled)
+{
+    static const int program[] = {0, 9}; /* a reduction, an elementwise one */
+    for (size_t i = 0; i < sizeof program / sizeof *program; i++) {
+        void *got;
+        size_t bytes;
+        watch(program[i]);
+        cancels_at = 2;
+        const clast_status status =
+            compute(program[i], 1, CLAST_MIB(32), &got, &bytes, NULL, NULL);
+        unwatch();
+        cl_free(got);
+        ck_assert_int_eq(status, CLAST_ECANCELED);
+        const int read = strips;
+        ck_assert_int_eq(read, 2);
+    }
+}
+END_TEST
+
 START_TEST(files_that_are_cut_meanwhile)
 {
     void *got;
@@ -322,6 +345,7 @@ static Suite *feed(void)
     tcase_add_loop_test(t, strips_that_are_waited_for, 0, 10);
     tcase_add_loop_test(t, strips_in_crumbs, 0, 10);
     tcase_add_test(t, strips_that_cannot_be_read);
+    tcase_add_test(t, runs_that_are_canceled);
     tcase_add_test(t, files_that_are_cut_meanwhile);
     tcase_set_timeout(t, 120);
     suite_add_tcase(s, t);

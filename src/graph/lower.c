@@ -126,6 +126,7 @@ static clast_status grow_operands(cl_draft *d, size_t need)
 {
     if (need >= UINT32_MAX)
         return too_many(d, "operands", (double)need);
+    CL_TRY(cl_draft_room(d, need / 2 * sizeof *d->operand));
     if (!cl_grow(&d->operand, &d->operand_capacity, need, sizeof *d->operand))
         return cl_draft_nomem(d);
     if (d->operand_capacity >= UINT32_MAX)
@@ -140,7 +141,6 @@ clast_status cl_lower_more_reads(cl_draft *d)
 
 clast_status cl_lower_more_operands(cl_draft *d)
 {
-    CL_TRY(cl_draft_room(d, (d->noperand + 1) / 2 * sizeof *d->operand));
     return grow_operands(d, d->noperand + 1);
 }
 

@@ -105,6 +105,8 @@ static bool sing(cl_hdf5_source *s)
     int64_t n = 1;
     bool is_cut = false;
     for (int a = 0; a < info->shape.ndim; a++) {
+        if (info->shape.dim[a] == 0)
+            return true;
         n *= (info->shape.dim[a] - 1) / info->chunk[a] + 1;
         is_cut = is_cut || info->shape.dim[a] % info->chunk[a] != 0;
     }

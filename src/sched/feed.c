@@ -17,6 +17,7 @@
 #include "sched/feed.h"
 
 #include "base/strip.h"
+#include "kernel/dense.h"
 #include "sched/engine.h"
 
 #include <string.h>
@@ -197,6 +198,9 @@ static clast_status bring_one(cl_feeder *f, cl_fed *fed, const cl_box *part)
 static clast_status bring(void *arg, const cl_box *part)
 {
     cl_feeder *f = arg;
+    /* who computes asks less often than this */
+    if (cl_is_canceled(&f->job->exec->poll))
+        return CLAST_ECANCELED;
     for (cl_fed *fed = f->first; fed; fed = fed->next) {
         const clast_status status = bring_one(f, fed, part);
         f->job->is_unreadable = status != CLAST_OK;
