@@ -91,12 +91,15 @@ CLAST_API void clast_set_progress(clast_ctx *ctx, clast_progress_fn *fn, void *a
  * Writes what the last run did when, as JSON in Chrome's trace-event format (Perfetto
  * and chrome://tracing open it): a row for each worker and each I/O thread, an event
  * for each task and each transfer, named by operation and block, and counters for
- * memory, ready tasks and bytes a second. Where the rings were too small, the oldest
- * events of a row are dropped and the file says how many.
+ * memory, ready tasks and bytes a second. Tasks of a few microseconds and less are
+ * timed together; those of them that follow each other in one operation share an event,
+ * whose args.and lists the others. Where the rings were too small, the oldest events of
+ * a row are dropped and the file says how many.
  *
  * @return  CLAST_OK; CLAST_EVALUE where clast_options.trace was 0 (or an argument is
  *          NULL); CLAST_EBUSY within a callback of ctx. Waits for runs under way.
- * @cost    none for runs without it; with it about 0.1 us an event
+ * @cost    none for runs without it; with it about 0.1 us an event, which for tiny
+ *          tasks is less than that a task
  */
 CLAST_API clast_status clast_trace(clast_ctx *ctx, clast_text_fn *write, void *arg);
 
