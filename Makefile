@@ -17,7 +17,7 @@ help:
 	@echo "make demo       install what is missing, build, run three demos on 1 GiB of data within 256 MiB"
 	@echo "make check      install what is missing, build, pass every test (at most 10 minutes on 2 cores)"
 	@echo "make check-foreign  files of other programs, fetched with their packages, against h5py"
-	@echo "make fuzz       libFuzzer on what untrusted files and helpers say, SECONDS=600 for each target"
+	@echo "make fuzz       libFuzzer on decoding, what helpers say and classifying files, SECONDS=600 each"
 	@echo "make bench      the reference workloads beside Dask, with the machine's limits"
 	@echo "make bench-tasks  what tasks cost, beside OpenMP and StarPU"
 	@echo "make bench-big  26 GiB beside what direct I/O reaches (40 GiB of disk under build-bench/)"
