@@ -12,6 +12,10 @@
  * back twice. What a machine does with memory behind the program's back is for
  * ThreadSanitizer, which runs the driver's tests.
  *
+ * Not modelled: decoding, reads by workers and feeds, which are stubs here. Of atomic
+ * operations only atomic_load_explicit and atomic_store_explicit are replaced; another
+ * kind in worker.c would hand over to nobody, so that its races went unseen.
+ *
  * Checked besides: every task reads the right versions, in memory that nobody else
  * writes to; its workspace is as large as it needs and its batch's alone; pages stay
  * within the budget; nobody sleeps while tasks are ready that memory allows; nothing is
@@ -79,6 +83,7 @@ typedef struct {
 } world;
 
 static world *w;
+
 /* Tasks are ready that memory allows, one sleeps and nobody is about to wake. */
 static void check_sleepers(void)
 {
