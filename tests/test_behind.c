@@ -7,6 +7,8 @@
  * The windows are made small, so that small files have many of them.
  */
 #include <errno.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +19,7 @@
 #include "hdf5_files.h"
 #include "io/behind.h"
 #include "io/direct.h"
+#include "io/sys.h"
 
 enum { WINDOW = 64 << 10, BLOCK = 64 << 10, ROWS = 640, BYTES = ROWS * ROWS * 8 };
 
@@ -87,17 +90,18 @@ static void begin(const kind *k)
 static void end(void)
 {
     cl_cache_pretend(0);
-    cl_behind_window = (uint64_t)64 << 20;
+    cl_behind_window = CL_BEHIND_WINDOW;
     files_end();
 }
 
-/* So many windows are under way or not full yet, and what each worker has just written
- * is not counted yet; the same of the spool of chunks that wait for their turn, where
- * chunks have one; and libhdf5 keeps what it converts in a cache of its own. */
+/* So many windows are under way or not full yet, however many workers there are, and
+ * what each has just written is not counted yet; the same of the spool of chunks that
+ * wait for their turn, where chunks have one; and libhdf5 keeps what it converts in a
+ * cache of its own. */
 static uint64_t most_dirty(const kind *k, int workers)
 {
-    const uint64_t file =
-        (uint64_t)(workers + 1) * WINDOW + (uint64_t)workers * 2 * BLOCK;
+    const uint64_t windows = workers == 1 ? 2 : 3;
+    const uint64_t file = windows * WINDOW + (uint64_t)workers * 2 * BLOCK;
     return (k->copies || k->gzip >= 0 ? 2 : 1) * file + (k->copies ? 1 << 20 : 0);
 }
 START_TEST(dirty_pages_are_bounded)
@@ -158,6 +162,64 @@ START_TEST(what_a_disk_cannot_is_no_error)
 }
 END_TEST
 
+/* Writers who only say that they wrote, to a disk that is slow when it is told to. */
+enum { WRITERS = 4, PIECE = 4 << 10, PIECES = 200 };
+
+static struct {
+    cl_behind behind;
+    _Atomic uint64_t written;
+    atomic_int pushing, pushes;
+    atomic_bool were_two, was_much;
+} crowd;
+
+/* The n-th is made when n windows are full. Until it is back one more may be, and a
+ * piece of each writer may come on top; others have the time to break that. */
+static int slow_push(int fd, off_t at, off_t bytes, unsigned flags)
+{
+    (void)fd, (void)at, (void)bytes, (void)flags;
+    const int n = atomic_fetch_add(&crowd.pushes, 1) + 1;
+    const uint64_t most = (uint64_t)(n + 1) * WINDOW + WRITERS * PIECE;
+    if (atomic_fetch_add(&crowd.pushing, 1) > 0)
+        crowd.were_two = true;
+    for (int i = 0; i < 1000 && !crowd.were_two && !crowd.was_much; i++) {
+        sched_yield();
+        if (crowd.written > most)
+            crowd.was_much = true;
+    }
+    atomic_fetch_sub(&crowd.pushing, 1);
+    return 0;
+}
+
+static void *write_pieces(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < PIECES; i++) {
+        atomic_fetch_add(&crowd.written, PIECE);
+        cl_behind_grew(&crowd.behind, -1, PIECE);
+    }
+    return NULL;
+}
+
+START_TEST(a_crowd_waits_for_who_pushes)
+{
+    cl_thread thread[WRITERS];
+    const cl_sys_table real = cl_sys;
+    cl_sys.sync_file_range = slow_push;
+    cl_behind_window = WINDOW;
+    cl_behind_init(&crowd.behind);
+    for (int i = 0; i < WRITERS; i++)
+        ck_assert_int_eq(cl_thread_start(&thread[i], write_pieces, NULL), CLAST_OK);
+    for (int i = 0; i < WRITERS; i++)
+        cl_thread_join(&thread[i]);
+    cl_behind_fini(&crowd.behind);
+    cl_behind_window = CL_BEHIND_WINDOW;
+    cl_sys = real;
+    ck_assert(!crowd.were_two);
+    ck_assert(!crowd.was_much);
+    ck_assert_int_eq(crowd.pushes, WRITERS * PIECE * PIECES / WINDOW);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("behind");
@@ -165,6 +227,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, dirty_pages_are_bounded, 0, KINDS);
     tcase_add_loop_test(t, errors_that_only_a_push_tells, 0, KINDS);
     tcase_add_loop_test(t, what_a_disk_cannot_is_no_error, 0, 3);
+    tcase_add_test(t, a_crowd_waits_for_who_pushes);
     suite_add_tcase(s, t);
     return s;
 }

@@ -6,14 +6,15 @@
  * Whoever writes starts the disk on his range and then waits for as many old ranges as
  * it takes to have at most a window under way. Waiting is outside of the mutex: a range
  * is taken out first, so that no two wait for one. Pages that a range has in part stay
- * in the cache until its neighbour is dropped.
+ * in the cache until its neighbour is dropped. Of a file that is not large the mutex is
+ * held while the disk is waited for: it is what the others are to wait for.
  */
 #include <fcntl.h>
 
 #include "io/behind.h"
 #include "io/sys.h"
 
-uint64_t cl_behind_window = (uint64_t)64 << 20;
+uint64_t cl_behind_window = CL_BEHIND_WINDOW;
 
 void cl_behind_init(cl_behind *behind)
 {
@@ -72,8 +73,14 @@ int cl_behind_wrote(cl_behind *behind, int fd, uint64_t at, uint64_t bytes)
 int cl_behind_grew(cl_behind *behind, int fd, uint64_t bytes)
 {
     const uint64_t window = cl_behind_window;
-    const uint64_t before = atomic_fetch_add(&behind->grown, bytes);
-    return before / window == (before + bytes) / window
-               ? 0
-               : cl_sys_push(fd, 0, 0, CL_PUSH_PACED);
+    if (atomic_fetch_add(&behind->grown, bytes) + bytes < window)
+        return 0;
+    int error = 0;
+    cl_mutex_lock(&behind->mutex);
+    if (atomic_load(&behind->grown) >= window) {
+        atomic_fetch_sub(&behind->grown, window);
+        error = cl_sys_push(fd, 0, 0, CL_PUSH_PACED);
+    }
+    cl_mutex_unlock(&behind->mutex);
+    return error;
 }

@@ -50,7 +50,7 @@ struct cl_chunk_order {
     int64_t next, nwaiting; /* waiting: from when their place is chosen */
     bool is_writing;        /* `next`, or reading it back */
     int fd;                 /* the spool; -1: none yet */
-    cl_behind behind;       /* its writers keep to the disk's pace; needs no mutex */
+    cl_behind behind;       /* its writers keep to the disk's pace; its own mutex */
     uint64_t end;           /* of the spool */
     uint64_t *place;        /* in the spool, plus 1; 0: is not there */
 };
