@@ -3,10 +3,14 @@
 """Plant bugs, one at a time, in a copy of the sources, and see that the tests find each of them.
 
     planted.py ROOT COPY [WORDS...]
+    planted.py --check ROOT
 
-COPY is made, or brought up to date. With words, only bugs whose names have one of them, or whose file is called so. Prints a table: what was planted, which
-test found it and with what, as the pages in docs/ have it. Fails where a bug is not found, where what is to be replaced is not in
-its file exactly once, and where the sources as they are fail a test.
+COPY is made, or brought up to date. With words, only bugs whose names have one of them, or whose file is called so.
+Prints a table: what was planted, which test found it and with what, as the pages in docs/ have it. Fails where a bug is
+not found, where what is to be replaced is not in its file exactly once, and where the sources as they are fail a test.
+
+--check runs nothing: what is to be replaced is in its file exactly once, and docs/scheduler.md has a row of each bug
+and no others, and says how many there are.
 
 A file of bugs:
 
@@ -110,14 +114,37 @@ def plant(copy, build, bug):
         path.write_text(text, encoding="utf-8")
 
 
+def complaints(root, bugs):
+    """What is stale in the lists, or in the page that has their results."""
+    for bug in bugs:
+        times = (root / bug.file).read_text(encoding="utf-8").count(bug.old)
+        if times != 1:
+            yield f"{bug.name}: the lines are in {bug.file} {times} times"
+    page = (root / "docs" / "scheduler.md").read_text(encoding="utf-8").partition("## Planted bugs")[2]
+    rows = collections.Counter(re.findall(r"^\| (?!planted \|)(.+?) \| ", page, re.M))
+    names = collections.Counter(b.name for b in bugs)
+    yield from (f"{name}: not in docs/scheduler.md" for name in names - rows)
+    yield from (f"{name}: in docs/scheduler.md, but in no list" for name in rows - names)
+    if f"# {len(bugs)} bugs" not in page:
+        yield f"docs/scheduler.md does not say that there are {len(bugs)} bugs"
+
+
 def main():
     options = argparse.ArgumentParser()
+    options.add_argument("--check", action="store_true")
     options.add_argument("root", type=pathlib.Path)
-    options.add_argument("copy", type=pathlib.Path)
+    options.add_argument("copy", type=pathlib.Path, nargs="?")
     options.add_argument("words", nargs="*")
     o = options.parse_args()
-    root, copy = o.root.resolve(), o.copy.resolve()
+    root = o.root.resolve()
     files = sorted((root / "tests" / "planted").glob("*.bugs"))
+    if o.check:
+        stale = list(complaints(root, [b for f in files for b in bugs_of(f)]))
+        print("\n".join(stale))
+        return len(stale) > 0
+    if not o.copy:
+        options.error("COPY is missing")
+    copy = o.copy.resolve()
     bugs = {f: [b for b in bugs_of(f) if not o.words or any(w in b.name or w == f.stem for w in o.words)] for f in files}
     assert any(bugs.values()), "no such bug"
     build = update(root, copy)
