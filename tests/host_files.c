@@ -3,37 +3,37 @@
 
 #include <string.h>
 
-clast_ctx *ctx;
-double wanted[N];
+clast_ctx *host_ctx;
+double host_wanted[HOST_N];
 
 void host_begin(void)
 {
     files_begin();
-    for (int i = 0; i < N; i++)
-        wanted[i] = i % 97 - 3.5;
-    ctx = clast_open(&(clast_options){.memory = CLAST_MIB(64), .workers = 2});
-    ck_assert_str_eq(clast_ctx_error(ctx), "");
+    for (int i = 0; i < HOST_N; i++)
+        host_wanted[i] = i % 97 - 3.5;
+    host_ctx = clast_open(&(clast_options){.memory = CLAST_MIB(64), .workers = 2});
+    ck_assert_str_eq(clast_ctx_error(host_ctx), "");
 }
 
 void host_end(void)
 {
-    clast_close(&ctx);
+    clast_close(&host_ctx);
     ck_assert_int_eq(files_open_ids(), 0);
     files_end();
 }
 
-hid_t use_default(hid_t list)
+hid_t host_use_default(hid_t list)
 {
     return list;
 }
 
-hid_t use_core(hid_t list)
+hid_t host_use_core(hid_t list)
 {
     H5Pset_fapl_core(list, 1 << 16, false);
     return list;
 }
 
-hid_t use_strong(hid_t list)
+hid_t host_use_strong(hid_t list)
 {
     H5Pset_fclose_degree(list, H5F_CLOSE_STRONG);
     return list;
@@ -41,7 +41,7 @@ hid_t use_strong(hid_t list)
 
 static hid_t creation_list(int layout)
 {
-    static const hsize_t chunk[2] = {CHUNK, CHUNK};
+    static const hsize_t chunk[2] = {HOST_CHUNK, HOST_CHUNK};
     const hid_t list = H5Pcreate(H5P_DATASET_CREATE);
     if (layout == CHUNKED || layout == FILTERED)
         H5Pset_chunk(list, 2, chunk);
@@ -52,9 +52,10 @@ static hid_t creation_list(int layout)
     return list;
 }
 
-hid_t make_dataset(hid_t file, int layout, bool is_anonymous)
+hid_t host_make_dataset(hid_t file, int layout, bool is_anonymous)
 {
-    static const hsize_t dim[2] = {ROWS, COLUMNS}, most[2] = {H5S_UNLIMITED, COLUMNS};
+    static const hsize_t dim[2] = {HOST_ROWS, HOST_COLUMNS},
+                         most[2] = {H5S_UNLIMITED, HOST_COLUMNS};
     const bool is_chunked = layout == CHUNKED || layout == FILTERED;
     const hid_t list = creation_list(layout),
                 space = H5Screate_simple(2, dim, is_chunked ? most : NULL);
@@ -63,13 +64,13 @@ hid_t make_dataset(hid_t file, int layout, bool is_anonymous)
                      : H5Dcreate2(file, "/x", H5T_IEEE_F64BE, space, H5P_DEFAULT, list,
                                   H5P_DEFAULT);
     ck_assert(H5Dwrite(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT,
-                       wanted) >= 0);
+                       host_wanted) >= 0);
     H5Sclose(space);
     H5Pclose(list);
     return dataset;
 }
 
-hid_t make_file(const char *name, driver_fn *driver)
+hid_t host_make_file(const char *name, host_driver_fn *driver)
 {
     const hid_t list = driver(H5Pcreate(H5P_FILE_ACCESS));
     const hid_t file = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, list);
@@ -78,7 +79,7 @@ hid_t make_file(const char *name, driver_fn *driver)
     return file;
 }
 
-hid_t open_file(const char *name, unsigned flags, driver_fn *driver)
+hid_t host_open_file(const char *name, unsigned flags, host_driver_fn *driver)
 {
     const hid_t list = driver(H5Pcreate(H5P_FILE_ACCESS));
     const hid_t file = H5Fopen(name, flags, list);
@@ -87,19 +88,19 @@ hid_t open_file(const char *name, unsigned flags, driver_fn *driver)
     return file;
 }
 
-clast_status fetch(clast_array *a, double *values)
+clast_status host_fetch(clast_array *a, double *values)
 {
-    const int64_t shape[2] = {ROWS, COLUMNS};
-    const clast_buffer into = {values, N * sizeof *values, CLAST_FLOAT64, 2, shape,
+    const int64_t shape[2] = {HOST_ROWS, HOST_COLUMNS};
+    const clast_buffer into = {values, HOST_N * sizeof *values, CLAST_FLOAT64, 2, shape,
                                NULL};
     return clast_fetch(a, &into);
 }
 
-void reads(clast_array *a)
+void host_reads(clast_array *a)
 {
-    static double values[N];
+    static double values[HOST_N];
     memset(values, 0, sizeof values);
     ck_assert_str_eq(clast_error(a), "");
-    ck_assert_int_eq(fetch(a, values), CLAST_OK);
-    files_same(values, wanted, sizeof values);
+    ck_assert_int_eq(host_fetch(a, values), CLAST_OK);
+    files_same(values, host_wanted, sizeof values);
 }

@@ -45,30 +45,31 @@ static hid_t use_latest(hid_t list)
 
 static const struct {
     const char *file;
-    driver_fn *driver;
+    host_driver_fn *driver;
     bool is_on_disk; /* can be opened again for reading */
-} drivers[] = {{"sec2.h5", use_default, true},  {"core.h5", use_core, false},
-               {"part%d.h5", use_family, true}, {"split", use_split, true},
-               {"stdio.h5", use_stdio, true},   {"log.h5", use_log, true},
+} drivers[] = {{"sec2.h5", host_use_default, true}, {"core.h5", host_use_core, false},
+               {"part%d.h5", use_family, true},     {"split", use_split, true},
+               {"stdio.h5", use_stdio, true},       {"log.h5", use_log, true},
                {"late.h5", use_latest, true}};
 enum { DRIVERS = sizeof drivers / sizeof *drivers };
 
 /* Twice the transposed transpose of it: the planner cuts and reads it otherwise. */
 static void computes(clast_array *a)
 {
-    static double values[N];
+    static double values[HOST_N];
     clast_array *twice = clast_add(a, clast_transpose(clast_transpose(a)));
-    ck_assert_int_eq(fetch(clast_div(twice, clast_double(ctx, 2)), values), CLAST_OK);
-    files_same(values, wanted, sizeof values);
+    ck_assert_int_eq(host_fetch(clast_div(twice, clast_double(host_ctx, 2)), values),
+                     CLAST_OK);
+    files_same(values, host_wanted, sizeof values);
 }
 
 static void try_unflushed(int driver, int layout, bool is_anonymous)
 {
-    const hid_t file = make_file(drivers[driver].file, drivers[driver].driver);
-    const hid_t dataset = make_dataset(file, layout, is_anonymous);
+    const hid_t file = host_make_file(drivers[driver].file, drivers[driver].driver);
+    const hid_t dataset = host_make_dataset(file, layout, is_anonymous);
     ck_assert_int_eq(H5Iget_ref(dataset), 1);
-    clast_array *a = clast_from_hdf5_id(ctx, dataset);
-    reads(a);
+    clast_array *a = clast_from_hdf5_id(host_ctx, dataset);
+    host_reads(a);
     ck_assert_int_eq(H5Iget_ref(dataset), 2);
     H5Dclose(dataset);
     H5Fclose(file);
@@ -80,39 +81,39 @@ static void try_unflushed(int driver, int layout, bool is_anonymous)
 START_TEST(unflushed)
 {
     for (int i = 0; i < 2 * LAYOUTS; i++) {
-        clast_scope_begin(ctx);
+        clast_scope_begin(host_ctx);
         try_unflushed(_i, i / 2, i % 2);
-        clast_scope_end(ctx);
+        clast_scope_end(host_ctx);
         ck_assert_int_eq(files_open_ids(), 0);
     }
 }
 END_TEST
 
-static void try_read_only(const char *name, driver_fn *driver, int layout)
+static void try_read_only(const char *name, host_driver_fn *driver, int layout)
 {
-    hid_t file = make_file(name, driver);
-    H5Dclose(make_dataset(file, layout, false));
+    hid_t file = host_make_file(name, driver);
+    H5Dclose(host_make_dataset(file, layout, false));
     H5Fclose(file);
-    file = open_file(name, H5F_ACC_RDONLY, driver);
+    file = host_open_file(name, H5F_ACC_RDONLY, driver);
     const hid_t dataset = H5Dopen2(file, "/x", H5P_DEFAULT);
-    clast_array *a = clast_from_hdf5_id(ctx, dataset);
-    const bool is_plain = driver == use_default || driver == use_latest;
+    clast_array *a = clast_from_hdf5_id(host_ctx, dataset);
+    const bool is_plain = driver == host_use_default || driver == use_latest;
     ck_assert_int_eq(H5Iget_ref(dataset), is_plain ? 1 : 2);
     H5Dclose(dataset);
     H5Fclose(file);
-    reads(a);
+    host_reads(a);
     computes(a);
     if (is_plain)
-        reads(clast_sub(clast_add(a, clast_from_hdf5(ctx, name, "/x")), a));
+        host_reads(clast_sub(clast_add(a, clast_from_hdf5(host_ctx, name, "/x")), a));
 }
 
 /* Open for reading only, through each driver: with the default one opened once more. */
 START_TEST(read_only)
 {
     for (int layout = 0; layout < LAYOUTS && drivers[_i].is_on_disk; layout++) {
-        clast_scope_begin(ctx);
+        clast_scope_begin(host_ctx);
         try_read_only(drivers[_i].file, drivers[_i].driver, layout);
-        clast_scope_end(ctx);
+        clast_scope_end(host_ctx);
         ck_assert_int_eq(files_open_ids(), 0);
     }
 }
@@ -123,19 +124,19 @@ END_TEST
 START_TEST(lost_name)
 {
     for (int layout = 0; layout < LAYOUTS; layout++) {
-        hid_t file = make_file("a.h5", use_default);
-        H5Dclose(make_dataset(file, layout, false));
+        hid_t file = host_make_file("a.h5", host_use_default);
+        H5Dclose(host_make_dataset(file, layout, false));
         H5Fclose(file);
-        file = open_file("a.h5", H5F_ACC_RDONLY, use_default);
+        file = host_open_file("a.h5", H5F_ACC_RDONLY, host_use_default);
         const hid_t dataset = H5Dopen2(file, "/x", H5P_DEFAULT);
         ck_assert_int_eq(unlink("a.h5"), 0);
         if (layout % 2 == 1)
-            H5Fclose(make_file("a.h5", use_default));
-        clast_array *a = clast_from_hdf5_id(ctx, dataset);
+            H5Fclose(host_make_file("a.h5", host_use_default));
+        clast_array *a = clast_from_hdf5_id(host_ctx, dataset);
         ck_assert_int_eq(H5Iget_ref(dataset), 2);
         H5Dclose(dataset);
         H5Fclose(file);
-        reads(a);
+        host_reads(a);
         computes(a);
     }
 }
@@ -145,18 +146,19 @@ END_TEST
 START_TEST(read_anew_by_each_run)
 {
     for (int layout = 0; layout < LAYOUTS; layout++) {
-        const hid_t file = make_file("a.h5", use_default);
-        const hid_t dataset = make_dataset(file, layout, false);
-        clast_scope_begin(ctx);
-        clast_array *a = clast_from_hdf5_id(ctx, dataset);
+        const hid_t file = host_make_file("a.h5", host_use_default);
+        const hid_t dataset = host_make_dataset(file, layout, false);
+        clast_scope_begin(host_ctx);
+        clast_array *a = clast_from_hdf5_id(host_ctx, dataset);
         for (int round = 0; round < 3; round++) {
-            reads(a);
-            for (int i = 0; i < N; i++)
-                wanted[i] += 1;
-            H5Dwrite(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, wanted);
+            host_reads(a);
+            for (int i = 0; i < HOST_N; i++)
+                host_wanted[i] += 1;
+            H5Dwrite(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT,
+                     host_wanted);
         }
-        reads(a);
-        clast_scope_end(ctx);
+        host_reads(a);
+        clast_scope_end(host_ctx);
         H5Dclose(dataset);
         H5Fclose(file);
     }
@@ -165,15 +167,16 @@ END_TEST
 
 START_TEST(another_shape)
 {
-    static double values[N];
-    const hid_t file = make_file("a.h5", use_default);
-    const hid_t dataset = make_dataset(file, _i, false);
-    clast_array *a = clast_from_hdf5_id(ctx, dataset);
-    H5Dset_extent(dataset, (const hsize_t[2]){ROWS / 2, COLUMNS});
-    ck_assert_int_eq(fetch(a, values), CLAST_EIO);
-    ck_assert_ptr_nonnull(strstr(clast_ctx_error(ctx), "a.h5:/x was given another"));
-    H5Dset_extent(dataset, (const hsize_t[2]){ROWS, COLUMNS});
-    ck_assert_int_eq(fetch(a, values), CLAST_OK);
+    static double values[HOST_N];
+    const hid_t file = host_make_file("a.h5", host_use_default);
+    const hid_t dataset = host_make_dataset(file, _i, false);
+    clast_array *a = clast_from_hdf5_id(host_ctx, dataset);
+    H5Dset_extent(dataset, (const hsize_t[2]){HOST_ROWS / 2, HOST_COLUMNS});
+    ck_assert_int_eq(host_fetch(a, values), CLAST_EIO);
+    ck_assert_ptr_nonnull(
+        strstr(clast_ctx_error(host_ctx), "a.h5:/x was given another"));
+    H5Dset_extent(dataset, (const hsize_t[2]){HOST_ROWS, HOST_COLUMNS});
+    ck_assert_int_eq(host_fetch(a, values), CLAST_OK);
     H5Dclose(dataset);
     H5Fclose(file);
 }
@@ -182,26 +185,27 @@ END_TEST
 /* The array keeps the dataset open, but not against a file that closes strongly. */
 START_TEST(strong_close)
 {
-    static double values[N];
-    const hid_t file = make_file("a.h5", use_strong);
-    clast_array *a = clast_from_hdf5_id(ctx, make_dataset(file, CHUNKED, false));
-    reads(a);
+    static double values[HOST_N];
+    const hid_t file = host_make_file("a.h5", host_use_strong);
+    clast_array *a =
+        clast_from_hdf5_id(host_ctx, host_make_dataset(file, CHUNKED, false));
+    host_reads(a);
     H5Fclose(file);
-    ck_assert_int_eq(fetch(a, values), CLAST_EFORMAT);
-    ck_assert_ptr_nonnull(strstr(clast_ctx_error(ctx), "a.h5:/x: reading failed"));
+    ck_assert_int_eq(host_fetch(a, values), CLAST_EFORMAT);
+    ck_assert_ptr_nonnull(strstr(clast_ctx_error(host_ctx), "a.h5:/x: reading failed"));
 }
 END_TEST
 
 START_TEST(held_until_the_last_use)
 {
-    const hid_t file = make_file("a.h5", use_default);
-    const hid_t dataset = make_dataset(file, FILTERED, false);
-    clast_scope_begin(ctx);
-    clast_array *twice =
-        clast_keep(clast_mul(clast_from_hdf5_id(ctx, dataset), clast_double(ctx, 1)));
-    clast_scope_end(ctx);
+    const hid_t file = host_make_file("a.h5", host_use_default);
+    const hid_t dataset = host_make_dataset(file, FILTERED, false);
+    clast_scope_begin(host_ctx);
+    clast_array *twice = clast_keep(
+        clast_mul(clast_from_hdf5_id(host_ctx, dataset), clast_double(host_ctx, 1)));
+    clast_scope_end(host_ctx);
     ck_assert_int_eq(H5Iget_ref(dataset), 2);
-    reads(twice);
+    host_reads(twice);
     clast_drop(twice);
     ck_assert_int_eq(H5Iget_ref(dataset), 1);
     H5Dclose(dataset);
@@ -213,11 +217,11 @@ END_TEST
 
 START_TEST(cf_and_raw)
 {
-    const int64_t shape[2] = {ROWS, COLUMNS};
-    static double values[N];
-    const double scale = 0.5, fill = wanted[3];
-    const hid_t file = make_file("a.h5", use_core);
-    const hid_t dataset = make_dataset(file, FILTERED, false),
+    const int64_t shape[2] = {HOST_ROWS, HOST_COLUMNS};
+    static double values[HOST_N];
+    const double scale = 0.5, fill = host_wanted[3];
+    const hid_t file = host_make_file("a.h5", host_use_core);
+    const hid_t dataset = host_make_dataset(file, FILTERED, false),
                 space = H5Screate(H5S_SCALAR);
     const struct {
         const char *name;
@@ -229,12 +233,14 @@ START_TEST(cf_and_raw)
         H5Awrite(id, H5T_NATIVE_DOUBLE, &attributes[i].value);
         H5Aclose(id);
     }
-    reads(clast_from_hdf5_id_with(ctx, dataset, &(clast_read_options){.raw = true}));
+    host_reads(
+        clast_from_hdf5_id_with(host_ctx, dataset, &(clast_read_options){.raw = true}));
     const clast_buffer into = {values, sizeof values, CLAST_FLOAT64, 2, shape, NULL};
-    ck_assert_int_eq(clast_fetch(clast_from_hdf5_id(ctx, dataset), &into), CLAST_OK);
-    for (int i = 0; i < N; i++)
-        ck_assert(wanted[i] == fill ? values[i] != values[i]
-                                    : values[i] == wanted[i] * scale);
+    ck_assert_int_eq(clast_fetch(clast_from_hdf5_id(host_ctx, dataset), &into),
+                     CLAST_OK);
+    for (int i = 0; i < HOST_N; i++)
+        ck_assert(host_wanted[i] == fill ? values[i] != values[i]
+                                         : values[i] == host_wanted[i] * scale);
     H5Sclose(space);
     H5Dclose(dataset);
     H5Fclose(file);
@@ -245,15 +251,15 @@ END_TEST
 
 static void refuses(int64_t id, clast_status status, const char *text)
 {
-    clast_array *a = clast_from_hdf5_id(ctx, id);
+    clast_array *a = clast_from_hdf5_id(host_ctx, id);
     ck_assert_int_eq(clast_array_status(a), status);
     ck_assert_msg(strstr(clast_error(a), text), "%s", clast_error(a));
 }
 
 START_TEST(refused_ids)
 {
-    const hid_t file = make_file("a.h5", use_default);
-    const hid_t dataset = make_dataset(file, CONTIGUOUS, false);
+    const hid_t file = host_make_file("a.h5", host_use_default);
+    const hid_t dataset = host_make_dataset(file, CONTIGUOUS, false);
     refuses(file, CLAST_EVALUE, "not the id of a dataset");
     refuses(-1, CLAST_EVALUE, "no open id");
     refuses(INT64_MAX, CLAST_EVALUE, "no open id");
@@ -267,8 +273,9 @@ START_TEST(refused_ids)
     H5Dclose(null);
     H5Sclose(space);
     const clast_read_options options = {.reserved = {1}};
-    ck_assert_int_eq(clast_array_status(clast_from_hdf5_id_with(ctx, file, &options)),
-                     CLAST_ENOTSUP);
+    ck_assert_int_eq(
+        clast_array_status(clast_from_hdf5_id_with(host_ctx, file, &options)),
+        CLAST_ENOTSUP);
     H5Fclose(file);
 }
 END_TEST
@@ -277,16 +284,17 @@ END_TEST
  * open for reading is not, and one that is open in Clast can be opened by the host. */
 START_TEST(by_name)
 {
-    const hid_t file = make_file("a.h5", _i == 0 ? use_default : use_strong);
-    H5Dclose(make_dataset(file, FILTERED, false));
-    clast_array *a = clast_from_hdf5(ctx, "a.h5", "/x");
+    const hid_t file =
+        host_make_file("a.h5", _i == 0 ? host_use_default : host_use_strong);
+    H5Dclose(host_make_dataset(file, FILTERED, false));
+    clast_array *a = clast_from_hdf5(host_ctx, "a.h5", "/x");
     ck_assert_int_eq(clast_array_status(a), CLAST_EACCESS);
     ck_assert_ptr_nonnull(strstr(clast_error(a), "clast_from_hdf5_id()"));
     H5Fclose(file);
-    const hid_t again = open_file("a.h5", H5F_ACC_RDONLY, use_default);
-    reads(clast_from_hdf5(ctx, "./a.h5", "/x"));
+    const hid_t again = host_open_file("a.h5", H5F_ACC_RDONLY, host_use_default);
+    host_reads(clast_from_hdf5(host_ctx, "./a.h5", "/x"));
     H5Fclose(again);
-    H5Fclose(open_file("a.h5", H5F_ACC_RDONLY, use_default));
+    H5Fclose(host_open_file("a.h5", H5F_ACC_RDONLY, host_use_default));
 }
 END_TEST
 
@@ -307,7 +315,8 @@ START_TEST(raw_edges_in_a_copy)
     const cl_box whole = {2, {0, 0}, {37, 53}};
     const clast_copy_options options = {.gzip = 2, .overwrite = true};
     files_make(&spec);
-    ck_assert_int_eq(clast_hdf5_copy(ctx, "a.h5", NULL, "b.h5", &options), CLAST_OK);
+    ck_assert_int_eq(clast_hdf5_copy(host_ctx, "a.h5", NULL, "b.h5", &options),
+                     CLAST_OK);
     void *before = files_h5dread("a.h5", "/x", CLAST_FLOAT64, &whole);
     void *after = files_h5dread("b.h5", "/x", CLAST_FLOAT64, &whole);
     files_same(after, before, 37 * 53 * sizeof(double));

@@ -18,16 +18,17 @@
 
 START_TEST(silent_in_all_threads)
 {
-    static double values[N];
+    static double values[HOST_N];
     struct stat st;
     const int log = open("stderr.txt", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     const int keep = dup(STDERR_FILENO);
-    const hid_t file = make_file("a.h5", use_strong);
-    clast_array *a = clast_from_hdf5_id(ctx, make_dataset(file, CHUNKED, false));
+    const hid_t file = host_make_file("a.h5", host_use_strong);
+    clast_array *a =
+        clast_from_hdf5_id(host_ctx, host_make_dataset(file, CHUNKED, false));
     H5Fclose(file);
     H5Eset_auto2(H5E_DEFAULT, (H5E_auto2_t)H5Eprint2, NULL);
     dup2(log, STDERR_FILENO);
-    const clast_status status = fetch(a, values);
+    const clast_status status = host_fetch(a, values);
     H5Dopen2(-1, "/x", H5P_DEFAULT); /* what is the host's own goes on printing */
     fflush(stderr);
     const bool is_known = fstat(log, &st) == 0;
@@ -87,21 +88,21 @@ START_TEST(lock_of_the_host)
 {
     host_lock l = {.locked = 0};
     begin_lock(&l);
-    const hid_t file = make_file("a.h5", use_default);
-    H5Dclose(make_dataset(file, FILTERED, false));
+    const hid_t file = host_make_file("a.h5", host_use_default);
+    H5Dclose(host_make_dataset(file, FILTERED, false));
     H5Fclose(file);
     ck_assert_int_eq(l.locked, 0);
-    clast_array *a = clast_from_hdf5(ctx, "a.h5", "/x");
+    clast_array *a = clast_from_hdf5(host_ctx, "a.h5", "/x");
     const int64_t opened = l.locked;
     ck_assert_int_gt(opened, 0);
-    reads(a);
+    host_reads(a);
     ck_assert_int_gt(l.locked, opened);
     ck_assert_int_eq(clast_to_hdf5(a, "b.h5", "/y", NULL), CLAST_OK);
-    clast_close(&ctx);
+    clast_close(&host_ctx);
     end_lock(&l);
     const int64_t locked = l.locked;
-    ctx = clast_open(&(clast_options){.memory = CLAST_MIB(64), .workers = 2});
-    reads(clast_from_hdf5(ctx, "b.h5", "/y"));
+    host_ctx = clast_open(&(clast_options){.memory = CLAST_MIB(64), .workers = 2});
+    host_reads(clast_from_hdf5(host_ctx, "b.h5", "/y"));
     ck_assert_int_eq(l.locked, locked);
 }
 END_TEST
@@ -121,18 +122,18 @@ START_TEST(lock_while_in_use)
     ck_assert_int_eq(clast_set_hdf5_lock(lock, NULL, &l), CLAST_EVALUE);
     ck_assert_int_eq(clast_set_hdf5_lock(NULL, unlock, &l), CLAST_EVALUE);
     ck_assert_int_eq(clast_set_hdf5_lock(NULL, NULL, NULL), CLAST_OK);
-    const hid_t file = make_file("a.h5", use_core);
-    const hid_t dataset = make_dataset(file, CONTIGUOUS, false);
-    clast_scope_begin(ctx);
-    reads(clast_from_hdf5_id(ctx, dataset));
+    const hid_t file = host_make_file("a.h5", host_use_core);
+    const hid_t dataset = host_make_dataset(file, CONTIGUOUS, false);
+    clast_scope_begin(host_ctx);
+    host_reads(clast_from_hdf5_id(host_ctx, dataset));
     ck_assert_int_eq(clast_set_hdf5_lock(lock, unlock, &l), CLAST_EBUSY);
-    clast_scope_end(ctx);
+    clast_scope_end(host_ctx);
     ck_assert_int_eq(clast_set_hdf5_lock(NULL, NULL, NULL), CLAST_OK);
     const int64_t shape[1] = {8};
     int status = -1;
     const clast_map_options options = {
         .dtype = CLAST_FLOAT64, .ndim = 1, .shape = shape};
-    clast_array *a = clast_map(ctx, 0, NULL, set_during_run, &status, &options);
+    clast_array *a = clast_map(host_ctx, 0, NULL, set_during_run, &status, &options);
     ck_assert_int_eq(clast_to_hdf5(a, "b.h5", "/x", NULL), CLAST_OK);
     ck_assert_int_eq(status, CLAST_EBUSY);
     H5Dclose(dataset);
@@ -166,11 +167,11 @@ static void host_leave(const user *u)
 static void *use_hdf5(void *arg)
 {
     user *u = arg;
-    static const hsize_t dim[2] = {ROWS, COLUMNS};
+    static const hsize_t dim[2] = {HOST_ROWS, HOST_COLUMNS};
     char name[32];
     snprintf(name, sizeof name, "host%d.h5", u->index);
     for (int round = 0; round < ROUNDS; round++) {
-        double back[N] = {0}, both[N] = {0};
+        double back[HOST_N] = {0}, both[HOST_N] = {0};
         host_enter(u);
         H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
         const hid_t file = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
@@ -178,7 +179,7 @@ static void *use_hdf5(void *arg)
         const hid_t dataset = H5Dcreate2(file, "x", H5T_NATIVE_DOUBLE, space,
                                          H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
         u->faults += H5Dwrite(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT,
-                              wanted) < 0;
+                              host_wanted) < 0;
         host_leave(u);
         host_enter(u);
         u->faults += H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT,
@@ -190,8 +191,8 @@ static void *use_hdf5(void *arg)
         H5Sclose(space);
         H5Fclose(file);
         host_leave(u);
-        u->faults += memcmp(wanted, back, sizeof back) != 0;
-        u->faults += memcmp(wanted, both, sizeof both) != 0;
+        u->faults += memcmp(host_wanted, back, sizeof back) != 0;
+        u->faults += memcmp(host_wanted, both, sizeof both) != 0;
     }
     return NULL;
 }
@@ -205,7 +206,7 @@ static void *use_clast(void *arg)
     clast_ctx *mine =
         clast_open(&(clast_options){.memory = CLAST_MIB(64), .workers = 2});
     for (int round = 0; round < ROUNDS; round++) {
-        double back[N] = {0};
+        double back[HOST_N] = {0};
         clast_scope_begin(mine);
         clast_array *a = clast_sub(clast_add(clast_from_hdf5(mine, "a.h5", "/x"),
                                              clast_from_hdf5_id(mine, u->shared)),
@@ -213,8 +214,8 @@ static void *use_clast(void *arg)
         u->faults += clast_to_hdf5(a, name, "/y",
                                    &(clast_hdf5_options){.overwrite = true,
                                                          .no_sync = true}) != CLAST_OK;
-        u->faults += fetch(clast_from_hdf5(mine, name, "/y"), back) != CLAST_OK;
-        u->faults += memcmp(wanted, back, sizeof back) != 0;
+        u->faults += host_fetch(clast_from_hdf5(mine, name, "/y"), back) != CLAST_OK;
+        u->faults += memcmp(host_wanted, back, sizeof back) != 0;
         clast_scope_end(mine);
     }
     clast_close(&mine);
@@ -234,11 +235,11 @@ START_TEST(together)
         return;
     if (_i == 0)
         begin_lock(&l);
-    const hid_t file = make_file("a.h5", use_default);
-    H5Dclose(make_dataset(file, FILTERED, false));
+    const hid_t file = host_make_file("a.h5", host_use_default);
+    H5Dclose(host_make_dataset(file, FILTERED, false));
     H5Fclose(file);
-    const hid_t open = make_file("b.h5", use_default);
-    const hid_t shared = make_dataset(open, FILTERED, false);
+    const hid_t open = host_make_file("b.h5", host_use_default);
+    const hid_t shared = host_make_dataset(open, FILTERED, false);
     for (int i = 0; i < USERS; i++) {
         users[i] = (user){_i == 0 ? &l : NULL, shared, i, 0};
         ck_assert_int_eq(
@@ -297,20 +298,20 @@ static clast_status look_at_descriptors(clast_call *call, void *arg, int nin,
 START_TEST(closed_on_exec)
 {
     static descriptors d;
-    const hid_t file = make_file("a.h5", use_default);
-    H5Dclose(make_dataset(file, FILTERED, false));
+    const hid_t file = host_make_file("a.h5", host_use_default);
+    H5Dclose(host_make_dataset(file, FILTERED, false));
     H5Fclose(file);
     for (int fd = 0; fd < FDS; fd++)
         d.was_open[fd] = fcntl(fd, F_GETFD) >= 0;
-    clast_array *a = clast_from_hdf5(ctx, "a.h5", "/x");
-    const int64_t shape[2] = {ROWS, COLUMNS};
+    clast_array *a = clast_from_hdf5(host_ctx, "a.h5", "/x");
+    const int64_t shape[2] = {HOST_ROWS, HOST_COLUMNS};
     const clast_map_options options = {
         .dtype = CLAST_FLOAT64, .ndim = 2, .shape = shape};
-    clast_array *b = clast_map(ctx, 1, &a, look_at_descriptors, &d, &options);
+    clast_array *b = clast_map(host_ctx, 1, &a, look_at_descriptors, &d, &options);
     const clast_sink sinks[2] = {
         clast_sink_hdf5(b, "b.h5", "/x", &(clast_hdf5_options){.gzip = 1}),
         clast_sink_hdf5(b, "c.h5", "/x", NULL)};
-    ck_assert_int_eq(clast_compute(ctx, 2, sinks), CLAST_OK);
+    ck_assert_int_eq(clast_compute(host_ctx, 2, sinks), CLAST_OK);
     ck_assert_int_ge(d.most, 3);
     ck_assert_int_eq(d.inherited, 0);
 }
@@ -339,17 +340,17 @@ static clast_status have_children(clast_call *call, void *arg, int nin,
 /* While inputs are open and outputs half written. */
 START_TEST(children_during_a_run)
 {
-    const hid_t file = make_file("a.h5", use_default);
-    const hid_t dataset = make_dataset(file, FILTERED, false);
-    clast_array *a = clast_from_hdf5_id(ctx, dataset);
-    const int64_t shape[2] = {ROWS, COLUMNS};
+    const hid_t file = host_make_file("a.h5", host_use_default);
+    const hid_t dataset = host_make_dataset(file, FILTERED, false);
+    clast_array *a = clast_from_hdf5_id(host_ctx, dataset);
+    const int64_t shape[2] = {HOST_ROWS, HOST_COLUMNS};
     const clast_map_options options = {
         .dtype = CLAST_FLOAT64, .ndim = 2, .shape = shape};
-    clast_array *b = clast_map(ctx, 1, &a, have_children, NULL, &options);
+    clast_array *b = clast_map(host_ctx, 1, &a, have_children, NULL, &options);
     ck_assert_int_eq(clast_to_hdf5(b, "b.h5", "/x", &(clast_hdf5_options){.gzip = 1}),
                      CLAST_OK);
-    reads(a);
-    reads(clast_from_hdf5(ctx, "b.h5", "/x"));
+    host_reads(a);
+    host_reads(clast_from_hdf5(host_ctx, "b.h5", "/x"));
     H5Dclose(dataset);
     H5Fclose(file);
 }

@@ -16,11 +16,12 @@
 #include "base/dtype.h"
 #include "check_main.h"
 #include "io/description.h"
+#include "test_untrusted_report.h"
 #include "untrusted_files.h"
 
 static clast_array *open_untrusted(const char *file, const char *path)
 {
-    return clast_from_hdf5_with(ctx, file, path,
+    return clast_from_hdf5_with(untrusted_ctx, file, path,
                                 &(clast_read_options){.untrusted = true});
 }
 
@@ -32,7 +33,8 @@ static void fetch(clast_array *a, double *values)
     const clast_buffer into = {values, 1500 * sizeof *values, CLAST_FLOAT64, 2, shape,
                                NULL};
     ck_assert_str_eq(clast_error(a), "");
-    ck_assert_msg(clast_fetch(a, &into) == CLAST_OK, "%s", clast_ctx_error(ctx));
+    ck_assert_msg(clast_fetch(a, &into) == CLAST_OK, "%s",
+                  clast_ctx_error(untrusted_ctx));
 }
 
 START_TEST(same_values)
@@ -42,12 +44,13 @@ START_TEST(same_values)
     clast_array *a = open_untrusted("a.h5", "/x");
     fetch(a, untrusted);
     ck_assert_int_eq(files_open_ids(), 0);
-    fetch(clast_from_hdf5(ctx, "a.h5", "/x"), trusted);
+    fetch(clast_from_hdf5(untrusted_ctx, "a.h5", "/x"), trusted);
     files_same(trusted, untrusted, sizeof trusted);
-    fetch(clast_transpose(clast_transpose(clast_mul(a, clast_int(ctx, 1)))), untrusted);
+    fetch(clast_transpose(clast_transpose(clast_mul(a, clast_int(untrusted_ctx, 1)))),
+          untrusted);
     files_same(trusted, untrusted, sizeof trusted);
     ck_assert_int_eq(clast_to_hdf5(a, "b.h5", "/y", NULL), CLAST_OK);
-    fetch(clast_from_hdf5(ctx, "b.h5", "/y"), untrusted);
+    fetch(clast_from_hdf5(untrusted_ctx, "b.h5", "/y"), untrusted);
     files_same(trusted, untrusted, sizeof trusted);
 }
 END_TEST
@@ -59,7 +62,7 @@ START_TEST(cf_and_raw)
     untrusted_make(1);
     files_attribute("a.h5", "/x", "scale_factor", H5T_NATIVE_DOUBLE, &scale, 1);
     fetch(open_untrusted("a.h5", "/x"), values);
-    fetch(clast_from_hdf5_with(ctx, "a.h5", "/x",
+    fetch(clast_from_hdf5_with(untrusted_ctx, "a.h5", "/x",
                                &(clast_read_options){.raw = true, .untrusted = true}),
           raw);
     for (int i = 0; i < 1500; i++)
@@ -146,8 +149,9 @@ START_TEST(refused_files)
     const hid_t id = H5Fopen("a.h5", H5F_ACC_RDWR, H5P_DEFAULT);
     refused("/x", CLAST_EACCESS, "open for writing");
     const clast_read_options options = {.untrusted = true};
-    ck_assert_int_eq(clast_array_status(clast_from_hdf5_id_with(ctx, id, &options)),
-                     CLAST_ENOTSUP);
+    ck_assert_int_eq(
+        clast_array_status(clast_from_hdf5_id_with(untrusted_ctx, id, &options)),
+        CLAST_ENOTSUP);
     H5Fclose(id);
 }
 END_TEST
@@ -416,6 +420,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-    Suite *(*const suites[])(void) = {suite, report_suite};
+    Suite *(*const suites[])(void) = {suite, untrusted_report_suite};
     return cl_check_main(suites, 2);
 }

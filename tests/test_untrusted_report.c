@@ -9,6 +9,7 @@
 
 #include "io/description.h"
 #include "io/file_report.h"
+#include "test_untrusted_report.h"
 #include "untrusted_files.h"
 
 typedef struct {
@@ -36,19 +37,20 @@ START_TEST(same_reports)
         heard one = {.n = 0}, other = {.n = 0};
         const clast_info_options plain = {.json = i % 2};
         const clast_info_options untrusted = {.json = i % 2, .untrusted = true};
-        ck_assert_int_eq(
-            clast_hdf5_info_with(ctx, "a.h5", path[i / 2], &plain, hear, &one),
-            CLAST_OK);
-        ck_assert_int_eq(
-            clast_hdf5_info_with(ctx, "a.h5", path[i / 2], &untrusted, hear, &other),
-            CLAST_OK);
+        ck_assert_int_eq(clast_hdf5_info_with(untrusted_ctx, "a.h5", path[i / 2],
+                                              &plain, hear, &one),
+                         CLAST_OK);
+        ck_assert_int_eq(clast_hdf5_info_with(untrusted_ctx, "a.h5", path[i / 2],
+                                              &untrusted, hear, &other),
+                         CLAST_OK);
         ck_assert_ptr_nonnull(strstr(one.text, path[i / 2] ? path[i / 2] : "/x"));
         ck_assert_str_eq(one.text, other.text);
     }
     heard names = {.n = 0};
     const clast_info_options options = {.untrusted = true};
-    ck_assert_int_eq(clast_hdf5_datasets_with(ctx, "a.h5", &options, hear, &names),
-                     CLAST_OK);
+    ck_assert_int_eq(
+        clast_hdf5_datasets_with(untrusted_ctx, "a.h5", &options, hear, &names),
+        CLAST_OK);
     ck_assert_str_eq(names.text, "/x");
     ck_assert_int_eq(files_open_ids(), 0);
 }
@@ -73,19 +75,23 @@ START_TEST(refused_reports)
     const hid_t file = H5Fopen("a.h5", H5F_ACC_RDWR, H5P_DEFAULT);
     H5Lcreate_external("b.h5", "/x", file, "link", H5P_DEFAULT, H5P_DEFAULT);
     H5Fclose(file);
-    report_refused(ctx, "missing", NULL, CLAST_ENOENT, "missing");
-    report_refused(ctx, "/tmp", NULL, CLAST_EFORMAT, "not a regular file");
-    report_refused(ctx, "helper", NULL, CLAST_ENOENT, "helper");
-    report_refused(ctx, "a.h5", "/no", CLAST_ENOENT, "a.h5:/no does not exist");
-    report_refused(ctx, "a.h5", "/link", CLAST_ENOTSUP, "leads into another file");
-    report_refused(ctx, "a.h5", "/link/y", CLAST_ENOTSUP, "leads into another file");
+    report_refused(untrusted_ctx, "missing", NULL, CLAST_ENOENT, "missing");
+    report_refused(untrusted_ctx, "/tmp", NULL, CLAST_EFORMAT, "not a regular file");
+    report_refused(untrusted_ctx, "helper", NULL, CLAST_ENOENT, "helper");
+    report_refused(untrusted_ctx, "a.h5", "/no", CLAST_ENOENT,
+                   "a.h5:/no does not exist");
+    report_refused(untrusted_ctx, "a.h5", "/link", CLAST_ENOTSUP,
+                   "leads into another file");
+    report_refused(untrusted_ctx, "a.h5", "/link/y", CLAST_ENOTSUP,
+                   "leads into another file");
     clast_info_options options = {.untrusted = true};
     options.reserved[1] = 1;
-    clast_ctx_clear(ctx);
+    clast_ctx_clear(untrusted_ctx);
     heard h = {.n = 0};
-    ck_assert_int_eq(clast_hdf5_info_with(ctx, "a.h5", NULL, &options, hear, &h),
-                     CLAST_ENOTSUP);
-    ck_assert_ptr_nonnull(strstr(clast_ctx_error(ctx), "reserved[1]"));
+    ck_assert_int_eq(
+        clast_hdf5_info_with(untrusted_ctx, "a.h5", NULL, &options, hear, &h),
+        CLAST_ENOTSUP);
+    ck_assert_ptr_nonnull(strstr(clast_ctx_error(untrusted_ctx), "reserved[1]"));
 }
 END_TEST
 
@@ -198,7 +204,7 @@ START_TEST(reports_that_end)
 }
 END_TEST
 
-Suite *report_suite(void)
+Suite *untrusted_report_suite(void)
 {
     Suite *s = suite_create("reports");
     TCase *t = tcase_create("reports");

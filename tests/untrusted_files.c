@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-clast_ctx *ctx;
+clast_ctx *untrusted_ctx;
 
 clast_ctx *untrusted_open(uint64_t memory, const char *helper)
 {
@@ -15,13 +15,13 @@ clast_ctx *untrusted_open(uint64_t memory, const char *helper)
 void untrusted_begin(void)
 {
     files_begin();
-    ctx = untrusted_open(CLAST_MIB(64), HELPER);
-    ck_assert_str_eq(clast_ctx_error(ctx), "");
+    untrusted_ctx = untrusted_open(CLAST_MIB(64), HELPER);
+    ck_assert_str_eq(clast_ctx_error(untrusted_ctx), "");
 }
 
 void untrusted_end(void)
 {
-    clast_close(&ctx);
+    clast_close(&untrusted_ctx);
     ck_assert_int_eq(files_open_ids(), 0);
     files_end();
 }

@@ -9,7 +9,7 @@
 #include "hdf5_files.h"
 
 /* Of the fixture: with this build's helper. */
-extern clast_ctx *ctx;
+extern clast_ctx *untrusted_ctx;
 void untrusted_begin(void);
 void untrusted_end(void);
 clast_ctx *untrusted_open(uint64_t memory, const char *helper);
@@ -21,8 +21,5 @@ void untrusted_make(int i);
 /* "./helper": a shell script, and one that says these bytes. */
 void helper_script(const char *text);
 void helper_says(const unsigned char *said, size_t bytes);
-
-/* Of whole files. */
-Suite *report_suite(void);
 
 #endif
