@@ -230,7 +230,7 @@ typedef struct {
 #include "kernel/loops_cast.inc"
 #include "kernel/loops_make.inc"
 #include "kernel/loops_move.inc"
-#include "kernel/loops_panel.inc"
+#include "kernel/loops_qr_leaf.inc"
 
 static void join_moments(int64_t n, double *restrict mean, double *restrict m2,
                          const double *restrict other, const double *restrict other_m2,

@@ -9,9 +9,9 @@
  * that fill the last one are never looked at.
  *
  * Columns are taken nb at a time: ?geqrt for the panel V, or where small products are
- * fast the same as here on a smaller scale (panel.c for eight columns), then I - V T^H
- * V^H for what is right of it, C. While V is used its triangle holds ones and zeros and
- * R's part lies in the workspace, so that V^H C and C - V W are one kind of product
+ * fast the same as here on a smaller scale (qr_leaf.c for eight columns), then I - V
+ * T^H V^H for what is right of it, C. While V is used its triangle holds ones and zeros
+ * and R's part lies in the workspace, so that V^H C and C - V W are one kind of product
  * over all rows, where ?gemqrt cuts the triangle off and multiplies it apart.
  *
  * V^H C has few rows and columns and a long inner dimension. One call copies both
@@ -38,7 +38,7 @@
 
 #include "base/op.h"
 #include "kernel/dense.h"
-#include "kernel/panel.h"
+#include "kernel/qr_leaf.h"
 
 /* c = beta c + some product of a and b, c: m x n, with an inner dimension of k. */
 typedef void product_fn(blasint m, blasint n, blasint k, const void *a, blasint lda,
@@ -331,29 +331,29 @@ static void make_block_factor(const calls *call, const factors *f, clast_dtype d
     }
 }
 
-/* Up to CL_PANEL_LEAF columns of float64 and their block factor. */
+/* Up to CL_QR_LEAF columns of float64 and their block factor. */
 static void factor_leaf(const factors *f, int64_t column, int64_t w, char *memory,
                         char *t, char *work)
 {
     const int64_t rows = f->rows - column;
     char *const v = memory + element(f, column, column);
-    double tau[CL_PANEL_LEAF];
-    char *const held = cl_carve(&work, CL_PANEL_LEAF * CL_PANEL_LEAF, f->size);
-    char *const products = cl_carve(&work, CL_PANEL_LEAF * CL_PANEL_LEAF, f->size);
-    cl_panel_factor(rows, w, (double *)(void *)v, f->ld, tau);
+    double tau[CL_QR_LEAF];
+    char *const held = cl_carve(&work, CL_QR_LEAF * CL_QR_LEAF, f->size);
+    char *const products = cl_carve(&work, CL_QR_LEAF * CL_QR_LEAF, f->size);
+    cl_qr_leaf_factor(rows, w, (double *)(void *)v, f->ld, tau);
     copy_upper(f, w, v, f->ld, held, w);
     write_top(CLAST_FLOAT64, w, v, f->ld);
     gram(CLAST_FLOAT64, rows, w, v, f->ld, false, products, w);
     copy_upper(f, w, held, w, v, f->ld);
-    cl_panel_block_factor(w, tau, (const double *)(const void *)products, w,
-                          (double *)(void *)t, f->nb);
+    cl_qr_leaf_block_factor(w, tau, (const double *)(const void *)products, w,
+                            (double *)(void *)t, f->nb);
 }
 
 /* A panel of w columns in the way of the whole matrix, by leaves. t: of the panel. */
 static void factor_by_leaves(const calls *call, clast_dtype dtype, const factors *f,
                              int64_t rows, int64_t w, char *panel, char *t, char *work)
 {
-    const factors p = {rows, w, least(w, CL_PANEL_LEAF), f->ld, f->size};
+    const factors p = {rows, w, least(w, CL_QR_LEAF), f->ld, f->size};
     char *const parts = cl_carve(&work, w * p.nb, p.size);
     char *const whole = cl_carve(&work, w * w, p.size);
     for (int64_t j = 0; j < w; j += p.nb) {
@@ -377,8 +377,8 @@ static clast_status factor(clast_dtype dtype, const factors *f, char *memory,
         if (cl_is_canceled(poll))
             return CLAST_ECANCELED;
         const int64_t w = width(f, j);
-        char *const panel = memory + element(f, j, j), *const t =
-                                                           memory + block_factor(f, j);
+        char *const panel = memory + element(f, j, j);
+        char *const t = memory + block_factor(f, j);
         if (has_tiles(dtype, w))
             factor_by_leaves(call, dtype, f, f->rows - j, w, panel, t, work);
         else if (call->factor((lapack_int)(f->rows - j), (lapack_int)w, panel,

@@ -3,7 +3,7 @@
  * QR of a few columns: Q R gives them back and T is what the reflectors make, column by
  * column however large or small these are; bits do not depend on instruction sets.
  */
-#include "kernel/panel.h"
+#include "kernel/qr_leaf.h"
 
 #include <float.h>
 #include <math.h>
@@ -75,15 +75,15 @@ static void check_columns(int64_t rows, int64_t n, const double *before,
 static void check_block_factor(uint64_t *seed, int64_t rows, int64_t n, const double *a,
                                const double *tau)
 {
-    double gram[CL_PANEL_LEAF * CL_PANEL_LEAF] = {0}, t[CL_PANEL_LEAF * 16];
-    double x[MOST_ROWS], y[MOST_ROWS], w[CL_PANEL_LEAF], z[CL_PANEL_LEAF];
+    double gram[CL_QR_LEAF * CL_QR_LEAF] = {0}, t[CL_QR_LEAF * 16];
+    double x[MOST_ROWS], y[MOST_ROWS], w[CL_QR_LEAF], z[CL_QR_LEAF];
     for (int64_t j = 0; j < n; j++)
         for (int64_t k = 0; k < j; k++) {
             gram[j * n + k] = a[k * LD + j];
             for (int64_t i = j + 1; i < rows; i++)
                 gram[j * n + k] += a[j * LD + i] * a[k * LD + i];
         }
-    cl_panel_block_factor(n, tau, gram, n, t, 16);
+    cl_qr_leaf_block_factor(n, tau, gram, n, t, 16);
     for (int64_t i = 0; i < rows; i++)
         x[i] = y[i] = (double)naive_below(seed, 2001) / 1000 - 1;
     for (int64_t j = n; j-- > 0;)
@@ -110,19 +110,19 @@ static void check_block_factor(uint64_t *seed, int64_t rows, int64_t n, const do
 START_TEST(gives_columns_back)
 {
     uint64_t seed = (uint64_t)_i + 1;
-    const size_t bytes = (size_t)LD * CL_PANEL_LEAF * sizeof(double);
+    const size_t bytes = (size_t)LD * CL_QR_LEAF * sizeof(double);
     double *before = cl_calloc(1, bytes), *a = cl_alloc(bytes),
            *first = cl_alloc(bytes);
-    double tau[CL_PANEL_LEAF];
+    double tau[CL_QR_LEAF];
     for (size_t r = 0; r < sizeof rows_tried / sizeof *rows_tried; r++)
-        for (int64_t n = 1; n <= CL_PANEL_LEAF && n <= rows_tried[r]; n++) {
+        for (int64_t n = 1; n <= CL_QR_LEAF && n <= rows_tried[r]; n++) {
             fill(&seed, (size_t)_i, rows_tried[r], n, before);
             bool is_first = true;
             for (int isa = 0; isa < CL_NISA; isa++) {
                 if (!cl_loops_set((cl_isa)isa))
                     continue;
                 memcpy(a, before, bytes);
-                cl_panel_factor(rows_tried[r], n, a, LD, tau);
+                cl_qr_leaf_factor(rows_tried[r], n, a, LD, tau);
                 check_columns(rows_tried[r], n, before, a, tau);
                 check_block_factor(&seed, rows_tried[r], n, a, tau);
                 if (!is_first)
@@ -140,12 +140,12 @@ START_TEST(spreads_what_is_no_number)
 {
     uint64_t seed = 7;
     const double bad[] = {NAN, INFINITY};
-    double *a = cl_calloc((size_t)LD * CL_PANEL_LEAF, sizeof *a), tau[CL_PANEL_LEAF];
-    fill(&seed, 0, 100, CL_PANEL_LEAF, a);
+    double *a = cl_calloc((size_t)LD * CL_QR_LEAF, sizeof *a), tau[CL_QR_LEAF];
+    fill(&seed, 0, 100, CL_QR_LEAF, a);
     a[2 * LD + 50] = bad[_i];
-    cl_panel_factor(100, CL_PANEL_LEAF, a, LD, tau);
+    cl_qr_leaf_factor(100, CL_QR_LEAF, a, LD, tau);
     ck_assert(isfinite(a[0]) && isfinite(a[LD + 1]));
-    for (int k = 2; k < CL_PANEL_LEAF; k++)
+    for (int k = 2; k < CL_QR_LEAF; k++)
         ck_assert(!isfinite(a[k * LD + k]));
     cl_free(a);
 }
@@ -153,8 +153,8 @@ END_TEST
 
 static Suite *suite(void)
 {
-    Suite *s = suite_create("panel");
-    TCase *t = tcase_create("panel");
+    Suite *s = suite_create("qr leaf");
+    TCase *t = tcase_create("qr leaf");
     tcase_add_loop_test(t, gives_columns_back, 0, sizeof kinds / sizeof *kinds);
     tcase_add_loop_test(t, spreads_what_is_no_number, 0, 2);
     suite_add_tcase(s, t);

@@ -12,7 +12,7 @@
  * Sums of products overflow and underflow where LAPACK's norms do not. A column whose
  * sums are not well between, zeros and NaN among them, takes LAPACK's way.
  */
-#include "kernel/panel.h"
+#include "kernel/qr_leaf.h"
 
 #include <cblas.h>
 #include <lapacke.h>
@@ -39,7 +39,7 @@ static double reflect(const cl_loops *loops, int64_t rows, int64_t n, double *a,
 {
     const double alpha = a[0], beta = -copysign(hypot(alpha, sqrt(dots[0])), alpha);
     const double tau = (beta - alpha) / beta, scale = 1 / (alpha - beta);
-    double c[CL_PANEL_LEAF] = {0};
+    double c[CL_QR_LEAF] = {0};
     a[0] = beta;
     for (int64_t k = 1; k < n; k++) {
         c[k - 1] = tau * (a[k * lda] + dots[k] * scale);
@@ -74,10 +74,10 @@ static double reflect_carefully(const cl_loops *loops, int64_t rows, int64_t n,
     return tau;
 }
 
-void cl_panel_factor(int64_t rows, int64_t n, double *a, int64_t lda, double *tau)
+void cl_qr_leaf_factor(int64_t rows, int64_t n, double *a, int64_t lda, double *tau)
 {
     const cl_loops *const loops = cl_loops_now();
-    double dots[CL_PANEL_LEAF];
+    double dots[CL_QR_LEAF];
     loops->products(rows - 1, n, a + 1, lda, dots);
     for (int64_t j = 0; j < n; j++, a += lda + 1, rows--)
         tau[j] = is_calm(dots, n - j)
@@ -85,8 +85,8 @@ void cl_panel_factor(int64_t rows, int64_t n, double *a, int64_t lda, double *ta
                      : reflect_carefully(loops, rows, n - j, a, lda, dots);
 }
 
-void cl_panel_block_factor(int64_t n, const double *tau, const double *gram,
-                           int64_t ldg, double *t, int64_t ldt)
+void cl_qr_leaf_block_factor(int64_t n, const double *tau, const double *gram,
+                             int64_t ldg, double *t, int64_t ldt)
 {
     for (int64_t j = 0; j < n; j++) {
         for (int64_t i = 0; i < j; i++) {
