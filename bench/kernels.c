@@ -171,7 +171,7 @@ static void run_tile(const kernel *k, const cl_loop *loop, const arrays *x, void
                           .axes = k->axes,
                           .flat_stride = {SIDE, 1}};
     if (k->axes)
-        cl_fold_run(&fold, loop, &box, input, partial, true, work, NULL);
+        cl_fold_run(&fold, loop, &box, input, NULL, partial, true, work, NULL);
     else
         cl_map_run(loop, &box, input, out, work, NULL);
 }

@@ -37,8 +37,9 @@ static void fold_loop(const cl_fold *f, cl_loop *loop, const cl_box *box,
     const size_t bytes = cl_fold_workspace(f, loop, box);
     char *workspace = aligned(bytes);
     memset(workspace + bytes, 0x5A, 64);
-    ck_assert_int_eq(cl_fold_run(f, loop, box, input, partial, first, workspace, NULL),
-                     CLAST_OK);
+    ck_assert_int_eq(
+        cl_fold_run(f, loop, box, input, NULL, partial, first, workspace, NULL),
+        CLAST_OK);
     for (int k = 0; k < 64; k++)
         ck_assert_int_eq(workspace[bytes + (size_t)k], 0x5A);
     free(workspace);
@@ -365,7 +366,7 @@ static clast_status fold_pieces(const cl_fold *f, const cl_program *p,
     memset(places + states, 0x5A, 64);
     const cl_input input = {1, &from->span};
     const clast_status status =
-        cl_fold_fed(f, loop, box, &input, &feed, partial, true, workspace, NULL);
+        cl_fold_run(f, loop, box, &input, &feed, partial, true, workspace, NULL);
     for (int k = 0; k < 64; k++)
         ck_assert_int_eq(places[states + (size_t)k], 0x5A);
     free(workspace);

@@ -4,10 +4,10 @@
  *
  * The order is a function of the box and the reduced axes alone. The box is cut into
  * *panels* of at most 8192 values (fold_panel.h); the values of each are folded into a
- * record. For one place of the kept axes the
- * panels of all reduced axes follow in C order; their records are joined pairwise: a
- * stack of records of which equal sizes are joined, as a binary counter counts. O(log
- * panels) records, and rounding errors that grow with the logarithm.
+ * record. For one place of the kept axes the panels of all reduced axes follow in C
+ * order; their records are joined pairwise: a stack of records of which equal sizes are
+ * joined, as a binary counter counts. O(log panels) records, and rounding errors that
+ * grow with the logarithm.
  *
  * Values that are brought piece by piece (cl_feed) come in *windows* of whole panels,
  * in C order of the box. Places of the kept axes that a window leaves unfinished keep
@@ -324,13 +324,6 @@ static void begin(folding *g, const cl_loop *loop, const cl_input *inputs,
 }
 
 clast_status cl_fold_run(const cl_fold *fold, const cl_loop *loop, const cl_box *box,
-                         const cl_input *inputs, void *partial, bool first,
-                         void *workspace, const cl_poll *poll)
-{
-    return cl_fold_fed(fold, loop, box, inputs, NULL, partial, first, workspace, poll);
-}
-
-clast_status cl_fold_fed(const cl_fold *fold, const cl_loop *loop, const cl_box *box,
                          const cl_input *inputs, const cl_feed *feed, void *partial,
                          bool first, void *workspace, const cl_poll *poll)
 {

@@ -21,16 +21,6 @@ typedef struct {
 clast_status cl_fold_loop_new(cl_loop **loop, clast_reduction reduction,
                               const cl_program *program);
 
-/* Folds the program's values over `box` into `partial` (one record for each element of
- * the box's kept axes, C order). first: partial is fresh memory; otherwise it holds a
- * chain's partial and is added to, the new leaf being the right operand. Within a leaf
- * sums are pairwise in a fixed layout that does not depend on how spans cut the box. */
-clast_status cl_fold_run(const cl_fold *fold, const cl_loop *loop, const cl_box *box,
-                         const cl_input *inputs, void *partial, bool first,
-                         void *workspace, const cl_poll *poll);
-size_t cl_fold_workspace(const cl_fold *fold, const cl_loop *loop,
-                         const cl_box *largest);
-
 /* Inputs that come piece by piece. Before it reads a part of the box, the fold has it
  * brought: `bring` may change the inputs' spans, which need not cover anything else
  * until it is called again. The parts follow each other in C order of the box, each
@@ -42,10 +32,17 @@ typedef struct {
     void *states; /* cl_fold_states() bytes, 64-byte aligned */
 } cl_feed;
 
-/* The same as cl_fold_run(), bit by bit. */
-clast_status cl_fold_fed(const cl_fold *fold, const cl_loop *loop, const cl_box *box,
+/* Folds the program's values over `box` into `partial` (one record for each element of
+ * the box's kept axes, C order). first: partial is fresh memory; otherwise it holds a
+ * chain's partial and is added to, the new leaf being the right operand. Within a leaf
+ * sums are pairwise in a fixed layout that does not depend on how spans cut the box.
+ * feed: NULL where all inputs are there; the bits are the same. */
+clast_status cl_fold_run(const cl_fold *fold, const cl_loop *loop, const cl_box *box,
                          const cl_input *inputs, const cl_feed *feed, void *partial,
                          bool first, void *workspace, const cl_poll *poll);
+size_t cl_fold_workspace(const cl_fold *fold, const cl_loop *loop,
+                         const cl_box *largest);
+
 /* What it needs beside the workspace; of the feed only `most` is looked at. */
 uint64_t cl_fold_states(const cl_fold *fold, const cl_loop *loop, const cl_box *box,
                         const cl_feed *feed);

@@ -75,7 +75,7 @@ static clast_status run_fold(cl_job *job)
         CL_TRY(cl_feed_begin(&feeder, job, &box, inputs));
         feed = &feeder.feed;
     }
-    return cl_fold_fed(&fold, loop, &box, inputs, feed, cl_job_output(job, 0),
+    return cl_fold_run(&fold, loop, &box, inputs, feed, cl_job_output(job, 0),
                        k % CL_CHAIN == 0, work, &exec->poll);
 }
 
