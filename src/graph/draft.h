@@ -126,8 +126,8 @@ typedef struct {
     cl_intervals **intervals; /* by axis, what of the window; NULL: nothing so far */
     cl_lattice *wanted;
     bool *is_read;
-    bool *
-        is_swept; /* no chunks, and only reductions read it, in the order of its axes */
+    /* No chunks, and only reductions read it, in the order of its axes. */
+    bool *is_swept;
     uint32_t *source_tensor;
     uint32_t *last_reader; /* siblings.c: stage, or CL_NONE */
 
@@ -268,6 +268,9 @@ static inline uint32_t cl_lower_was_read(const cl_draft *d, size_t i)
 {
     return cl_operand_block(d->operand[d->noperand + i]);
 }
+
+/* Whether all of them have one of these flags. */
+bool cl_lower_reads_only(const cl_draft *d, uint8_t flags);
 
 static inline void cl_lower_forget_reads(cl_draft *d)
 {

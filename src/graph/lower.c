@@ -6,10 +6,10 @@
  * Tasks are written in *raw* order, stage after stage, inputs first, so a task's
  * producers always come before it; order.c renumbers them. While a task is written the
  * blocks it reads are collected behind the operands there are, then sorted and made
- * unique where they do not ascend, so that each occurs once.
- * The tiles under a box are enumerated as a range on each axis where one map leads to
- * the tensor (the usual case); through concatenations and reshapes, or steps that may
- * skip tiles, the pieces of the view say exactly what is read.
+ * unique where they do not ascend, so that each occurs once. The tiles under a box are
+ * enumerated as a range on each axis where one map leads to the tensor (the usual
+ * case); through concatenations and reshapes, or steps that may skip tiles, the pieces
+ * of the view say exactly what is read.
  */
 #include "graph/draft.h"
 
@@ -228,6 +228,14 @@ void cl_lower_sort_reads(cl_draft *d)
             read[n++] = read[i];
     d->nread = n;
     d->is_unsorted = false;
+}
+
+bool cl_lower_reads_only(const cl_draft *d, uint8_t flags)
+{
+    for (size_t i = 0; i < d->nread; i++)
+        if (!(d->block[cl_lower_was_read(d, i)].flags & flags))
+            return false;
+    return true;
 }
 
 uint64_t cl_lower_read_bytes(cl_draft *d, int64_t *blocks)

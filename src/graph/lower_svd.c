@@ -69,14 +69,6 @@ static clast_status stage_new(cl_draft *d, tree *t, cl_stage_kind kind,
         &index);
 }
 
-static bool reads_sources_only(const cl_draft *d)
-{
-    for (size_t i = 0; i < d->nread; i++)
-        if (!(d->block[cl_lower_was_read(d, i)].flags & CL_BLOCK_SOURCE))
-            return false;
-    return true;
-}
-
 static clast_status factor_parts(cl_draft *d, tree *t)
 {
     const cl_axis *const rows = &t->recipe->grid.axis[0];
@@ -93,7 +85,8 @@ static clast_status factor_parts(cl_draft *d, tree *t)
         CL_TRY(cl_lower_read(d, t->view, &box));
         cl_lower_block(d, reflectors, CL_NONE,
                        (uint64_t)cl_reflector_bytes(t->base.dtype, m, t->n),
-                       reads_sources_only(d) ? CL_BLOCK_RECOMPUTE : 0);
+                       cl_lower_reads_only(d, CL_BLOCK_SOURCE) ? CL_BLOCK_RECOMPUTE
+                                                               : 0);
         cl_lower_reads(d);
         CL_TRY(cl_lower_operand(d, reflectors, CL_W));
         CL_TRY(cl_lower_operand(d, l->triangles + (uint32_t)i, CL_W));

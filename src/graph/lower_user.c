@@ -151,16 +151,6 @@ static clast_status stage_new(lowering *l, cl_user_role role, int64_t tasks,
 
 /* ---- maps and tasks ------------------------------------------------------------- */
 
-/* Whether what the task reads can all be had again. */
-static bool reads_sources_only(const cl_draft *d)
-{
-    for (size_t i = 0; i < d->nread; i++)
-        if (!(d->block[cl_lower_was_read(d, i)].flags &
-              (CL_BLOCK_SOURCE | CL_BLOCK_RESIDENT)))
-            return false;
-    return true;
-}
-
 static clast_status outputs(lowering *l, uint32_t *first)
 {
     cl_draft *const d = l->d;
@@ -187,7 +177,9 @@ static clast_status lower_tiles(lowering *l)
     for (int64_t t = 0; t < tiles; t++) {
         const cl_box box = cl_grid_box(grid, t);
         CL_TRY(read_inputs(l, &box));
-        const bool is_pure = is_cheap && reads_sources_only(d);
+        /* What the task reads can all be had again. */
+        const bool is_pure =
+            is_cheap && cl_lower_reads_only(d, CL_BLOCK_SOURCE | CL_BLOCK_RESIDENT);
         cl_lower_reads(d);
         for (uint32_t o = 0; o < l->u->noutput; o++) {
             const cl_tensor *const x = &d->tensor[l->base.out + o];

@@ -54,7 +54,10 @@ void cl_order_drop(void *address);
 void cl_order_sum_readers(cl_order *o);
 
 /* Marks tasks that nobody needs CL_DEAD; finds producers, and counts readers in
- * consumer_start, one place above each block's own. */
+ * consumer_start, one place above each block's own. Of tasks as they were written it
+ * also says whether every one is needed (is_whole), what is alive at once at most
+ * (peak), and what any order holds at some moment (least). Writes into each stage how
+ * many blocks its tasks write (outputs): the scheduler relies on it. */
 void cl_order_sweep(cl_order *o);
 /* After the sweep: no other order is worth looking for. */
 bool cl_order_is_written_well(const cl_order *o);

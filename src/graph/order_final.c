@@ -13,7 +13,8 @@
 #include <string.h>
 
 /* Blocks that no live task makes or reads cost nothing. The raw blocks become the
- * plan's. */
+ * plan's. Without ranks (rank NULL) tasks stay as they were written: all of them live,
+ * each in its raw place. */
 static clast_status fill_blocks(cl_order *o, cl_segment *g)
 {
     cl_draft *const d = o->d;
