@@ -15,9 +15,8 @@ void disk_fail(int64_t n, int error);
 void disk_fail_rename(const char *to, int error);
 /* The process is killed at the n-th call: before it, and in the middle of a write. */
 void disk_kill(int64_t n);
-/* None fails but the n-th sync_file_range. What is written is watched: of each file,
- * what went there and neither a sync of the file nor a sync_file_range has waited for.
- * */
+/* None fails but the n-th sync_file_range. It is watched what of each file neither a
+ * sync of it nor a sync_file_range has waited for. */
 void disk_watch(int64_t n, int error);
 uint64_t disk_most_dirty(void); /* bytes, the most there were since disk_watch() */
 int64_t disk_pushes(void);      /* sync_file_range since then */

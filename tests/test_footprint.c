@@ -44,8 +44,7 @@ static uint64_t most_bytes(const cl_plan *plan)
     return most * CL_PAGE;
 }
 
-/* Arrays stored by rows or columns, wanted across: tens of MiB a task, not all of it.
- * */
+/* Arrays stored by rows or columns, wanted across: tens of MiB a task, not all. */
 START_TEST(footprints_are_bounded)
 {
     static const struct {
