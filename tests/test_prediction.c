@@ -82,9 +82,9 @@ static void check_bytes(const char *what, uint64_t told, uint64_t is, const char
                   (unsigned long long)is >> 10, (unsigned long long)told >> 10);
 }
 
-/* What svd makes again instead of spilling hangs on when loads come. Of the anomaly less
- * than a per cent of what it moves is spilled at a sixteenth, a block more or less as
- * spills end sooner or later. There the sum is told. */
+/* What svd makes again instead of spilling hangs on when loads come. Of the anomaly
+ * less than a per cent of what it moves is spilled at a sixteenth, a block more or less
+ * as spills end sooner or later. There the sum is told. */
 static bool tells_sum_only(const char *name)
 {
     return strcmp(name, "svd") == 0 || strcmp(name, "climate-anomaly") == 0;
