@@ -14,6 +14,7 @@
 #include "array/make.h"
 #include "array/request.h"
 #include "array/turn.h"
+#include "base/least.h"
 #include "io/duplicate.h"
 
 enum { MOST_DATASETS = 64 };
@@ -47,18 +48,13 @@ static void tell(void *arg, const clast_progress *progress)
     c->listener.fn(c->listener.arg, &p);
 }
 
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 static void add_stats(clast_stats *sum, const clast_stats *s)
 {
     sum->memory = s->memory;
-    sum->minimum_memory = larger(sum->minimum_memory, s->minimum_memory);
-    sum->predicted_peak = larger(sum->predicted_peak, s->predicted_peak);
-    sum->peak = larger(sum->peak, s->peak);
-    sum->plan_bytes = larger(sum->plan_bytes, s->plan_bytes);
+    sum->minimum_memory = cl_larger_u(sum->minimum_memory, s->minimum_memory);
+    sum->predicted_peak = cl_larger_u(sum->predicted_peak, s->predicted_peak);
+    sum->peak = cl_larger_u(sum->peak, s->peak);
+    sum->plan_bytes = cl_larger_u(sum->plan_bytes, s->plan_bytes);
     sum->predicted_read += s->predicted_read;
     sum->read += s->read;
     sum->predicted_written += s->predicted_written;

@@ -9,6 +9,7 @@
  * planning and one measuring of its tasks.
  */
 #include "array/fit.h"
+#include "base/least.h"
 
 /* Rounds of planning for less, until a figure is one that its own plan keeps to; and
  * how many budgets for copies are tried in all. */
@@ -133,11 +134,6 @@ static uint64_t need_of(search *s, uint64_t pages, bool *is_bent)
     return f.need;
 }
 
-static uint64_t lesser(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* What fit() would come to with another budget, from the same plans. */
 static uint64_t need_with(search *s, uint64_t memory)
 {
@@ -147,9 +143,9 @@ static uint64_t need_with(search *s, uint64_t memory)
     if (need == UINT64_MAX)
         return need;
     if (is_bent && need > memory)
-        need = lesser(need, need_of(s, CL_COPY_UNBOUND, &is_bent));
+        need = cl_lesser_u(need, need_of(s, CL_COPY_UNBOUND, &is_bent));
     for (uint64_t part = 2; part <= 4 && need > memory; part *= 2)
-        need = lesser(need, need_of(s, pages / part, &is_bent));
+        need = cl_lesser_u(need, need_of(s, pages / part, &is_bent));
     return need;
 }
 

@@ -9,6 +9,7 @@
  * limit nothing.
  */
 #include "base/limits.h"
+#include "base/least.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -136,11 +137,6 @@ static uint64_t workers_v1(const char *folder)
                       number_in(folder, "cpu.cfs_period_us", 0));
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static uint64_t available(const char *root)
 {
     char text[TEXT], file[PATH];
@@ -157,12 +153,13 @@ static uint64_t available(const char *root)
 uint64_t cl_limit_memory(const char *root)
 {
     uint64_t bytes = available(root);
-    bytes = least(bytes, least_of_groups(root, "/sys/fs/cgroup", NULL, memory_v2));
-    bytes = least(bytes,
-                  least_of_groups(root, "/sys/fs/cgroup/memory", "memory", memory_v1));
+    bytes =
+        cl_lesser_u(bytes, least_of_groups(root, "/sys/fs/cgroup", NULL, memory_v2));
+    bytes = cl_lesser_u(
+        bytes, least_of_groups(root, "/sys/fs/cgroup/memory", "memory", memory_v1));
     struct rlimit limit;
     if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
-        bytes = least(bytes, limit.rlim_cur);
+        bytes = cl_lesser_u(bytes, limit.rlim_cur);
     return bytes;
 }
 
@@ -172,8 +169,8 @@ int cl_limit_workers(const char *root)
     uint64_t n = sched_getaffinity(0, sizeof set, set) == 0
                      ? (uint64_t)CPU_COUNT_S(sizeof set, set)
                      : 1;
-    n = least(n, least_of_groups(root, "/sys/fs/cgroup", NULL, workers_v2));
-    n = least(n, least_of_groups(root, "/sys/fs/cgroup/cpu", "cpu", workers_v1));
-    n = least(n, CL_MOST_WORKERS);
+    n = cl_lesser_u(n, least_of_groups(root, "/sys/fs/cgroup", NULL, workers_v2));
+    n = cl_lesser_u(n, least_of_groups(root, "/sys/fs/cgroup/cpu", "cpu", workers_v1));
+    n = cl_lesser_u(n, CL_MOST_WORKERS);
     return n ? (int)n : 1;
 }

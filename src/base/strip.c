@@ -5,6 +5,7 @@
  * is one run of memory where grains are 1. O(axes) a strip.
  */
 #include "base/strip.h"
+#include "base/least.h"
 
 void cl_strip_extents(const cl_box *box, const int64_t *grain, int64_t most,
                       int64_t *extent)
@@ -25,16 +26,11 @@ void cl_strip_extents(const cl_box *box, const int64_t *grain, int64_t most,
     }
 }
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 cl_box cl_strip_first(const cl_box *box, const int64_t *extent)
 {
     cl_box strip = *box;
     for (int a = 0; a < box->ndim; a++)
-        strip.n[a] = least(extent[a], box->n[a]);
+        strip.n[a] = cl_lesser(extent[a], box->n[a]);
     return strip;
 }
 
@@ -45,7 +41,7 @@ bool cl_strip_next(const cl_box *box, const int64_t *extent, cl_box *strip)
         strip->lo[a] += strip->n[a];
         const bool goes_on = strip->lo[a] < end;
         strip->lo[a] = goes_on ? strip->lo[a] : box->lo[a];
-        strip->n[a] = least(extent[a], end - strip->lo[a]);
+        strip->n[a] = cl_lesser(extent[a], end - strip->lo[a]);
         if (goes_on)
             return true;
     }

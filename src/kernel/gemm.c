@@ -15,6 +15,7 @@
  *
  * Cost: 2mnk operations, and one copy of each panel that has to be packed.
  */
+#include "base/least.h"
 #include "kernel/linalg.h"
 
 #include <cblas.h>
@@ -211,11 +212,6 @@ static operand find_operand(const cl_input *input, const cl_box *part, size_t si
 
 /* ---- the whole ---- */
 
-static int64_t at_most(int64_t n, int64_t limit)
-{
-    return n < limit ? n : limit;
-}
-
 static cl_box part_of(const cl_box *box, int64_t row, int64_t rows, int64_t column,
                       int64_t columns)
 {
@@ -244,15 +240,15 @@ size_t cl_gemm_room(clast_dtype dtype, const cl_box *box, const cl_input *input,
     const int64_t lines = is_left ? PART : PANEL, length = is_left ? PANEL : PART;
     if (is_in_place(dtype, box, input))
         return 0;
-    return cl_carve_size(at_most(box->n[0], lines) * at_most(box->n[1], length),
+    return cl_carve_size(cl_lesser(box->n[0], lines) * cl_lesser(box->n[1], length),
                          clast_dtype_size(dtype));
 }
 
 size_t cl_gemm_workspace(clast_dtype dtype, int64_t m, int64_t n, int64_t k)
 {
     const size_t size = clast_dtype_size(dtype);
-    return cl_carve_add(cl_carve_size(at_most(m, PART) * at_most(k, PANEL), size),
-                        cl_carve_size(at_most(k, PANEL) * at_most(n, PART), size));
+    return cl_carve_add(cl_carve_size(cl_lesser(m, PART) * cl_lesser(k, PANEL), size),
+                        cl_carve_size(cl_lesser(k, PANEL) * cl_lesser(n, PART), size));
 }
 
 clast_status cl_gemm_run(clast_dtype dtype, const cl_box *box_a, const cl_input *a,
@@ -268,13 +264,13 @@ clast_status cl_gemm_run(clast_dtype dtype, const cl_box *box_a, const cl_input 
         memset(c, 0, (size_t)m * (size_t)n * size);
     for (int64_t i = 0; i < m; i += PART) {
         for (int64_t j = 0; j < n; j += PART) {
-            product p = {.m = at_most(m - i, PART), .n = at_most(n - j, PART)};
+            product p = {.m = cl_lesser(m - i, PART), .n = cl_lesser(n - j, PART)};
             p.c = (char *)c + (i * n + j) * (int64_t)size;
             p.ldc = n;
             for (int64_t l = 0; l < k; l += PANEL) {
                 if (cl_is_canceled(poll))
                     return CLAST_ECANCELED;
-                p.k = at_most(k - l, PANEL);
+                p.k = cl_lesser(k - l, PANEL);
                 p.first = first && l == 0;
                 const cl_box part_a = part_of(box_a, i, p.m, l, p.k);
                 const cl_box part_b = part_of(box_b, l, p.k, j, p.n);

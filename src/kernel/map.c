@@ -17,6 +17,7 @@
  * The output is C-contiguous over the box; a wide strip's last step writes into it.
  */
 #include "kernel/map.h"
+#include "base/least.h"
 
 #include <string.h>
 
@@ -302,11 +303,6 @@ static clast_status run_panel(cl_machine *m, const cell *c, const frame *f, int6
     return CLAST_OK;
 }
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static clast_status run_wide(cl_machine *m, const cell *c)
 {
     const frame f = wide_frame(m, c);
@@ -322,8 +318,8 @@ static clast_status run_wide(cl_machine *m, const cell *c)
                 at[f.last] = x;
                 if (f.row >= 0)
                     at[f.row] = y;
-                CL_TRY(run_panel(m, c, &f, at, least(f.rows, height - y),
-                                 least(f.columns, width - x)));
+                CL_TRY(run_panel(m, c, &f, at, cl_lesser(f.rows, height - y),
+                                 cl_lesser(f.columns, width - x)));
             }
         at[f.last] = 0;
         if (f.row >= 0)
@@ -410,12 +406,12 @@ static clast_status run_flat(cl_machine *m, const cell *c)
         m->panel[i] = panel;
         panel += cl_round_up((size_t)(m->loop->strip * m->loop->input_size[i]));
     }
-    const int64_t most = least(c->n[from], m->loop->strip / inner);
+    const int64_t most = cl_lesser(c->n[from], m->loop->strip / inner);
     int64_t n[CL_MAXDIM], at[CL_MAXDIM] = {0};
     memcpy(n, c->n, sizeof n);
     do {
         for (at[from] = 0; at[from] < c->n[from]; at[from] += most) {
-            n[from] = least(most, c->n[from] - at[from]);
+            n[from] = cl_lesser(most, c->n[from] - at[from]);
             CL_TRY(run_flat_strip(m, c, from, n, at, n[from] * inner));
         }
         at[from] = 0;

@@ -30,6 +30,7 @@
  * Cost: 2 n^2 (rows - n/3) operations for QR, 3 n^2 rows for Q @ w (times four for
  * complex numbers).
  */
+#include "base/least.h"
 #include "kernel/linalg.h"
 
 #include <cblas.h>
@@ -165,11 +166,6 @@ size_t cl_qr_workspace(clast_dtype dtype, int64_t rows, int64_t n)
     return panel > squares ? panel : squares;
 }
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* An operand of a product in tiles: its elements, and how far apart they are along the
  * result's rows (columns) and along the inner dimension; one of them is 1. */
 typedef struct {
@@ -204,11 +200,11 @@ static void multiply(const product *p, size_t size, char *c, int64_t ldc)
 {
     for (int64_t k = 0; k < p->k; k += p->tile.k)
         for (int64_t j = 0; j < p->n; j += p->tile.n) {
-            const int64_t m = p->upper ? least(j + p->tile.n, p->m) : p->m;
+            const int64_t m = p->upper ? cl_lesser(j + p->tile.n, p->m) : p->m;
             for (int64_t i = 0; i < m; i += p->tile.m)
-                p->fn((blasint)least(p->tile.m, p->m - i),
-                      (blasint)least(p->tile.n, p->n - j),
-                      (blasint)least(p->tile.k, p->k - k), at(&p->a, size, i, k),
+                p->fn((blasint)cl_lesser(p->tile.m, p->m - i),
+                      (blasint)cl_lesser(p->tile.n, p->n - j),
+                      (blasint)cl_lesser(p->tile.k, p->k - k), at(&p->a, size, i, k),
                       leading(&p->a), at(&p->b, size, j, k), leading(&p->b),
                       p->sums || k > 0, c + (size_t)(j * ldc + i) * size, (blasint)ldc);
         }
@@ -235,7 +231,7 @@ static product cross(clast_dtype dtype, int64_t rows, int64_t m, const char *a,
                      .m = m,
                      .n = n,
                      .k = rows,
-                     .tile = tile_of(dtype, least(m, n), (extent){32, 16, 256}),
+                     .tile = tile_of(dtype, cl_lesser(m, n), (extent){32, 16, 256}),
                      .a = {a, lda, 1},
                      .b = {b, ldb, 1}};
 }
@@ -353,7 +349,7 @@ static void factor_leaf(const factors *f, int64_t column, int64_t w, char *memor
 static void factor_by_leaves(const calls *call, clast_dtype dtype, const factors *f,
                              int64_t rows, int64_t w, char *panel, char *t, char *work)
 {
-    const factors p = {rows, w, least(w, CL_QR_LEAF), f->ld, f->size};
+    const factors p = {rows, w, cl_lesser(w, CL_QR_LEAF), f->ld, f->size};
     char *const parts = cl_carve(&work, w * p.nb, p.size);
     char *const whole = cl_carve(&work, w * w, p.size);
     for (int64_t j = 0; j < w; j += p.nb) {

@@ -7,6 +7,7 @@
  * workspaces, and must do for the neediest task (needs.c). That is known before
  * anything is read, and so are the numbers of a refusal.
  */
+#include "base/least.h"
 #include "sched/engine.h"
 
 #include <math.h>
@@ -21,11 +22,6 @@
     (sizeof(void *) + sizeof(uint64_t) + 1) /* address, slot, is_unread */
 #define DRIVER_STAGE  64u
 #define DRIVER_TENSOR (sizeof(char *) + sizeof(uint32_t))
-
-static uint64_t max(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
 
 static uint64_t persisted_pages(const cl_engine *engine, const cl_plan *plan,
                                 const cl_run *run)
@@ -94,8 +90,8 @@ void cl_budget_settle(cl_budget *b, const cl_engine *engine, const cl_plan *plan
 
 uint64_t cl_budget_minimum(const cl_budget *b)
 {
-    return max(b->stated,
-               b->charged + b->fixed + (b->others + b->needs.least) * CL_PAGE);
+    return cl_larger_u(b->stated,
+                       b->charged + b->fixed + (b->others + b->needs.least) * CL_PAGE);
 }
 
 uint64_t cl_engine_unused(const cl_admission *a)

@@ -25,6 +25,7 @@
  *
  * Cost: O(tasks + operands), about 10 instructions an operand, no memory.
  */
+#include "base/least.h"
 #include "sched/engine.h"
 
 /* A power of two above CL_MOST_REHEARSED. */
@@ -258,11 +259,6 @@ cl_needs cl_needs_of(const cl_plan *plan, uint32_t workers)
     return needs;
 }
 
-static uint64_t less(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* All blocks, and a workspace for each worker. */
 static uint64_t at_once(const cl_needs *needs, uint32_t workers)
 {
@@ -273,17 +269,18 @@ static uint64_t at_once(const cl_needs *needs, uint32_t workers)
 static uint64_t ahead(const cl_needs *needs, uint32_t workers)
 {
     const uint64_t tasks = (uint64_t)workers * BATCHES * CL_BATCH;
-    return needs->peak + tasks * less(needs->most, TINY);
+    return needs->peak + tasks * cl_lesser_u(needs->most, TINY);
 }
 
 uint64_t cl_needs_ahead(const cl_needs *needs, uint32_t workers, uint64_t pages)
 {
     const uint64_t all = at_once(needs, workers), limit = ahead(needs, workers);
-    return all <= less(limit, pages) ? UINT64_MAX / 2 : less(limit, pages);
+    return all <= cl_lesser_u(limit, pages) ? UINT64_MAX / 2
+                                            : cl_lesser_u(limit, pages);
 }
 
 uint64_t cl_needs_peak(const cl_needs *needs, uint32_t workers, uint64_t pages)
 {
-    return less(less(at_once(needs, workers), pages),
-                needs->peak + ahead(needs, workers));
+    return cl_lesser_u(cl_lesser_u(at_once(needs, workers), pages),
+                       needs->peak + ahead(needs, workers));
 }
