@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The bracket around answers, and the shortest of them: what ran when. */
+/* The bracket around answers. */
 #include "array/answer.h"
 
 void cl_voice_say(void *arg, const char *text, size_t bytes)
@@ -23,18 +23,4 @@ clast_status cl_answer(clast_ctx *ctx, clast_text_fn *write, void *arg,
     answer(ctx, question, &voice, &err);
     cl_turn_end(ctx, &err);
     return err.status;
-}
-
-static void trace(clast_ctx *ctx, const void *question, cl_voice *voice, cl_error *err)
-{
-    if (ctx->options.trace)
-        cl_engine_write_trace(ctx->engine, cl_voice_say, voice);
-    else
-        cl_error_set(err, CLAST_EVALUE,
-                     "trace: nothing is recorded, options.trace was 0");
-}
-
-clast_status clast_trace(clast_ctx *ctx, clast_text_fn *write, void *arg)
-{
-    return cl_answer(ctx, write, arg, trace, NULL);
 }

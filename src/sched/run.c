@@ -87,7 +87,8 @@ void cl_engine_write_trace(const cl_engine *engine, clast_text_fn *write, void *
 
 /* ---- charges; with the mutex ---- */
 
-static uint64_t less(uint64_t a, uint64_t b)
+/* Not below zero. */
+static uint64_t minus(uint64_t a, uint64_t b)
 {
     return a > b ? a - b : 0;
 }
@@ -95,17 +96,17 @@ static uint64_t less(uint64_t a, uint64_t b)
 /* Bytes that blocks may have. */
 static uint64_t left(const cl_engine *engine)
 {
-    return less(engine->options.memory, engine->charged + engine->running);
+    return minus(engine->options.memory, engine->charged + engine->running);
 }
 
 static uint64_t free_bytes(const cl_engine *engine)
 {
-    return less(left(engine), cl_memory_live(engine->memory) * CL_PAGE);
+    return minus(left(engine), cl_memory_live(engine->memory) * CL_PAGE);
 }
 
 static void adjust_limit(cl_engine *engine)
 {
-    cl_memory_set_limit(engine->memory, less(left(engine), engine->spare) / CL_PAGE);
+    cl_memory_set_limit(engine->memory, minus(left(engine), engine->spare) / CL_PAGE);
 }
 
 clast_status cl_engine_charge(cl_engine *engine, uint64_t bytes, cl_error *err)

@@ -3,12 +3,13 @@
  * Recording.
  *
  * The memory is made when tracing is switched on and charged to the budget by who does
- * so: a sixteenth of it holds samples, a sixteenth names, the rest is cut into one ring
- * for each thread. Recording is two stores and never fails. Reading the clock is left
- * to the caller, who has the times anyway.
+ * so: a sixteenth of it holds samples, a sixteenth names, the rest is cut into rings
+ * for each thread. Recording never fails. Reading the clock is left to the caller, who
+ * has the times anyway.
  *
  * Cost: nothing where it is off but a comparison for each batch of tasks; on, a record
- * of 24 bytes an event. The driver reads the clock for each batch in any case.
+ * of 32 bytes an event and of 4 bytes a task. The driver reads the clock for each batch
+ * in any case.
  */
 #include "sched/trace.h"
 
@@ -19,6 +20,7 @@
 #include <string.h>
 
 #define FIRST_INTERVAL 200e-6 /* seconds between samples */
+#define MOST_LISTED    (1u << 24)
 
 static uint64_t rounded(uint64_t bytes)
 {
@@ -32,8 +34,13 @@ static bool share_out(cl_trace *t, uint64_t bytes)
     const uint64_t lanes = rounded(t->lanes * sizeof *t->lane + 15);
     if (bytes < lanes + 2 * part + 16)
         return false;
+    const uint64_t rings = (bytes - lanes - 2 * part) / t->lanes;
+    t->entries = 4;
+    while (t->entries < MOST_LISTED &&
+           2 * (uint64_t)t->entries * sizeof *t->lane->list <= rings / 4)
+        t->entries *= 2;
     const uint64_t size =
-        (bytes - lanes - 2 * part) / t->lanes / sizeof(cl_trace_event);
+        (rings - t->entries * sizeof *t->lane->list) / sizeof(cl_trace_event);
     t->samples = (uint32_t)(part / sizeof *t->sample);
     t->size = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
     t->room = (size_t)part;
@@ -56,8 +63,12 @@ clast_status cl_trace_init(cl_trace *trace, uint32_t workers, uint32_t others,
     at += rounded(t.room);
     t.lane = (void *)at;
     at += rounded(t.lanes * sizeof *t.lane + 15);
-    for (uint32_t i = 0; i < t.lanes; i++)
-        t.lane[i].event = (cl_trace_event *)(void *)at + (size_t)i * t.size;
+    for (uint32_t i = 0; i < t.lanes; i++) {
+        t.lane[i].event = (void *)at;
+        at += t.size * sizeof *t.lane->event;
+        t.lane[i].list = (void *)at;
+        at += t.entries * sizeof *t.lane->list;
+    }
     *trace = t;
     return CLAST_OK;
 }
@@ -71,7 +82,8 @@ void cl_trace_fini(cl_trace *trace)
 void cl_trace_begin(cl_trace *trace, double now)
 {
     for (uint32_t i = 0; i < trace->lanes; i++)
-        trace->lane[i].count = trace->lane[i].next = 0;
+        trace->lane[i] =
+            (cl_trace_lane){.event = trace->lane[i].event, .list = trace->lane[i].list};
     trace->nsample = trace->nrow = 0;
     trace->interval = FIRST_INTERVAL;
     trace->begun = now;
@@ -92,6 +104,56 @@ void cl_trace_take(cl_trace *trace, const cl_trace_sample *sample)
         thin_out(trace);
     trace->sample[trace->nsample++] = *sample;
     trace->due = sample->time + trace->interval;
+}
+
+/* ---- tasks ---- */
+
+typedef struct {
+    uint32_t row, index;
+} place;
+
+static place place_of_task(const cl_plan *plan, uint32_t id)
+{
+    const cl_segment *s = plan->segment;
+    while (id - s->task_base >= s->ntask)
+        s++;
+    return (place){s->task_stage[id - s->task_base], s->task_index[id - s->task_base]};
+}
+
+/* Rows have 24 bits. */
+static uint32_t kind_and_row(cl_trace_kind kind, uint32_t row)
+{
+    return kind | (row < CL_TRACE_NO_ROW ? row : CL_TRACE_NO_ROW) << 8;
+}
+
+/* The `at`-th of `n` tasks that ran between the two begins then. */
+static double part_of(double begin, double end, uint32_t at, uint32_t n)
+{
+    return at == n ? end : begin + (end - begin) * (double)at / (double)n;
+}
+
+void cl_trace_add_tasks(cl_trace *trace, uint32_t lane, const cl_plan *plan,
+                        const uint32_t *task, uint32_t count, double begin, double end)
+{
+    if (lane >= trace->lanes)
+        return;
+    cl_trace_lane *l = &trace->lane[lane];
+    cl_trace_event e = {.end = begin, .together = count};
+    for (uint32_t i = 0; i < count; i += e.count) {
+        place p = place_of_task(plan, task[i]);
+        e.kind = kind_and_row(CL_TRACE_TASK, p.row);
+        e.at = l->listed;
+        e.count = 0;
+        for (const uint32_t row = p.row; p.row == row;) {
+            l->list[l->listed++ & (trace->entries - 1)] = p.index;
+            if (i + ++e.count == count)
+                break;
+            p = place_of_task(plan, task[i + e.count]);
+        }
+        e.begin = e.end;
+        e.end = part_of(begin, end, i + e.count, count);
+        cl_trace_put(trace, l, &e);
+    }
 }
 
 /* ---- names ---- */
@@ -162,18 +224,6 @@ static void make_rows(cl_trace *trace, const cl_plan *plan, const cl_run *run)
             name_source(&s, &trace->row[i], plan, &plan->source[i - plan->nstage], run);
 }
 
-typedef struct {
-    uint32_t row, index;
-} place;
-
-static inline place place_of_task(const cl_plan *plan, uint32_t id)
-{
-    const cl_segment *s = plan->segment;
-    while (id - s->task_base >= s->ntask)
-        s++;
-    return (place){s->task_stage[id - s->task_base], s->task_index[id - s->task_base]};
-}
-
 /* A block is known by what makes it. */
 static place place_of_block(const cl_plan *plan, const uint32_t *source_of, uint32_t id)
 {
@@ -181,7 +231,7 @@ static place place_of_block(const cl_plan *plan, const uint32_t *source_of, uint
     if (block->producer != CL_NONE)
         return place_of_task(plan, block->producer);
     if (block->tensor == CL_NONE || source_of[block->tensor] == CL_NONE)
-        return (place){UINT32_MAX >> 8, id};
+        return (place){CL_TRACE_NO_ROW, id};
     const cl_tensor *t = &plan->tensor[block->tensor];
     return (place){plan->nstage + source_of[block->tensor],
                    (id - t->first_block) / (t->block_step ? t->block_step : 1)};
@@ -196,14 +246,14 @@ void cl_trace_resolve(cl_trace *trace, const cl_plan *plan, const cl_run *run,
     trace->due = INFINITY;
     for (uint32_t i = 0; i < trace->lanes; i++) {
         const cl_trace_lane *lane = &trace->lane[i];
-        const uint64_t kept = lane->count - cl_trace_lost(trace, i);
+        const uint64_t kept = lane->count - cl_trace_first(trace, lane);
         for (uint64_t k = 0; k < kept; k++) { /* the ring's order does not matter */
             cl_trace_event *e = &lane->event[k];
-            const place p = e->kind == CL_TRACE_TASK
-                                ? place_of_task(plan, e->id)
-                                : place_of_block(plan, source_of, e->id);
-            e->kind |= (p.row < UINT32_MAX >> 8 ? p.row : UINT32_MAX >> 8) << 8;
-            e->id = p.index;
+            if (cl_trace_kind_of(e) == CL_TRACE_TASK)
+                continue;
+            const place p = place_of_block(plan, source_of, e->at);
+            e->kind = kind_and_row(cl_trace_kind_of(e), p.row);
+            e->at = p.index;
         }
     }
 }

@@ -7,10 +7,7 @@
  *
  * Times are whole nanoseconds since the run began, written as microseconds with three
  * digits: both ends are rounded down alike, so events that did not overlap do not
- * overlap in the file. Tasks that were timed together share their time equally; those
- * of them that follow each other in one operation are one event, which lists them: an
- * event each would be a fifth of the time of a run of tiny tasks, to tell nothing more.
- * What rings have overwritten is stated: otherData has the sum,
+ * overlap in the file. What rings have overwritten is stated: otherData has the sum,
  * and each row an instant event where its first kept one begins.
  */
 #include "sched/trace.h"
@@ -149,28 +146,16 @@ static void name_lane(page *p, uint32_t lane)
         lane);
 }
 
-/* The `at`-th of `n` events that were timed together gets that part of their time. */
-static double part_of(const cl_trace_event *e, uint64_t at, uint64_t n)
-{
-    return at == n ? e->end : e->begin + (e->end - e->begin) * (double)at / (double)n;
-}
-
 static void put_count(page *p, const char *name, uint64_t count)
 {
     put_plain(p, name);
     put_number(p, count);
 }
 
-static const cl_trace_event *event_at(const page *p, uint32_t lane, uint64_t k)
+static void put_done(page *p, uint32_t lane, const cl_trace_event *e)
 {
-    return &p->trace->lane[lane].event[k % p->trace->size];
-}
-
-/* `count` events from the k-th on, all of one row: the `at`-th and following ones of
- * `together` that were timed together. */
-static void put_events(page *p, uint32_t lane, uint64_t k, uint64_t count, uint64_t at,
-                       uint64_t together)
-{
+    const cl_trace_lane *l = &p->trace->lane[lane];
+    const uint32_t first = cl_trace_index(p->trace, l, e, 0);
     static const char *const verb[] = {[CL_TRACE_TASK] = "",
                                        [CL_TRACE_READ] = "read ",
                                        [CL_TRACE_DECODE] = "decode ",
@@ -179,12 +164,11 @@ static void put_events(page *p, uint32_t lane, uint64_t k, uint64_t count, uint6
     static const cl_trace_row nameless = {.name = NULL};
     static const cl_parts numbered = {.inner = 1};
     char part[CL_WORDS];
-    const cl_trace_event *e = event_at(p, lane, k);
-    const uint32_t kind = e->kind & 0xFF, number = e->kind >> 8;
+    const cl_trace_kind kind = cl_trace_kind_of(e);
+    const uint32_t number = e->kind >> 8;
     const cl_trace_row *row =
         number < p->trace->nrow ? &p->trace->row[number] : &nameless;
-    const uint64_t begin = nanoseconds(p, part_of(e, at, together));
-    const uint64_t end = nanoseconds(p, part_of(e, at + count, together));
+    const uint64_t begin = nanoseconds(p, e->begin), end = nanoseconds(p, e->end);
     open_event(p, "X", lane);
     put_plain(p, ",\"cat\":\"");
     put_plain(p, kind != CL_TRACE_TASK ? "transfer" : row->kind ? row->kind : "task");
@@ -195,70 +179,63 @@ static void put_events(page *p, uint32_t lane, uint64_t k, uint64_t count, uint6
     else
         put_count(p, "stage ", number);
     put_plain(p, " ");
-    put_plain(p, cl_part_text(row->parts ? row->parts : &numbered, e->id, part));
-    if (count > 1) {
-        put_count(p, " and ", count - 1);
+    put_plain(p, cl_part_text(row->parts ? row->parts : &numbered, first, part));
+    if (e->count > 1) {
+        put_count(p, " and ", e->count - 1);
         put_plain(p, " more");
     }
     put_time(p, "\",\"ts\":", begin);
     put_time(p, ",\"dur\":", end > begin ? end - begin : 0);
     put_count(p, ",\"args\":{\"stage\":", number);
-    put_count(p, ",\"index\":", e->id);
-    if (count > 1)
-        put_count(p, ",\"and\":[", event_at(p, lane, k + 1)->id);
-    for (uint64_t i = 2; i < count; i++)
-        put_count(p, ",", event_at(p, lane, k + i)->id);
-    if (count > 1)
+    put_count(p, ",\"index\":", first);
+    for (uint32_t i = 1; i < e->count; i++)
+        put_count(p, i == 1 ? ",\"and\":[" : ",", cl_trace_index(p->trace, l, e, i));
+    if (e->count > 1)
         put_plain(p, "]");
-    if (together > 1)
-        put_count(p, ",\"timed together\":", together);
+    if (e->together > 1)
+        put_count(p, ",\"timed together\":", e->together);
     put_plain(p, "}}");
 }
 
-/* How many events from the k-th on were timed together. */
-static uint64_t batch_of(const page *p, uint32_t lane, uint64_t k)
+/* Tasks and transfers that are known. */
+static uint64_t kept(const cl_trace *t, const cl_trace_lane *l)
 {
-    const uint64_t all = p->trace->lane[lane].count;
-    const cl_trace_event *first = event_at(p, lane, k);
-    uint64_t n = 1;
-    for (; (first->kind & 0xFF) == CL_TRACE_TASK && k + n < all; n++) {
-        const cl_trace_event *e = event_at(p, lane, k + n);
-        if ((e->kind & 0xFF) != CL_TRACE_TASK || e->begin != first->begin ||
-            e->end != first->end)
-            break;
+    uint64_t n = 0;
+    for (uint64_t k = cl_trace_first(t, l); k < l->count; k++) {
+        const cl_trace_event *e = &l->event[k % t->size];
+        n += cl_trace_is_known(t, l, e) ? e->count : 0;
     }
     return n;
 }
 
-static void put_batch(page *p, uint32_t lane, uint64_t k, uint64_t together)
+static void put_loss(page *p, uint32_t lane, const cl_trace_event *first)
 {
-    for (uint64_t at = 0, n; at < together; at += n) {
-        const uint32_t kind = event_at(p, lane, k + at)->kind;
-        n = 1;
-        while (at + n < together && event_at(p, lane, k + at + n)->kind == kind)
-            n++;
-        put_events(p, lane, k + at, n, at, together);
-    }
+    const cl_trace_lane *l = &p->trace->lane[lane];
+    const uint64_t lost = l->done - kept(p->trace, l);
+    if (!lost)
+        return;
+    open_event(p, "i", lane);
+    put(p, ",\"s\":\"t\",\"name\":\"%" PRIu64 " earlier events were dropped\"", lost);
+    put_time(p, ",\"ts\":", nanoseconds(p, first->begin));
+    put(p, "}");
 }
 
 static void put_lane(page *p, uint32_t lane)
 {
     const cl_trace *t = p->trace;
     const cl_trace_lane *l = &t->lane[lane];
-    const uint64_t lost = cl_trace_lost(t, lane);
+    bool has_event = false;
     if (l->count == 0)
         return;
     name_lane(p, lane);
-    if (lost) {
-        open_event(p, "i", lane);
-        put(p, ",\"s\":\"t\",\"name\":\"%" PRIu64 " earlier events were dropped\"",
-            lost);
-        put_time(p, ",\"ts\":", nanoseconds(p, l->event[lost % t->size].begin));
-        put(p, "}");
-    }
-    for (uint64_t k = lost, n; k < l->count; k += n) {
-        n = batch_of(p, lane, k);
-        put_batch(p, lane, k, n);
+    for (uint64_t k = cl_trace_first(t, l); k < l->count; k++) {
+        const cl_trace_event *e = &l->event[k % t->size];
+        if (!cl_trace_is_known(t, l, e))
+            continue;
+        if (!has_event)
+            put_loss(p, lane, e);
+        has_event = true;
+        put_done(p, lane, e);
     }
 }
 
@@ -292,16 +269,16 @@ static void put_sample(page *p, const cl_trace_sample *s, const cl_trace_sample 
 void cl_trace_write(const cl_trace *trace, clast_text_fn *write, void *arg)
 {
     page p = {.write = write, .arg = arg, .trace = trace};
-    uint64_t kept = 0, lost = 0;
+    uint64_t all = 0, left = 0;
     for (uint32_t i = 0; i < trace->lanes; i++) {
-        lost += cl_trace_lost(trace, i);
-        kept += trace->lane[i].count - cl_trace_lost(trace, i);
+        all += trace->lane[i].done;
+        left += kept(trace, &trace->lane[i]);
     }
     put(&p,
         "{\"displayTimeUnit\":\"ms\",\"otherData\":{\"events\":%" PRIu64
         ",\"dropped\":%" PRIu64 "},\n\"traceEvents\":[",
-        kept, lost);
-    if (kept) {
+        left, all - left);
+    if (left) {
         open_event(&p, "M", NO_LANE);
         put(&p, ",\"name\":\"process_name\",\"args\":{\"name\":\"clast\"}}");
     }

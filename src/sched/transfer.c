@@ -211,11 +211,11 @@ bool cl_transfer_io(cl_driver *d, uint32_t lane)
     const bool is_spill = t->action.kind == CL_ACTION_SPILL;
     cl_fetching how = {.patience = CL_WATCHFUL};
     t->status = move(d, t, &how);
-    cl_trace_add(&d->engine->trace, lane,
-                 is_spill                 ? CL_TRACE_SPILL
-                 : t->action.from_scratch ? CL_TRACE_RELOAD
-                                          : CL_TRACE_READ,
-                 t->action.block, begin, cl_clock());
+    cl_trace_add_transfer(&d->engine->trace, lane,
+                          is_spill                 ? CL_TRACE_SPILL
+                          : t->action.from_scratch ? CL_TRACE_RELOAD
+                                                   : CL_TRACE_READ,
+                          t->action.block, begin, cl_clock());
     cl_mutex_lock(d->mutex);
     if (t->status != CLAST_OK || !is_of_source(t)) {
         finish(d, t);
@@ -237,8 +237,8 @@ bool cl_transfer_decode(cl_driver *d, uint32_t lane)
     cl_mutex_unlock(d->mutex);
     const double begin = cl_clock();
     t->status = decode(d, t);
-    cl_trace_add(&d->engine->trace, lane, CL_TRACE_DECODE, t->action.block, begin,
-                 cl_clock());
+    cl_trace_add_transfer(&d->engine->trace, lane, CL_TRACE_DECODE, t->action.block,
+                          begin, cl_clock());
     cl_mutex_lock(d->mutex);
     finish(d, t);
     return true;
@@ -357,10 +357,10 @@ bool cl_transfer_read(cl_driver *d, uint32_t lane)
     if (is_here && !t->is_unread)
         t->status = decode(d, t);
     if (is_here && !t->is_unread) {
-        cl_trace_add(&d->engine->trace, lane, CL_TRACE_READ, t->action.block, begin,
-                     fetched);
-        cl_trace_add(&d->engine->trace, lane, CL_TRACE_DECODE, t->action.block, fetched,
-                     cl_clock());
+        cl_trace_add_transfer(&d->engine->trace, lane, CL_TRACE_READ, t->action.block,
+                              begin, fetched);
+        cl_trace_add_transfer(&d->engine->trace, lane, CL_TRACE_DECODE, t->action.block,
+                              fetched, cl_clock());
     }
     cl_mutex_lock(d->mutex);
     if (t->is_unread)

@@ -309,6 +309,15 @@ static void adapt(hand *h, double seconds)
         h->want *= 2;
 }
 
+static void trace_tasks(const hand *h, double begin, double end)
+{
+    cl_driver *d = h->driver;
+    uint32_t task[BATCH];
+    for (uint32_t i = 0; i < h->count; i++)
+        task[i] = h->task[i].start.task;
+    cl_trace_add_tasks(&d->engine->trace, h->lane, d->plan, task, h->count, begin, end);
+}
+
 /* What was taken; without the mutex. Returns the time. */
 static double run_tasks(hand *h)
 {
@@ -324,9 +333,7 @@ static double run_tasks(hand *h)
     }
     const double now = cl_clock();
     if (d->engine->trace.lanes)
-        for (uint32_t i = 0; i < h->count; i++)
-            cl_trace_add(&d->engine->trace, h->lane, CL_TRACE_TASK,
-                         h->task[i].start.task, first, now);
+        trace_tasks(h, first, now);
     h->seconds = (float)(now - first);
     adapt(h, now - first);
     return now;

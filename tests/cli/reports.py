@@ -83,13 +83,15 @@ class Reports(unittest.TestCase):
             times = [e["ts"] for e in events]
             self.assertEqual(times, sorted(times))
             self.assertTrue(all(v >= 0 for e in events for v in e["args"].values()))
-        self.assertEqual(trace["otherData"]["events"], sum(1 + len(e["args"].get("and", [])) for e in all_events))
+        self.assertEqual(trace["otherData"]["events"], sum(len(self.indices(e)) for e in all_events))
         return all_events
+
+    def indices(self, event):
+        return [event["args"]["index"], *event["args"].get("and", [])]
 
     def tasks(self, events):
         """(stage, index) of each task."""
-        args = [e["args"] for e in events if e["cat"] != "transfer"]
-        return [(a["stage"], i) for a in args for i in [a["index"], *a.get("and", [])]]
+        return [(e["args"]["stage"], i) for e in events if e["cat"] != "transfer" for i in self.indices(e)]
 
     def batches(self, events):
         """Events of tasks that were timed together, which follow each other in the file."""
@@ -99,7 +101,7 @@ class Reports(unittest.TestCase):
                 found.append([])
                 left = e["args"].get("timed together", 1)
             found[-1].append(e)
-            left -= 1 + len(e["args"].get("and", []))
+            left -= len(self.indices(e))
             self.assertGreaterEqual(left, 0, e)
         self.assertEqual(left, 0)
         return found
@@ -129,7 +131,7 @@ class Reports(unittest.TestCase):
             self.assertEqual(len(tasks), len(set(tasks)))
             self.assertEqual(len(tasks), int(re.search(r"^tasks +(\d+)", done.stderr, re.M).group(1)))
             for e in events:
-                more = len(e["args"].get("and", []))
+                more = len(self.indices(e)) - 1
                 self.assertEqual(re.findall(r" and (\d+) more$", e["name"]), [str(more)] if more else [])
             for batch in self.batches(events):
                 stages = [e["args"]["stage"] for e in batch]
