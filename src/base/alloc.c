@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define ALIGNMENT ((size_t)16)
 
@@ -58,12 +59,30 @@ static void *hand_out(header *h, size_t bytes)
     return h + 1;
 }
 
+/* Tables of so many bytes are worth huge pages: those of millions of tasks are read in
+ * another order than they lie in, and each small page of them is a fault at first. In
+ * front and behind small pages remain, so nothing is resident that was not asked for.
+ * What grows stays with small pages, for moving huge ones cuts them up. */
+#define HUGE_FROM ((size_t)2 << 20)
+#define HUGE_PAGE ((size_t)2 << 20)
+
+static void *hand_out_fresh(header *h, size_t bytes)
+{
+    if (h && bytes >= HUGE_FROM) {
+        char *const p = (char *)h;
+        const size_t before = -(uintptr_t)p & (HUGE_PAGE - 1);
+        const size_t after = bytes > before ? (bytes - before) & ~(HUGE_PAGE - 1) : 0;
+        madvise(p + before, after, MADV_HUGEPAGE); /* a wish: whatever it answers */
+    }
+    return hand_out(h, bytes);
+}
+
 void *cl_alloc(size_t bytes)
 {
     size_t total;
     if (__builtin_add_overflow(bytes, sizeof(header), &total) || is_failing())
         return NULL;
-    return hand_out(malloc(total), bytes);
+    return hand_out_fresh(malloc(total), bytes);
 }
 
 void *cl_alloc_array(size_t count, size_t size)
@@ -78,7 +97,7 @@ void *cl_calloc(size_t count, size_t size)
     if (!cl_mul_size(count, size, &bytes) ||
         __builtin_add_overflow(bytes, sizeof(header), &total) || is_failing())
         return NULL;
-    return hand_out(calloc(1, total), bytes);
+    return hand_out_fresh(calloc(1, total), bytes);
 }
 
 void *cl_realloc_array(void *p, size_t count, size_t size)
