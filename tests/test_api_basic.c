@@ -12,6 +12,7 @@
 
 #include "check_main.h"
 #include "clast.h"
+#include "paper.h"
 
 enum { MOST = 64 };
 
@@ -413,19 +414,6 @@ START_TEST(files)
 }
 END_TEST
 
-typedef struct {
-    char text[8192];
-    size_t n;
-} paper;
-
-static void note(void *arg, const char *text, size_t bytes)
-{
-    paper *p = arg;
-    ck_assert(p->n + bytes < sizeof p->text);
-    memcpy(p->text + p->n, text, bytes);
-    p->n += bytes;
-}
-
 START_TEST(explaining)
 {
     paper p = {.n = 0};
@@ -434,7 +422,7 @@ START_TEST(explaining)
     const clast_sink sink = clast_sink_fetch(
         clast_sum(clast_ones(ctx, 2, (int64_t[]){100, 100}, CLAST_FLOAT64), CLAST_ALL),
         &into);
-    ck_assert_int_eq(clast_explain(ctx, 1, &sink, note, &p), CLAST_OK);
+    ck_assert_int_eq(clast_explain(ctx, 1, &sink, paper_note, &p), CLAST_OK);
     ck_assert_ptr_nonnull(strstr(p.text, "predicted peak"));
     ck_assert_int_eq(clast_compute(ctx, 1, &sink), CLAST_OK);
     ck_assert_double_eq(out, 10000);

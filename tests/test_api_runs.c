@@ -14,6 +14,7 @@
 
 #include "check_main.h"
 #include "clast.h"
+#include "paper.h"
 
 enum { N = 64 };
 
@@ -122,19 +123,6 @@ END_TEST
 
 /* ---- what outputs inherit */
 
-typedef struct {
-    char text[8192];
-    size_t n;
-} paper;
-
-static void note(void *arg, const char *text, size_t bytes)
-{
-    paper *p = arg;
-    ck_assert(p->n + bytes < sizeof p->text);
-    memcpy(p->text + p->n, text, bytes);
-    p->n += bytes;
-}
-
 START_TEST(outputs_inherit_chunks_and_compression)
 {
     char file[] = "/tmp/clast-test-XXXXXX", path[64];
@@ -162,7 +150,8 @@ START_TEST(outputs_inherit_chunks_and_compression)
         ck_assert_int_eq(
             clast_to_hdf5(rows[i].array, path, rows[i].path, rows[i].options),
             CLAST_OK);
-        ck_assert_int_eq(clast_hdf5_info(ctx, path, rows[i].path, note, &p), CLAST_OK);
+        ck_assert_int_eq(clast_hdf5_info(ctx, path, rows[i].path, paper_note, &p),
+                         CLAST_OK);
         ck_assert_msg((strstr(p.text, "(7, 11)") != NULL) == rows[i].has_chunks, "%s",
                       p.text);
         ck_assert_msg((strstr(p.text, "gzip") != NULL) == rows[i].has_gzip, "%s",

@@ -328,6 +328,21 @@ static int64_t flat_index(const cl_box *part, const cl_box *box)
     return flat;
 }
 
+/* Its memory is to be freed. */
+static pieces pieces_of(const cl_input *all, const cl_box *box, size_t size,
+                        int64_t most)
+{
+    pieces p = {.all = all,
+                .box = box,
+                .size = size,
+                .most = most,
+                .room = most > PANEL ? most : PANEL,
+                .fail_at = -1,
+                .last = -1};
+    p.memory = aligned((size_t)p.room * size);
+    return p;
+}
+
 /* Only this part can be read from here on. */
 static clast_status bring(void *arg, const cl_box *part)
 {
@@ -398,14 +413,8 @@ START_TEST(values_piece_by_piece)
         spans_init(&s, &seed, f.dtype, &box, true);
         calm(&s, &seed);
         fold_program(&f, &p, &box, &s.input, one, true);
-        pieces from = {.all = &s.input,
-                       .box = &box,
-                       .size = clast_dtype_size(f.dtype),
-                       .most = sizes[naive_below(&seed, 4)],
-                       .fail_at = -1,
-                       .last = -1};
-        from.room = from.most > PANEL ? from.most : PANEL;
-        from.memory = aligned((size_t)from.room * from.size);
+        pieces from = pieces_of(&s.input, &box, clast_dtype_size(f.dtype),
+                                sizes[naive_below(&seed, 4)]);
         ck_assert_int_eq(fold_pieces(&f, &p, &box, &from, other), CLAST_OK);
         ck_assert_mem_eq(one, other, bytes);
         ck_assert_int_eq(from.brought, cl_box_count(&box));
@@ -437,14 +446,7 @@ START_TEST(places_that_wait)
     spans_init(&s, &seed, f.dtype, &box, false);
     calm(&s, &seed);
     fold_program(&f, &p, &box, &s.input, one, true);
-    pieces from = {.all = &s.input,
-                   .box = &box,
-                   .size = 8,
-                   .most = 1500 * 20,
-                   .room = 1500 * 20,
-                   .fail_at = -1,
-                   .last = -1};
-    from.memory = aligned((size_t)from.room * from.size);
+    pieces from = pieces_of(&s.input, &box, sizeof(double), 1500 * 20);
     cl_loop *loop = NULL;
     ck_assert_int_eq(cl_loop_new(&loop, &p), CLAST_OK);
     const cl_feed feed = {.most = from.most};
