@@ -6,14 +6,23 @@
  * than what they save. So a plan that is refused is made as for other budgets too. What
  * would do for a plan that the budget bent is found by planning for less: the first
  * figure that its own plans keep to. A plan that the budget did not bend costs one
- * planning and one measuring of its tasks.
+ * planning and one measuring of its tasks. Blocks are part of what decides the last bits
+ * of results, so other ones are not taken, but tried and named where a plan is refused.
  */
 #include "array/fit.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "base/least.h"
 
 /* Rounds of planning for less, until a figure is one that its own plan keeps to; and
  * how many budgets for copies are tried in all. */
 enum { MOST_ROUNDS = 8, MOST_TRIED = 4 + 4 * MOST_ROUNDS };
+
+/* Blocks that are named instead are no smaller than this. */
+#define LEAST_BLOCK ((uint64_t)4096)
 
 /* The plan that fits best so far. */
 typedef struct {
@@ -27,7 +36,8 @@ typedef struct {
 typedef struct {
     cl_request *request;
     const cl_run *run;
-    uint64_t held; /* bytes of plans that are kept meanwhile */
+    uint64_t held;  /* bytes of plans that are kept meanwhile */
+    uint64_t block; /* bytes of blocks */
     struct {
         uint64_t copy_pages, need; /* UINT64_MAX: there is no such plan */
         bool is_bent;
@@ -35,13 +45,13 @@ typedef struct {
     int ntried;
 } search;
 
-clast_status cl_fit_build(cl_request *request, cl_order_kind order, uint64_t held,
-                          cl_plan *plan, cl_error *err)
+static clast_status build(cl_request *request, cl_order_kind order, uint64_t held,
+                          uint64_t block, cl_plan *plan, cl_error *err)
 {
     clast_ctx *ctx = request->ctx;
     const uint64_t all = cl_engine_free_bytes(ctx->engine);
     const uint64_t others = held + ctx->plans.bytes;
-    const cl_plan_settings settings = {.block_bytes = ctx->options.block,
+    const cl_plan_settings settings = {.block_bytes = block,
                                        .budget_pages = all / CL_PAGE,
                                        .copy_pages = request->planned.copy_pages,
                                        .room = all > others ? all - others : 1,
@@ -51,6 +61,12 @@ clast_status cl_fit_build(cl_request *request, cl_order_kind order, uint64_t hel
                                            cl_engine_tuning(ctx->engine).is_unfused};
     return cl_plan_build(plan, ctx->nodes, request->nsource, request->source_facts,
                          request->nsink, request->facts, &settings, err);
+}
+
+clast_status cl_fit_build(cl_request *request, cl_order_kind order, uint64_t held,
+                          cl_plan *plan, cl_error *err)
+{
+    return build(request, order, held, request->ctx->options.block, plan, err);
 }
 
 /* Pages that would be free if the budget were so many bytes. */
@@ -65,7 +81,7 @@ static clast_status make(search *s, fitted *f, cl_error *err)
 {
     cl_request *request = s->request;
     request->planned.copy_pages = f->copy_pages;
-    CL_TRY(cl_fit_build(request, request->planned.order, s->held, &f->plan, err));
+    CL_TRY(build(request, request->planned.order, s->held, s->block, &f->plan, err));
     cl_run own = *s->run;
     own.admission = &f->admission;
     return cl_engine_minimum(request->ctx->engine, &f->plan, &own, &f->need, err);
@@ -167,18 +183,61 @@ static uint64_t find_least(search *s, uint64_t least, uint64_t unbound)
     return most < UINT64_MAX ? most : 0;
 }
 
+/* The least need of a plan of such blocks; UINT64_MAX: there is none. */
+static uint64_t need_in_blocks(search *s, uint64_t block)
+{
+    search other = {
+        .request = s->request, .run = s->run, .held = s->held, .block = block};
+    return need_with(&other, s->request->ctx->options.memory);
+}
+
+/* The first blocks found, by halves or doubles from those that were asked for, with
+ * which a plan fits; 0: none. Smaller ones take less at once, larger ones make fewer
+ * tasks, which need less to be planned. */
+static uint64_t find_block(search *s, bool smaller)
+{
+    const uint64_t memory = s->request->ctx->options.memory;
+    uint64_t block = s->block;
+    while (!atomic_load(s->run->is_canceled)) {
+        block = smaller ? block / 2 : cl_larger_u(block * 2, 1024);
+        if (smaller ? block < LEAST_BLOCK : block > memory)
+            break;
+        const uint64_t need = block <= memory ? need_in_blocks(s, block) : memory + 1;
+        if (need <= memory)
+            return block;
+        if (smaller && need == UINT64_MAX)
+            break;
+    }
+    return 0;
+}
+
+/* Has no plan because it would not be made within the budget. */
+static void name_blocks(search *s, cl_error *err)
+{
+    const size_t n = strlen(err->text);
+    const uint64_t block = find_block(s, false);
+    if (block)
+        snprintf(err->text + n, sizeof err->text - n,
+                 "; blocks of %" PRIu64 " KiB (--block) would do", block / 1024);
+}
+
 clast_status cl_fit_plan(cl_request *request, const cl_run *run, cl_error *err)
 {
+    const clast_ctx *ctx = request->ctx;
     uint64_t unbound = UINT64_MAX;
     fitted f = {.need = UINT64_MAX};
-    search s = {.request = request, .run = run};
+    search s = {.request = request, .run = run, .block = ctx->options.block};
     const clast_status status = fit(&s, &f, &unbound, err);
     request->planned.plan = f.plan;
     request->planned.admission = f.admission;
-    request->planned.least = 0;
+    request->planned.least = request->planned.block = 0;
     s.held = f.plan.bytes;
-    if (status == CLAST_OK && (f.plan.is_bent || f.need > request->ctx->options.memory))
+    if (status == CLAST_OK && (f.plan.is_bent || f.need > ctx->options.memory))
         request->planned.least = find_least(&s, f.need, unbound);
+    if (status == CLAST_OK && f.need > ctx->options.memory)
+        request->planned.block = find_block(&s, true);
+    if (status == CLAST_EBUDGET)
+        name_blocks(&s, err);
     request->planned.copy_pages = f.copy_pages;
     return status;
 }

@@ -22,6 +22,7 @@ typedef struct {
     cl_order_kind order;
     uint64_t copy_pages;  /* of the settings that the plan is made with */
     uint64_t least;       /* cl_run.least */
+    uint64_t block;       /* cl_run.block */
     char order_note[240]; /* what the candidates would have moved twice */
 } cl_planned;
 

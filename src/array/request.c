@@ -124,6 +124,7 @@ static cl_run run_of(cl_request *request, cl_outputs *outputs)
                         request->ctx->listener.fn ? &request->ctx->progress : NULL,
                     .in_background = request->in_background,
                     .least = request->planned.least,
+                    .block = request->planned.block,
                     .admission = &request->planned.admission};
 }
 

@@ -53,11 +53,9 @@ clast_status cl_draft_room(cl_draft *d, uint64_t more)
     if (room == 0 || need <= SMALL || need <= room)
         return CLAST_OK;
     return cl_error_set(d->err, CLAST_EBUDGET,
-                        "the plan has more than %zu tasks on %zu blocks: making it "
-                        "needs more than %.0f MiB, %.0f MiB of the memory budget are "
-                        "free; larger blocks (--block, rechunk) make fewer",
-                        d->ntask, d->nblock, (double)need / 1048576,
-                        (double)room / 1048576);
+                        "making a plan of so many tasks needs more than %.0f MiB, "
+                        "%.0f MiB of the memory budget are free",
+                        (double)need / 1048576, (double)room / 1048576);
 }
 
 clast_status cl_lower_stage(cl_draft *d, const cl_stage *stage, uint32_t recipe,

@@ -10,6 +10,7 @@
 #include "base/least.h"
 #include "sched/engine.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -79,6 +80,7 @@ void cl_budget_settle(cl_budget *b, const cl_engine *engine, const cl_plan *plan
                       const cl_run *run)
 {
     b->stated = run->least;
+    b->block = run->block;
     b->charged = engine->charged;
     b->others = persisted_pages(engine, plan, run);
     const uint64_t spent = b->charged + b->fixed + b->others * CL_PAGE;
@@ -129,17 +131,21 @@ clast_status cl_budget_check(const cl_engine *engine, const cl_plan *plan,
 {
     if (b->needs.least <= b->pages)
         return CLAST_OK;
-    char budget[32], task[32], need[32];
+    char budget[32], task[32], need[32], block[64] = "";
     const char *label = b->needs.neediest == CL_NONE
                             ? NULL
                             : cl_task_get(plan, b->needs.neediest).stage->label;
+    if (b->block)
+        snprintf(block, sizeof block, ", or blocks of %" PRIu64 " KiB (--block)",
+                 b->block / 1024);
     return cl_error_set(err, CLAST_EBUDGET,
                         "a memory budget of %s is too small: a task of %s needs %s at "
-                        "once; %s would do",
+                        "once; %s would do%s",
                         mebibytes(engine->options.memory, floor, budget, sizeof budget),
                         label ? label : "the plan",
                         mebibytes(b->needs.least * CL_PAGE, ceil, task, sizeof task),
-                        mebibytes(cl_budget_minimum(b), ceil, need, sizeof need));
+                        mebibytes(cl_budget_minimum(b), ceil, need, sizeof need),
+                        block);
 }
 
 /* ---- the core of a run ---- */

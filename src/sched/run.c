@@ -183,6 +183,7 @@ static void settle_again(cl_engine *engine, const cl_plan *plan, const cl_run *r
     cl_budget now = a->budget;
     cl_budget_settle(&now, engine, plan, run);
     a->budget.stated = now.stated;
+    a->budget.block = now.block;
     if (now.pages >= a->budget.pages)
         return;
     a->is_rehearsed = a->is_rehearsed && !now.binds;

@@ -115,6 +115,7 @@ typedef struct {
     uint64_t others;        /* pages of persisted blocks that the plan does not read */
     uint64_t charged;       /* bytes that others hold */
     uint64_t stated;        /* cl_run.least */
+    uint64_t block;         /* cl_run.block */
     uint64_t tasks, blocks; /* of all segments */
     uint64_t more;          /* bytes that the core takes beyond what was expected */
     bool binds;             /* not everything fits at once */
@@ -153,6 +154,7 @@ typedef struct {
     bool in_background;             /* on pthreads, whatever the engine's team is */
     uint64_t least; /* what would do if more than the plan's own minimum, as less makes
                        another plan; or 0 */
+    uint64_t block; /* bytes of the blocks with which the plan would fit; or 0 */
     cl_admission *admission; /* of this plan, completed by each call; or NULL */
 } cl_run;
 

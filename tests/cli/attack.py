@@ -60,9 +60,9 @@ class Attack(unittest.TestCase):
 
     # ---- budgets
 
-    def test_refusals_name_a_budget_that_works(self):
+    def test_refusals_name_a_budget_and_blocks_that_work(self):
         out = self.folder / "o.h5"
-        refused = 0
+        refused = named = 0
         for program in ["x + x.T", "x @ x", "std(w)", "svd(x[:, :30])[0]", "x - mean(x, axis=0)"]:
             name = "w" if "w" in program else "x"
             place = f"{name}={self.file}:/{'whole' if name == 'w' else 'x'}"
@@ -78,8 +78,23 @@ class Attack(unittest.TestCase):
                 enough = int(float(would[1]) * UNIT[would[2]])
                 again = clast(*line, "--memory", enough)
                 self.assertEqual(again.returncode, 0, f"{program}: {done.stderr} but {again.stderr}")
+                blocks = re.search(r" or blocks of (\d+) KiB", done.stderr)
+                if blocks:
+                    named += 1
+                    again = clast(*line, "--memory", memory, "--block", f"{blocks[1]}K")
+                    self.assertEqual(again.returncode, 0, f"{program}: {done.stderr} but {again.stderr}")
         self.assertGreater(refused, 5)
+        self.assertGreater(named, 3)
         self.assertEqual(self.left("o.h5"), [])
+
+    def test_plans_that_are_too_large_name_blocks_that_work(self):
+        line = ["eval", "sum(x - mean(x) + x.T)", "--in", f"x={self.file}:/x", "--memory", "5M", "--workers", "2"]
+        done = clast(*line, "--block", "64")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        blocks = re.search(r"blocks of (\d+) KiB \(--block\) would do", done.stderr)
+        self.assertIsNotNone(blocks, done.stderr)
+        again = clast(*line, "--block", f"{blocks[1]}K")
+        self.assertEqual(again.returncode, 0, again.stderr)
 
     def test_missing_scratch_is_named(self):
         nowhere = self.folder / "nowhere"
