@@ -3,8 +3,9 @@
 #ifndef PAPER_H
 #define PAPER_H
 
-#include <check.h>
 #include <string.h>
+
+#include "check_quiet.h"
 
 typedef struct {
     char text[8192];

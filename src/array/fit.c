@@ -6,8 +6,9 @@
  * than what they save. So a plan that is refused is made as for other budgets too. What
  * would do for a plan that the budget bent is found by planning for less: the first
  * figure that its own plans keep to. A plan that the budget did not bend costs one
- * planning and one measuring of its tasks. Blocks are part of what decides the last bits
- * of results, so other ones are not taken, but tried and named where a plan is refused.
+ * planning and one measuring of its tasks. Blocks are part of what decides the last
+ * bits of results, so other ones are not taken, but tried and named where a plan is
+ * refused.
  */
 #include "array/fit.h"
 
