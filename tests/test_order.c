@@ -397,12 +397,28 @@ START_TEST(test_rows_stay)
 }
 END_TEST
 
+START_TEST(test_canceled)
+{
+    const atomic_bool is_canceled = true;
+    cl_plan plan = {.nstage = 1};
+    cl_error err = {0};
+    cl_draft d = {.plan = &plan, .err = &err, .settings = {.order = _i}};
+    write_rows(&d, 16, 1, false);
+    d.settings.is_canceled = &is_canceled;
+    ck_assert_int_eq(cl_draft_order(&d), CLAST_ECANCELED);
+    ck_assert_str_eq(err.text, "canceled while it was planned");
+    cl_draft_fini(&d);
+    cl_plan_fini(&plan);
+}
+END_TEST
+
 static Suite *order_suite(void)
 {
     Suite *s = suite_create("order");
     TCase *t = tcase_create("order");
     tcase_add_loop_test(t, test_peak, 0, sizeof shapes / sizeof *shapes);
     tcase_add_loop_test(t, test_rows_stay, 0, sizeof rows / sizeof *rows);
+    tcase_add_loop_test(t, test_canceled, 0, CL_NORDER);
     suite_add_tcase(s, t);
     return s;
 }

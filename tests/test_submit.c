@@ -163,6 +163,31 @@ START_TEST(runs_are_canceled_one_by_one)
 }
 END_TEST
 
+/* Who holds the context's lock, to plan another run, is not waited for. */
+START_TEST(waiting_needs_no_context)
+{
+    double v[2] = {0};
+    clast_run *running = submit_one(endless(ctx), &v[0]);
+    clast_run *next = submit_one(clast_sum(filled(1), 0), &v[1]);
+    cl_mutex_lock(ctx->lock);
+    ck_assert_int_eq(clast_wait(running, 0), CLAST_EPENDING);
+    ck_assert_int_eq(clast_wait(next, 0.001), CLAST_EPENDING);
+    ck_assert_uint_eq(clast_run_stats(running).tasks, 0);
+    ck_assert_str_eq(clast_run_error(running), "");
+    clast_run_cancel(running);
+    cl_ctx_unlock(ctx);
+    ck_assert_int_eq(clast_wait(running, -1), CLAST_ECANCELED);
+    ck_assert_int_eq(clast_wait(next, -1), CLAST_OK);
+    cl_mutex_lock(ctx->lock);
+    ck_assert_int_eq(clast_wait(next, 0), CLAST_OK);
+    ck_assert_uint_gt(clast_run_stats(next).tasks, 0);
+    ck_assert_str_ne(clast_run_error(running), "");
+    cl_ctx_unlock(ctx);
+    clast_run_close(&running);
+    clast_run_close(&next);
+}
+END_TEST
+
 START_TEST(what_is_closed_has_ended)
 {
     double v[2] = {0};
@@ -483,6 +508,7 @@ static Suite *submit(void)
     tcase_add_test(c, order_is_that_of_submission);
     tcase_add_test(c, files_and_their_options);
     tcase_add_test(c, runs_are_canceled_one_by_one);
+    tcase_add_test(c, waiting_needs_no_context);
     tcase_add_test(c, what_is_closed_has_ended);
     tcase_add_test(c, a_context_that_is_closed_waits);
     tcase_add_test(c, a_context_cancels_what_is_under_way);

@@ -31,7 +31,8 @@ typedef struct clast_run clast_run;
  *               a team of threads as clast_compute(), and ends when nothing is left.
  *               While it runs, clast_copy_in() is CLAST_EBUSY and other arrays can be
  *               made. While it is planned, about 1 us a task, a few times that where
- *               the budget binds, calls on the context wait, clast_wait() among them.
+ *               the budget binds, calls that make arrays wait; clast_wait() and what
+ *               else concerns runs do not.
  */
 CLAST_API clast_run *clast_submit(clast_ctx *ctx, int n, const clast_sink *sinks);
 
@@ -45,9 +46,10 @@ CLAST_API clast_run *clast_submit(clast_ctx *ctx, int n, const clast_sink *sinks
  */
 CLAST_API clast_status clast_wait(clast_run *run, double seconds);
 
-/** Cancels this run, waiting for its turn, planned or under way (at the next task
- * boundary); others go on. It still has to be waited for. From any thread and any
- * callback, but not from signal handlers: clast_cancel() is for them. */
+/** Cancels this run, waiting for its turn, planned (within some thousand tasks) or
+ * under way (at the next task boundary); others go on. It still has to be waited for.
+ * From any thread and any callback, but not from signal handlers: clast_cancel() is for
+ * them. */
 CLAST_API void clast_run_cancel(clast_run *run);
 
 /** The message of a run that has failed; "" before its end and after success. Valid

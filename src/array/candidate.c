@@ -79,8 +79,6 @@ static clast_status try(cl_request *request, const cl_run *run, cl_order_kind or
     cl_error refusal = {0};
     uint64_t excess = 0;
     own.admission = &admission;
-    if (atomic_load(run->is_canceled))
-        return cl_error_set(err, CLAST_ECANCELED, "canceled while it was planned");
     clast_status status =
         cl_fit_build(request, order, request->planned.plan.bytes, &plan, &refusal);
     if (status == CLAST_OK)
@@ -97,7 +95,9 @@ static clast_status try(cl_request *request, const cl_run *run, cl_order_kind or
         }
     }
     cl_plan_fini(&plan);
-    return CLAST_OK;
+    if (status == CLAST_ECANCELED)
+        *err = refusal;
+    return status == CLAST_ECANCELED ? status : CLAST_OK;
 }
 
 /* Where no order can be rehearsed, the run itself says why, or --explain. One task that
@@ -116,6 +116,8 @@ clast_status cl_candidate_choose(cl_request *request, const cl_run *run, cl_erro
         return CLAST_OK;
     const clast_status status = cl_engine_excess(
         request->ctx->engine, &request->planned.plan, run, &least, &refusal);
+    if (status == CLAST_ECANCELED)
+        return cl_error_set(err, status, "%s", refusal.text);
     if (status == CLAST_EBUDGET ||
         (status == CLAST_OK && (least == 0 || !is_worth_looking(request, least))))
         return CLAST_OK;

@@ -34,11 +34,16 @@ static bool waits(const clast_ctx *ctx, const cl_calling *call)
     return false;
 }
 
+bool cl_ctx_is_calling(const clast_ctx *ctx)
+{
+    return waits(ctx, calling);
+}
+
 clast_status cl_ctx_lock(const clast_ctx *ctx)
 {
     if (ctx->is_static)
         return CLAST_OK;
-    if (waits(ctx, calling))
+    if (cl_ctx_is_calling(ctx))
         return CLAST_EBUSY;
     cl_mutex_lock(ctx->lock);
     return CLAST_OK;
@@ -175,7 +180,9 @@ clast_ctx *clast_open(const clast_options *options)
         return &no_memory_ctx;
     cl_mutex_init(&ctx->mutex);
     cl_mutex_init(&ctx->canceling);
+    cl_mutex_init(&ctx->ending);
     cl_cond_init(&ctx->idle);
+    cl_cond_init(&ctx->ended);
     ctx->lock = &ctx->mutex;
     ctx->scope = &ctx->root;
     ctx->log = (cl_log){pass_log, ctx};
@@ -212,7 +219,7 @@ void clast_close(clast_ctx **address)
     *address = NULL;
     if (ctx->is_static)
         return;
-    while (ctx->turns_ended != ctx->turns_asked || ctx->waiting)
+    while (ctx->turns_ended != ctx->turns_asked)
         cl_cond_wait(&ctx->idle, ctx->lock);
     cl_runs_fini(ctx);
     close_scopes(ctx);
@@ -222,7 +229,9 @@ void clast_close(clast_ctx **address)
     cl_nodes_free(ctx->nodes);
     cl_ctx_unlock(ctx);
     cl_cond_fini(&ctx->idle);
+    cl_cond_fini(&ctx->ended);
     cl_mutex_fini(&ctx->mutex);
+    cl_mutex_fini(&ctx->ending);
     cl_mutex_fini(&ctx->canceling);
     cl_free(ctx->scratch);
     cl_free(ctx->helper);

@@ -59,7 +59,8 @@ static clast_status build(cl_request *request, cl_order_kind order, uint64_t hel
                                        .workers = ctx->options.workers,
                                        .order = order,
                                        .is_unfused =
-                                           cl_engine_tuning(ctx->engine).is_unfused};
+                                           cl_engine_tuning(ctx->engine).is_unfused,
+                                       .is_canceled = &ctx->is_canceled};
     return cl_plan_build(plan, ctx->nodes, request->nsource, request->source_facts,
                          request->nsink, request->facts, &settings, err);
 }

@@ -11,7 +11,8 @@
  * (release after the text was written). It is held while an operation is built or a
  * plan made, not while a plan runs, so that expressions can be built during a run. What
  * belongs to the run under way (`listener`, `progress`) is its own while it has the
- * turn (turn.h). `canceling` is taken after the lock, or alone, by callbacks too.
+ * turn (turn.h). `canceling` and `ending` are taken after the lock, or alone: by
+ * callbacks too, and by who asks for the end of a run while another one is planned.
  * `calling` (a variable of the thread) is the chain of the callbacks that the thread is
  * in, each of a context; those of a run's threads go on with the chain of the thread
  * that waits for the run (`callers`). Functions that would need the lock of one of
@@ -73,9 +74,11 @@ struct clast_ctx {
     cl_mutex mutex;
     cl_cond idle; /* a turn has ended */
     uint64_t turns_asked, turns_ended;
-    uint64_t waiting;          /* threads that sleep in clast_wait() */
-    cl_mutex canceling;        /* guards `current`, and run->is_canceled of all runs */
-    clast_run *current;        /* has the turn; NULL: a call that waits for its end */
+    cl_mutex ending;    /* guards what is known of the end of all runs, and `waiting` */
+    cl_cond ended;      /* a run has, or a thread waits no more */
+    uint64_t waiting;   /* threads that wait for the end of a run */
+    cl_mutex canceling; /* guards `current`, and run->is_canceled of all runs */
+    clast_run *current; /* has the turn; NULL: a call that waits for its end */
     const cl_calling *callers; /* callbacks of other contexts that wait for this turn */
     clast_run *runs;           /* all that were not closed */
     clast_run *first, *last;   /* of those that wait in the background */
@@ -101,6 +104,8 @@ struct clast_ctx {
 /* The lock, unless this thread is inside a callback of the context: CLAST_EBUSY. A dead
  * context has no lock to take and needs none. */
 clast_status cl_ctx_lock(const clast_ctx *ctx);
+/* Whether this thread is inside such a callback: it would wait for itself. */
+bool cl_ctx_is_calling(const clast_ctx *ctx);
 void cl_ctx_unlock(const clast_ctx *ctx);
 /* Marks that this thread runs a callback of ctx, until the end; callbacks of other
  * contexts may be around it. */

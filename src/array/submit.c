@@ -8,10 +8,11 @@
  * steps as a call that waits (turn.c), and ends when nothing is left. Runs hang in a
  * list of the context until they are closed.
  *
- * has_ended, waiting, err and stats are guarded by the context's lock; is_canceled by
- * `canceling`, so that callbacks of a run can cancel. Whoever closes a run, or all of
- * them, lets those go first that wait for it. A run that cannot even be made is
- * one of three static ones.
+ * has_ended and waiting are guarded by the context's `ending`, and so are err and stats
+ * once it has ended: who waits or asks needs no more, whatever is planned meanwhile.
+ * is_canceled is guarded by `canceling`, so that callbacks of a run can cancel. Whoever
+ * closes a run, or all of them, lets those go first that wait for it. A run that cannot
+ * even be made is one of three static ones.
  */
 #include <math.h>
 #include <string.h>
@@ -150,7 +151,10 @@ static void drop_sinks(clast_run *run)
 static void end(clast_run *run)
 {
     drop_sinks(run);
+    cl_mutex_lock(&run->ctx->ending);
     run->has_ended = true;
+    cl_cond_broadcast(&run->ctx->ended);
+    cl_mutex_unlock(&run->ctx->ending);
 }
 
 static void do_run(clast_ctx *ctx, clast_run *run)
@@ -232,8 +236,18 @@ static void free_run(clast_run *run)
     cl_free(run);
 }
 
+/* Until nobody waits for this run, which has ended then, or (NULL) for any. */
+static void let_go(clast_ctx *ctx, const clast_run *run)
+{
+    cl_mutex_lock(&ctx->ending);
+    while (run ? !run->has_ended || run->waiting : ctx->waiting)
+        cl_cond_wait(&ctx->ended, &ctx->ending);
+    cl_mutex_unlock(&ctx->ending);
+}
+
 void cl_runs_fini(clast_ctx *ctx)
 {
+    let_go(ctx, NULL);
     join(ctx);
     while (ctx->runs)
         free_run(ctx->runs);
@@ -272,16 +286,18 @@ clast_run *clast_submit(clast_ctx *ctx, int n, const clast_sink *sinks)
     return run ? run : &no_memory;
 }
 
-static void wait_for_end(clast_ctx *ctx, clast_run *run, double until)
+static bool wait_for_end(clast_run *run, double until)
 {
+    clast_ctx *ctx = run->ctx;
     bool may_wait = true;
     ctx->waiting++;
     run->waiting++;
     while (!run->has_ended && may_wait)
-        may_wait = cl_cond_wait_until(&ctx->idle, ctx->lock, until);
+        may_wait = cl_cond_wait_until(&ctx->ended, &ctx->ending, until);
     run->waiting--;
     if (--ctx->waiting == 0 || run->waiting == 0)
-        cl_cond_broadcast(&ctx->idle);
+        cl_cond_broadcast(&ctx->ended);
+    return run->has_ended;
 }
 
 clast_status clast_wait(clast_run *run, double seconds)
@@ -290,13 +306,14 @@ clast_status clast_wait(clast_run *run, double seconds)
         return CLAST_EVALUE;
     if (!run->ctx)
         return run->err.status;
-    if (cl_ctx_lock(run->ctx) != CLAST_OK)
+    if (cl_ctx_is_calling(run->ctx))
         return CLAST_EBUSY;
-    clast_ctx *ctx = run->ctx;
-    if (!run->has_ended && seconds != 0)
-        wait_for_end(ctx, run, seconds < 0 ? INFINITY : cl_clock() + seconds);
-    const clast_status status = run->has_ended ? run->err.status : CLAST_EPENDING;
-    cl_ctx_unlock(ctx);
+    cl_mutex *const ending = &run->ctx->ending;
+    const double until = seconds < 0 ? INFINITY : cl_clock() + seconds;
+    cl_mutex_lock(ending);
+    const bool has_ended = run->has_ended || (seconds != 0 && wait_for_end(run, until));
+    const clast_status status = has_ended ? run->err.status : CLAST_EPENDING;
+    cl_mutex_unlock(ending);
     return status;
 }
 
@@ -312,28 +329,28 @@ void clast_run_cancel(clast_run *run)
     cl_mutex_unlock(&ctx->canceling);
 }
 
+static bool has_ended(clast_run *run)
+{
+    if (cl_ctx_is_calling(run->ctx))
+        return false;
+    cl_mutex_lock(&run->ctx->ending);
+    const bool has_ended = run->has_ended;
+    cl_mutex_unlock(&run->ctx->ending);
+    return has_ended;
+}
+
 const char *clast_run_error(clast_run *run)
 {
     if (!run)
         return "the run is NULL";
-    if (!run->ctx)
-        return run->err.text;
-    if (cl_ctx_lock(run->ctx) != CLAST_OK)
-        return "";
-    const char *text = run->has_ended ? run->err.text : "";
-    cl_ctx_unlock(run->ctx);
-    return text;
+    return !run->ctx || has_ended(run) ? run->err.text : "";
 }
 
 clast_stats clast_run_stats(clast_run *run)
 {
-    clast_stats stats = {0};
-    if (!run || !run->ctx || cl_ctx_lock(run->ctx) != CLAST_OK)
-        return stats;
-    if (run->has_ended)
-        stats = run->stats;
-    cl_ctx_unlock(run->ctx);
-    return stats;
+    if (!run || !run->ctx || !has_ended(run))
+        return (clast_stats){0};
+    return run->stats;
 }
 
 void clast_run_close(clast_run **address)
@@ -341,14 +358,14 @@ void clast_run_close(clast_run **address)
     if (!address || !*address)
         return;
     clast_run *run = *address;
-    if (run->ctx && cl_ctx_lock(run->ctx) != CLAST_OK)
+    if (run->ctx && cl_ctx_is_calling(run->ctx))
         return;
     *address = NULL;
     if (!run->ctx)
         return;
     clast_ctx *ctx = run->ctx;
-    while (!run->has_ended || run->waiting)
-        cl_cond_wait(&ctx->idle, ctx->lock);
+    let_go(ctx, run);
+    cl_mutex_lock(ctx->lock);
     free_run(run);
     cl_ctx_unlock(ctx);
 }

@@ -107,7 +107,8 @@ clast_status cl_plan_build(cl_plan *plan, const cl_nodes *nodes, uint32_t nsourc
                   .err = err};
     clast_status status = CLAST_OK;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == CLAST_OK; i++)
-        status = steps[i](&d);
+        if ((status = cl_draft_go_on(&d)) == CLAST_OK)
+            status = steps[i](&d);
     cl_draft_fini(&d);
     if (status != CLAST_OK)
         cl_plan_fini(plan);

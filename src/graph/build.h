@@ -8,6 +8,8 @@
 #ifndef CL_GRAPH_BUILD_H
 #define CL_GRAPH_BUILD_H
 
+#include <stdatomic.h>
+
 #include "graph/node.h"
 #include "graph/plan.h"
 
@@ -58,6 +60,7 @@ typedef struct {
     int workers;
     cl_order_kind order;
     bool is_unfused; /* every operation makes blocks: what fusion is worth */
+    const atomic_bool *is_canceled; /* asked now and then; NULL: nobody cancels */
 } cl_plan_settings;
 
 /* copy_pages of a plan whose copies do not depend on the budget. */

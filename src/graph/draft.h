@@ -166,6 +166,13 @@ clast_status cl_draft_nomem(cl_draft *d);
 /* CLAST_EBUDGET where what planning holds, with so many bytes more, is not to be
  * had. */
 clast_status cl_draft_room(cl_draft *d, uint64_t more);
+/* CLAST_ECANCELED where somebody canceled. */
+clast_status cl_draft_go_on(cl_draft *d);
+/* The same at each of 4096 steps. */
+static inline clast_status cl_draft_step(cl_draft *d, uint64_t step)
+{
+    return step % 4096 ? CLAST_OK : cl_draft_go_on(d);
+}
 
 /* The steps, in this order. */
 clast_status cl_draft_snapshot(cl_draft *d);

@@ -47,8 +47,16 @@ static uint64_t held(const cl_draft *d)
            d->block_capacity * sizeof *d->block;
 }
 
+clast_status cl_draft_go_on(cl_draft *d)
+{
+    if (d->settings.is_canceled && atomic_load(d->settings.is_canceled))
+        return cl_error_set(d->err, CLAST_ECANCELED, "canceled while it was planned");
+    return CLAST_OK;
+}
+
 clast_status cl_draft_room(cl_draft *d, uint64_t more)
 {
+    CL_TRY(cl_draft_go_on(d));
     const uint64_t need = held(d) + more, room = d->settings.room;
     if (room == 0 || need <= SMALL || need <= room)
         return CLAST_OK;

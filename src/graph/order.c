@@ -320,6 +320,7 @@ static clast_status visit(cl_order *o, uint32_t root)
             CL_TRY(push_stage(o, o->stage[task]));
         } else if (o->pending[task] == 0) {
             o->depth--;
+            CL_TRY(cl_draft_step(o->d, o->nranked));
             CL_TRY(emit(o, task));
         } else if (o->d->stage[o->stage[task]].kind == CL_STAGE_GEMM &&
                    !o->is_grouped[task] && !is_plain(o)) {

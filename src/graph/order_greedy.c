@@ -327,7 +327,9 @@ clast_status cl_order_greedy(cl_order *o)
         uint32_t task = next_free(&g);
         if (task == CL_NONE)
             task = descend(&g, g.first[1]);
-        status = run(&g, task);
+        status = cl_draft_step(o->d, g.ndone);
+        if (status == CLAST_OK)
+            status = run(&g, task);
     }
     give_back(&g);
     cl_free(g.pages);

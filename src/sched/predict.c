@@ -33,6 +33,7 @@ typedef struct {
     const cl_plan *plan;
     cl_core *core;
     const char *scratch_folder;
+    const atomic_bool *is_canceled;
     bool has_scratch; /* it is there and not full */
     uint64_t read, written;
     uint64_t again;   /* of `read`: what had been read before */
@@ -187,8 +188,10 @@ static clast_status lacks_scratch(const rehearsal *r, cl_error *err)
 static clast_status rehearse(rehearsal *r, const cl_budget *budget, cl_error *err)
 {
     bool goes_on = true;
-    while (goes_on) {
+    for (uint64_t step = 0; goes_on; step++) {
         cl_start start;
+        if (step % 4096 == 0 && r->is_canceled && atomic_load(r->is_canceled))
+            return cl_error_set(err, CLAST_ECANCELED, "canceled while it was planned");
         if (r->tasks.n == r->width) {
             end_task(r);
             answer_actions(r);
@@ -272,6 +275,7 @@ clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_r
     }
     rehearsal r = {.plan = plan,
                    .scratch_folder = run->scratch_folder,
+                   .is_canceled = run->is_canceled,
                    .width = workers < CL_MOST_REHEARSED ? workers : CL_MOST_REHEARSED};
     r.has_scratch = run->scratch_folder &&
                     cl_scratch_room(run->scratch_folder, &room, NULL) == CLAST_OK &&
