@@ -32,6 +32,7 @@ static const variant variants[] = {
     {"first order, least recently used", {.policy = CL_EVICT_LRU, .has_order = true}},
     {"first order, first in first out", {.policy = CL_EVICT_FIFO, .has_order = true}},
     {"nothing loaded ahead", {.is_without_prefetch = true}},
+    {"no super-tiles", {.has_order = true, .order = CL_ORDER_SINGLE_TILES}},
     {"plain depth first (no super-tiles, pairs, siblings)",
      {.has_order = true, .order = CL_ORDER_DEPTH_FIRST}},
     {"no fusion", {.is_unfused = true}},

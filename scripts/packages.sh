@@ -7,8 +7,8 @@ set -eu
 build="gcc meson ninja-build pkg-config libhdf5-dev libopenblas-dev liblapacke-dev libsleef-dev libdeflate-dev liblzf-dev libzstd-dev liblz4-dev libblosc-dev"
 # gfortran: what the pkg-config file of OpenBLAS asks of static programs.
 # libopenblas0-openmp, -serial: the flavours beside -pthread, for embedding.py.
-# xarray, netCDF4, ncdump, h5dump: readers of outputs, for attributes.py.
-check="$build check clang lld clang-format shellcheck libclang-rt-14-dev libomp-14-dev g++ gfortran python3 python3-numpy python3-h5py python3-xarray python3-netcdf4 netcdf-bin hdf5-tools libopenblas0-openmp libopenblas0-serial"
+# xarray, netCDF4, ncdump, h5dump: readers of outputs, for attributes.py. graphviz: for reports.py.
+check="$build check clang lld clang-format shellcheck libclang-rt-14-dev libomp-14-dev g++ gfortran python3 python3-numpy python3-h5py python3-xarray python3-netcdf4 netcdf-bin hdf5-tools graphviz libopenblas0-openmp libopenblas0-serial"
 # clang, libomp and StarPU: runtimes that bench-tasks runs beside ours.
 bench="$build python3 python3-numpy python3-h5py python3-dask clang libomp-14-dev libstarpu-dev"
 

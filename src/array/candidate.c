@@ -27,11 +27,12 @@
 #define TASK_SECONDS   1.5e-6
 #define BYTES_A_SECOND 2e9
 
-static const char *const order_name[CL_NORDER] = {
+static const char *const order_name[] = {
     [CL_ORDER_TRAVERSALS] = "traversals of the operations",
     [CL_ORDER_SMALL_TILES] = "traversals with smaller super-tiles",
     [CL_ORDER_DEPTH_FIRST] = "depth first",
     [CL_ORDER_GREEDY] = "what has begun first",
+    [CL_ORDER_SINGLE_TILES] = "traversals with single tiles",
 };
 
 static bool has_products(const cl_plan *plan)

@@ -48,7 +48,9 @@ typedef enum {
     CL_ORDER_SMALL_TILES, /* the same, super-tiles of products with room for more */
     CL_ORDER_DEPTH_FIRST, /* plain */
     CL_ORDER_GREEDY,      /* what has begun is completed first, weighed by bytes */
-    CL_NORDER
+    CL_NORDER,
+    CL_ORDER_SINGLE_TILES = CL_NORDER /* traversals without super-tiles, to see what
+                                         these are worth: no candidate */
 } cl_order_kind;
 
 typedef struct {

@@ -68,7 +68,7 @@ static void group_tiles(cl_draft *d, const cl_recipe *r, const cl_stage *s,
     const double budget = whole - (s->is_symmetric ? tile : 0);
     double least = 1e300;
     group[0] = group[1] = 1;
-    if (rows == 0 || columns == 0)
+    if (rows == 0 || columns == 0 || d->settings.order == CL_ORDER_SINGLE_TILES)
         return;
     for (int64_t p = 1; p <= rows && p <= 4096; p++) {
         const int64_t q = most_columns(budget, p, columns, tile, a, b);
