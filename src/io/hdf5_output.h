@@ -49,6 +49,7 @@ typedef struct {
     char *lent;   /* changed in place, and perhaps an input as well: its name */
     bool is_late; /* lent: libhdf5 writes its chunks when all have been computed */
     bool is_synced, is_begun; /* begun: datasets may have been made */
+    bool is_new_format;       /* its objects are made in that of HDF5 1.10 */
     bool is_large;            /* its direct outputs would fill much of the page cache */
     cl_behind behind;
     cl_chunk_order *order; /* of one whose chunks libhdf5 places; NULL otherwise */

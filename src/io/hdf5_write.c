@@ -10,7 +10,9 @@
  * finished: it would write stale buffers over it. A filtered one keeps the default,
  * older format and gets its chunks by H5Dwrite_chunk.
  *
- * Object times are not recorded, so the same data gives the same file.
+ * Object times are not recorded, so the same data gives the same file. The order in
+ * which links are made is: netCDF opens a file for writing only if its groups have it,
+ * and lists variables in it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,13 +37,17 @@
 
 #define LARGE_SHARE 8 /* of what the page cache can hold */
 
+#define IN_ORDER (H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED)
+
 /* --- datasets -----------------------------------------------------------------------
  */
 
-static herr_t set_layout(hid_t list, const cl_output *o)
+/* The older format keeps attributes in their order anyway, and in less room. */
+static herr_t set_layout(hid_t list, const cl_output *o, bool is_new_format)
 {
     hsize_t chunk[CL_MAXDIM];
-    if (H5Pset_obj_track_times(list, 0) < 0)
+    if (H5Pset_obj_track_times(list, 0) < 0 ||
+        (is_new_format && H5Pset_attr_creation_order(list, IN_ORDER) < 0))
         return -1;
     if (o->is_direct && (H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY) < 0 ||
                          H5Pset_fill_time(list, H5D_FILL_TIME_NEVER) < 0))
@@ -65,11 +71,22 @@ static hid_t make_space(const cl_shape *shape)
                             : H5Screate_simple(shape->ndim, dim, NULL);
 }
 
+/* How groups are made, a new file's root among them: a list of class H5P_GROUP_CREATE
+ * or H5P_FILE_CREATE. */
+static herr_t set_group(hid_t list)
+{
+    return list >= 0 && H5Pset_obj_track_times(list, 0) >= 0 &&
+                   H5Pset_link_creation_order(list, IN_ORDER) >= 0 &&
+                   H5Pset_attr_creation_order(list, IN_ORDER) >= 0
+               ? 0
+               : -1;
+}
+
 /* Makes the groups above a path that are missing; the path comes back as it was. */
 static herr_t make_groups(hid_t file, char *prefix)
 {
     const hid_t list = H5Pcreate(H5P_GROUP_CREATE);
-    herr_t result = list >= 0 ? H5Pset_obj_track_times(list, 0) : -1;
+    herr_t result = set_group(list);
     for (char *p = strchr(prefix + 1, '/'); p && result >= 0; p = strchr(p + 1, '/')) {
         *p = '\0';
         if (H5Lexists(file, prefix, H5P_DEFAULT) <= 0) {
@@ -84,13 +101,13 @@ static herr_t make_groups(hid_t file, char *prefix)
     return result;
 }
 
-static hid_t create(hid_t file, const cl_output *o)
+static hid_t create(hid_t file, const cl_output *o, bool is_new_format)
 {
     hid_t dataset = H5I_INVALID_HID;
     const hid_t list = H5Pcreate(H5P_DATASET_CREATE);
     const hid_t space = make_space(&o->spec.shape);
     const hid_t type = cl_hdf5_type_make(o->spec.dtype);
-    if (list >= 0 && space >= 0 && type >= 0 && set_layout(list, o) >= 0)
+    if (list >= 0 && space >= 0 && type >= 0 && set_layout(list, o, is_new_format) >= 0)
         dataset =
             H5Dcreate2(file, o->path, type, space, H5P_DEFAULT, list, H5P_DEFAULT);
     if (type >= 0)
@@ -120,7 +137,7 @@ static hid_t create_file(const cl_atomic_file *atomic, hid_t access)
 {
     const hid_t list = H5Pcreate(H5P_FILE_CREATE);
     hid_t file = H5I_INVALID_HID;
-    if (list >= 0 && H5Pset_obj_track_times(list, 0) >= 0)
+    if (set_group(list) >= 0)
         file = H5Fcreate(atomic->temp, atomic->existed ? H5F_ACC_TRUNC : H5F_ACC_EXCL,
                          list, access);
     if (list >= 0)
@@ -207,7 +224,7 @@ static clast_status make_dataset(const cl_output_file *f, hid_t file, cl_output 
                               o->path);
     cl_scale_users users = {0};
     CL_TRY(remove_old(f, file, o, &users, err));
-    const hid_t dataset = create(file, o);
+    const hid_t dataset = create(file, o, f->is_new_format);
     clast_status status = dataset >= 0 ? describe(file, dataset, o, err) : CLAST_OK;
     if (dataset >= 0)
         cl_hdf5_provenance_put(dataset, &o->spec);
@@ -225,8 +242,8 @@ static clast_status make_dataset(const cl_output_file *f, hid_t file, cl_output 
 static clast_status make_datasets(cl_outputs *outputs, size_t index, cl_error *err)
 {
     cl_output_file *f = &outputs->file[index];
-    const hid_t file =
-        open_atomic(f, needs_new_format(outputs, index), f->atomic.is_copy);
+    f->is_new_format = needs_new_format(outputs, index);
+    const hid_t file = open_atomic(f, f->is_new_format, f->atomic.is_copy);
     if (file < 0)
         return cl_output_fail(f, err, "%s%s", f->atomic.file,
                               f->atomic.in_place ? " cannot be opened for writing"

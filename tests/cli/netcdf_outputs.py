@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Outputs as netCDF's own programs take them: opened for writing, added to, listed, read.
+
+    netcdf_outputs.py CLAST
+
+Where netCDF4-python or xarray is not installed, h5py looks at what they would need.
+"""
+import importlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import h5py
+import numpy as np
+
+import signals  # pylint: disable=unused-import
+
+
+def optional(module):
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        return None
+
+
+netCDF4, xarray = optional("netCDF4"), optional("xarray")  # pylint: disable=invalid-name
+CLAST = os.path.abspath(sys.argv.pop(1))
+ENV = {k: v for k, v in os.environ.items() if not k.startswith("CLAST_")}
+LAT = np.linspace(90, -90, 7).astype("f4")
+
+
+def clast(*args, **env):
+    return subprocess.run([CLAST, "eval", *map(str, args)], capture_output=True, text=True, check=False, env={**ENV, **env}, timeout=120)
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        self.file, self.out = self.folder / "in.nc", self.folder / "out.nc"
+        self.x = np.random.default_rng(1).random((12, 7, 3)).astype("f4")
+        with h5py.File(self.file, "w") as f:
+            f.create_dataset("time", data=np.arange(12.0), maxshape=(None,), chunks=(512,))
+            f["lat"], f["member"] = LAT, np.zeros(3, ">f4")
+            f["time"].attrs["units"], f["time"].attrs["calendar"] = "days since 2000-01-01", "standard"
+            f["lat"].attrs["units"] = "degrees_north"
+            x = f.create_dataset("x", data=self.x, chunks=(4, 7, 3), maxshape=(None, 7, 3), compression="gzip")
+            for n in range(12):  # more than the header of an object in the new format holds
+                x.attrs[f"a{5 * n % 12:02}"] = n
+            for i, axis in enumerate(["time", "lat", "member"]):
+                f[axis].make_scale(axis if axis != "member" else "This is a netCDF dimension but not a netCDF variable.         3")
+                x.dims[i].attach_scale(f[axis])
+
+    def store(self, program, *args, path="x", wanted="", into=None):
+        done = clast(program, "--in", f"x={self.file}:/x", "--out", f"{into or self.out}:/{path}", "--no-sync", *args)
+        self.assertEqual((done.returncode, done.stderr), (0, wanted))
+
+
+class Writing(Case):
+    """Old and new format of HDF5 (chunked without filters), and groups."""
+    ways = [("x", ["--compress", "gzip:1"]), ("g/h/x", ["--compress", "none"]), ("x", ["--chunks", "5,3,2", "--compress", "none"])]
+
+    def test_order_of_creation(self):
+        for path, args in self.ways:
+            self.out.unlink(missing_ok=True)
+            self.store("x", *args, path=path)
+            once = self.out.read_bytes()
+            with h5py.File(self.out) as f:
+                group = f[path].parent
+                self.assertEqual(list(group), ["x", "time", "lat", "member"])  # that in which they were made
+                while True:
+                    order = group.id.get_create_plist().get_link_creation_order()
+                    self.assertEqual(order, h5py.h5p.CRT_ORDER_TRACKED | h5py.h5p.CRT_ORDER_INDEXED, group.name)
+                    if group.name == "/":
+                        break
+                    group = group.parent
+            self.out.unlink()
+            self.store("x", *args, path=path)
+            self.assertEqual(self.out.read_bytes(), once)
+
+    @unittest.skipUnless(netCDF4 and xarray, "netCDF4 or xarray is not installed")
+    def test_files_can_be_added_to(self):
+        for path, args in self.ways:
+            self.out.unlink(missing_ok=True)
+            self.store("x", *args, path=path)
+            group = os.path.dirname(path)
+            with netCDF4.Dataset(self.out, "a") as d:
+                g = d[group] if group else d
+                self.assertEqual([name for name in g["x"].ncattrs() if name[0] == "a"], [f"a{n:02}" for n in range(12)])
+                g["x"].comment = "checked"
+                d.reviewer = "somebody"
+                g.createDimension("station", 2)
+                g.createVariable("y", "f8", ("time", "station"))[:] = np.arange(24).reshape(12, 2)
+            more = xarray.Dataset({"z": (("time", "lat"), np.ones((12, 7), "f4"))})
+            more.to_netcdf(self.out, mode="a", group=group or None)
+            with xarray.open_dataset(self.out, group=group or None) as d:
+                np.testing.assert_array_equal(d["x"], self.x)
+                np.testing.assert_array_equal(d["lat"], LAT)
+                self.assertEqual(d["x"].dims[:2] + d["y"].dims, ("time", "lat", "time", "station"))
+                self.assertEqual(d["x"].attrs["comment"], "checked")
+            done = clast("x[:, 0, 0] + y[:, 1] + z[:, 0]", *(word for name in "xyz" for word in ("--in", f"{name}={self.out}:/{group}/{name}")),
+                         "--out", f"{self.folder}/sum.h5:/s", "--overwrite", "--no-sync")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with h5py.File(self.folder / "sum.h5") as f, h5py.File(self.out) as g:
+                np.testing.assert_array_equal(f["s"], self.x[:, 0, 0] + np.arange(1.0, 25, 2) + np.float32(1))
+                self.assertEqual(g.attrs["reviewer"], b"somebody")
+
+    @unittest.skipUnless(shutil.which("ncdump"), "ncdump is not installed")
+    def test_kind(self):
+        self.store("x")
+        done = subprocess.run(["ncdump", "-k", self.out], capture_output=True, text=True, check=True)
+        self.assertEqual(done.stdout.strip(), "netCDF-4")
+
+
+if __name__ == "__main__":
+    for module in ["netCDF4", "xarray"]:
+        if globals()[module] is None:
+            print(f"python3-{module.lower()} is not installed: what needs it is left out")
+    unittest.main()
