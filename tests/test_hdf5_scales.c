@@ -173,9 +173,38 @@ START_TEST(names_that_are_taken)
     dims[0].name = "a/b";
     dims[1].name = "";
     store(&spec);
-    ck_assert_str_eq(scale_of("/v", 0), "");
-    ck_assert_str_eq(scale_of("/v", 1), "");
+    ck_assert_str_eq(scale_of("/v", 0), "/unnamed_0");
+    ck_assert_str_eq(scale_of("/v", 1), "/unnamed_1");
     ck_assert_str_eq(scale_of("/v", 2), "/bounds");
+}
+END_TEST
+
+/* All axes have scales, or none: netCDF-C reads nothing between. Those that stand for
+ * no name are none when they are read, and are made again where all is replaced. */
+START_TEST(axes_without_names)
+{
+    cl_dim dim[3] = {{0}};
+    cl_source *source;
+    cl_output_spec spec = spec_of("/x");
+    dims[0].name = dims[1].name = NULL;
+    store(&spec);
+    store(&spec);
+    ck_assert_str_eq(scale_of("/x", 0), "/unnamed_0");
+    ck_assert_str_eq(scale_of("/x", 1), "/unnamed_1");
+    ck_assert(!exists("/unnamed_0_2"));
+    ck_assert_int_eq(
+        cl_source_open_hdf5(&source, "a.h5", "/x", CL_READ_DECODED, NULL, NULL),
+        CLAST_OK);
+    ck_assert_int_eq(cl_source_dims(source, dim, NULL), CLAST_OK);
+    ck_assert_ptr_null(dim[0].name);
+    ck_assert_ptr_null(dim[1].name);
+    ck_assert_str_eq(dim[2].name, "bounds");
+    cl_dims_free(3, dim);
+    cl_source_close(source);
+    dims[2].name = NULL;
+    spec.path = "/y";
+    store(&spec);
+    ck_assert_str_eq(scale_of("/y", 0), "");
 }
 END_TEST
 
@@ -249,6 +278,7 @@ static Suite *suite(void)
     tcase_add_test(t, made);
     tcase_add_test(t, shared);
     tcase_add_test(t, names_that_are_taken);
+    tcase_add_test(t, axes_without_names);
     tcase_add_test(t, own_coordinate);
     tcase_add_test(t, replaced);
     tcase_add_test(t, out_of_memory);

@@ -10,7 +10,8 @@
  *
  * The scale is the coordinate variable of the axis as well, if it is 1-d, of numbers
  * and of the axis' length. netCDF-4 stores a dimension that has no variable as a scale
- * too and says so in its attribute NAME: that is a name without coordinates.
+ * too and says so in its attribute NAME: that is a name without coordinates, but for
+ * those that outputs have for the sake of netCDF where an axis has no name.
  *
  * Sources: HDF5 Dimension Scale Specification; NetCDF-4 format specification, "Creating
  * netCDF-4 files with HDF5". Nothing here is an error but lack of memory: what is
@@ -150,8 +151,11 @@ static clast_status take_scale(hid_t scale, const char *beside, int64_t n, cl_di
     char path[NAME_MOST];
     if (H5Iget_type(scale) != H5I_DATASET || !find_path(scale, beside, path))
         return CLAST_OK;
-    return take(dim, path, cl_hdf5_scale_has_variable(scale) && has_numbers(scale, n),
-                err);
+    const bool has_variable = cl_hdf5_scale_has_variable(scale);
+    if (!has_variable &&
+        strncmp(last_part(path), CL_UNNAMED, sizeof CL_UNNAMED - 1) == 0)
+        return CLAST_OK;
+    return take(dim, path, has_variable && has_numbers(scale, n), err);
 }
 
 /* ---- the attributes of a dataset */

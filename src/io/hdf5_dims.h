@@ -11,6 +11,10 @@
  * (netCDF-4 format specification); the dimension's length follows, in ten columns. */
 #define CL_NO_VARIABLE "This is a netCDF dimension but not a netCDF variable."
 
+/* How scales without a variable are called that stand for axes without a name; the
+ * axis' number follows. */
+#define CL_UNNAMED "unnamed_"
+
 /* Whether the scale's numbers are coordinates. Under the lock of hdf5_lib.h, as all
  * here. */
 bool cl_hdf5_scale_has_variable(hid_t scale);

@@ -5,6 +5,9 @@
  * behind it ("lat_2"), so nothing that exists is touched. An axis that has a name and
  * no coordinate gets what netCDF-4 writes for that: a scale without data whose NAME
  * says so. An output of one axis that bears the axis' own name is the scale itself.
+ * Where some axes of an output have names and others have none, these get such a scale
+ * too, "unnamed_0" by their number: netCDF-C (4.9) cannot read a dataset of which only
+ * some axes have scales. For us they go on having no name (hdf5_dims.c).
  *
  * The values go to the file in pieces while it is made, long before any other data; a
  * scale is a few kilobytes, and nothing that goes wrong here refuses the output.
@@ -198,10 +201,40 @@ static hid_t open_group(hid_t file, const cl_output *o)
     return H5Gopen2(file, path, H5P_DEFAULT);
 }
 
+static bool is_named(const cl_output *o, int axis)
+{
+    const char *name = o->spec.dim ? o->spec.dim[axis].name : NULL;
+    return name && name[0] && !strchr(name, '/');
+}
+
+static bool has_names(const cl_output *o)
+{
+    int a = 0;
+    while (a < o->spec.shape.ndim && !is_named(o, a))
+        a++;
+    return a < o->spec.shape.ndim;
+}
+
+typedef struct {
+    cl_output_dim dim;
+    char name[32]; /* of one that has none */
+} axis_scale;
+
+/* Of an axis of an output that has_names(). */
+static const cl_output_dim *scale_of(const cl_output *o, int axis, axis_scale *s)
+{
+    if (is_named(o, axis))
+        return &o->spec.dim[axis];
+    snprintf(s->name, sizeof s->name, CL_UNNAMED "%d", axis);
+    s->dim = (cl_output_dim){.name = s->name};
+    return &s->dim;
+}
+
 static bool attach(hid_t group, hid_t dataset, const cl_output *o, int axis,
                    cl_error *err)
 {
-    const cl_output_dim *dim = &o->spec.dim[axis];
+    axis_scale s;
+    const cl_output_dim *dim = scale_of(o, axis, &s);
     if (o->spec.shape.ndim == 1 && strcmp(dim->name, last_part(o)) == 0)
         return H5DSset_scale(dataset, dim->name) >= 0;
     const hid_t scale = find_scale(group, dim, o->spec.shape.dim[axis], err);
@@ -215,14 +248,12 @@ static bool attach(hid_t group, hid_t dataset, const cl_output *o, int axis,
 clast_status cl_hdf5_scales_attach(hid_t file, cl_output *o, cl_error *err)
 {
     cl_error why = {0};
-    if (!o->spec.dim || o->spec.shape.ndim == 0)
+    if (!has_names(o))
         return CLAST_OK;
     const hid_t group = open_group(file, o);
     const hid_t dataset = H5Dopen2(file, o->path, H5P_DEFAULT);
     for (int a = 0; a < o->spec.shape.ndim; a++)
-        if (o->spec.dim[a].name && o->spec.dim[a].name[0] &&
-            !strchr(o->spec.dim[a].name, '/') &&
-            (group < 0 || dataset < 0 || !attach(group, dataset, o, a, &why)))
+        if (group < 0 || dataset < 0 || !attach(group, dataset, o, a, &why))
             o->lost_scales++;
     if (dataset >= 0)
         H5Dclose(dataset);
@@ -235,9 +266,10 @@ clast_status cl_hdf5_scales_attach(hid_t file, cl_output *o, cl_error *err)
 bool cl_hdf5_scales_include(const cl_output *o, hid_t dataset, const char *path)
 {
     const size_t folder = (size_t)(last_part(o) - o->path);
-    for (int a = 0; o->spec.dim && a < o->spec.shape.ndim; a++) {
-        const cl_output_dim *dim = &o->spec.dim[a];
-        if (dim->name && strncmp(path, o->path, folder) == 0 &&
+    for (int a = 0; has_names(o) && a < o->spec.shape.ndim; a++) {
+        axis_scale s;
+        const cl_output_dim *dim = scale_of(o, a, &s);
+        if (strncmp(path, o->path, folder) == 0 &&
             strcmp(path + folder, dim->name) == 0 &&
             fits(dataset, dim, o->spec.shape.dim[a]) &&
             cl_hdf5_carry_is_all(dim->like, dataset))

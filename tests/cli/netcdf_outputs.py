@@ -117,6 +117,31 @@ class Writing(Case):
         self.assertEqual(done.stdout.strip(), "netCDF-4")
 
 
+class Axes(Case):
+    programs = {"mean(x, axis='time', keepdims=True)": ((1, 7, 3), (None, "lat", "member")), "x[:, newaxis, 2]": ((12, 1, 3), ("time", None, "member")),
+                "stack((x, x), axis=3)": ((12, 7, 3, 2), ("time", "lat", "member", None)), "x[0].reshape(3, 7)": ((3, 7), (None, None))}
+
+    def test_reading_again(self):
+        """An axis without a name has none when it comes back, and takes none away where it meets a name."""
+        self.store("mean(x, axis='time', keepdims=True)")
+        done = clast("max(x - m, axis='time')", "--in", f"x={self.file}:/x", "--in", f"m={self.out}:/x", "--out", f"{self.folder}/y.nc:/y")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        done = clast("max(m, axis='unnamed_0')", "--in", f"m={self.out}:/x")
+        self.assertIn("no axis 'unnamed_0'", done.stderr)
+
+    @unittest.skipUnless(netCDF4 and xarray, "netCDF4 or xarray is not installed")
+    def test_axes_without_names(self):
+        for program, (shape, names) in self.programs.items():
+            self.out.unlink(missing_ok=True)
+            self.store(program)
+            with xarray.open_dataset(self.out) as d:
+                self.assertEqual(d["x"].shape, shape, program)
+                kind = "unnamed" if any(names) else "phony_dim"
+                self.assertEqual(d["x"].dims, tuple(name or f"{kind}_{i}" for i, name in enumerate(names)))
+            with netCDF4.Dataset(self.out, "a") as d:
+                d["x"].comment = program
+
+
 if __name__ == "__main__":
     for module in ["netCDF4", "xarray"]:
         if globals()[module] is None:
