@@ -27,10 +27,11 @@
 
 #include "base/alloc.h"
 #include "io/hdf5_attributes.h"
+#include "io/hdf5_cf.h"
 
 #define MOST_ATTRIBUTES 1024 /* of one dataset */
 
-typedef enum { LEVEL, ENCODING, LIMITS, NAMES, NEVER } rule;
+typedef enum { LEVEL, ENCODING, TRUTH, LIMITS, NAMES, NEVER } rule;
 
 static const struct {
     const char *name;
@@ -55,6 +56,7 @@ static const struct {
     {"scale_factor", ENCODING, 0},
     {"add_offset", ENCODING, 0},
     {"_Unsigned", ENCODING, 0},
+    {CL_CF_BOOL, TRUTH, 0},
     {"valid_min", LIMITS, 0},
     {"valid_max", LIMITS, 0},
     {"valid_range", LIMITS, 0},
@@ -154,6 +156,8 @@ static bool holds(const carrier *c, const char *name)
         return c->level >= rules[i].level;
     case ENCODING:
         return s->is_raw && is_same && !s->convert.is_half;
+    case TRUTH: /* "bool", of the input's own stored numbers; anything else holds */
+        return !cl_hdf5_cf_is_bool(s->client->dataset) || (s->is_raw && is_same);
     case LIMITS:
         return is_same &&
                (s->is_raw || (s->convert.dtype == s->convert.stored && !is_packed(s)));

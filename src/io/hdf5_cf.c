@@ -14,8 +14,10 @@
  *                        float16/float32, a scale is there, and all of the two
  *                        attributes that are there are float32; else float64
  *   _Unsigned = "true"   a signed integer is read as the unsigned one of its size
+ *   dtype = "bool"       an integer of one byte is bool, unless there is a fill value
+ *                        or packing: that is how xarray writes bools to netCDF
  *
- * The last but one is xarray's rule, but for integers of 4 or 8 bytes and float64,
+ * The third is xarray's rule, but for integers of 4 or 8 bytes and float64,
  * which xarray would cut down to float32 in some cases; here they always give float64.
  * Comparison with the fill value and all arithmetic are done in that dtype, fill first.
  * bool and complex datasets are left alone.
@@ -135,6 +137,11 @@ static void apply_unsigned(hid_t dataset, cl_convert *c)
             c->cf.fill[i] += range;
 }
 
+bool cl_hdf5_cf_is_bool(hid_t dataset)
+{
+    return text_is(dataset, CL_CF_BOOL, "bool");
+}
+
 void cl_hdf5_cf_read(hid_t dataset, cl_convert *c)
 {
     cl_cf *cf = &c->cf;
@@ -149,6 +156,9 @@ void cl_hdf5_cf_read(hid_t dataset, cl_convert *c)
     apply_unsigned(dataset, c);
     const bool is_packed = cf->has_scale || cf->has_offset;
     c->has_cf = cf->nfill > 0 || is_packed;
+    if (!c->has_cf && (c->stored == CLAST_INT8 || c->stored == CLAST_UINT8) &&
+        cl_hdf5_cf_is_bool(dataset))
+        c->stored = c->dtype = CLAST_BOOL;
     if (!c->has_cf)
         return;
     const bool is_short =

@@ -7,10 +7,14 @@
 
 #include "io/convert.h"
 
-/* Reads _FillValue, missing_value, scale_factor, add_offset and _Unsigned, and sets
- * has_cf, cf and dtype of a conversion whose `stored` is known. Attributes that are no
- * numbers are passed over. */
+/* The attribute that says "bool" of integers that are none. */
+#define CL_CF_BOOL "dtype"
+
+/* Reads _FillValue, missing_value, scale_factor, add_offset, _Unsigned and dtype, and
+ * sets has_cf, cf and dtype of a conversion whose `stored` is known, and that itself
+ * where it is not what it seems. Attributes that are no numbers are passed over. */
 void cl_hdf5_cf_read(hid_t dataset, cl_convert *convert);
+bool cl_hdf5_cf_is_bool(hid_t dataset);
 
 /* The numbers of an attribute, at most n of them; *is_float32 tells their type. Returns
  * how many, 0 where there is none or it is not numeric. */

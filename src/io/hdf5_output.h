@@ -26,6 +26,7 @@ typedef struct {
     size_t file;
     bool is_direct;     /* positioned writes at `address`; else H5Dwrite_chunk */
     bool is_contiguous; /* one chunk, the whole array */
+    bool is_netcdf;     /* by the name of its file: for programs that read no more */
     bool by_library;    /* of a copy: H5Dwrite, for filters that are libhdf5's only */
     hid_t dataset;      /* not direct: open until commit */
     uint64_t address, chunk_bytes;

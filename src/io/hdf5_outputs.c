@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/dtype.h"
 #include "io/hdf5_lib.h"
 #include "io/hdf5_order.h"
 #include "io/hdf5_resume.h"
@@ -109,6 +110,11 @@ static void report_losses(const cl_outputs *outputs)
             cl_log_warning(&outputs->log,
                            "%s:%s: %d of its axes get no name in the file",
                            o->spec.file, o->path, o->lost_scales);
+        if (o->is_netcdf && cl_dtype_is_complex(o->spec.dtype))
+            cl_log_warning(&outputs->log,
+                           "%s:%s is %s, for which netCDF has no type: its programs "
+                           "will not see it",
+                           o->spec.file, o->path, clast_dtype_name(o->spec.dtype));
     }
 }
 

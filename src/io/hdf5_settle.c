@@ -86,6 +86,19 @@ static clast_status settle_filters(cl_output *o, cl_error *err)
     return CLAST_OK;
 }
 
+/* What the file is for is told by its name alone, so that it can be foreseen. */
+static bool is_netcdf_name(const char *file)
+{
+    static const char *const endings[] = {".nc", ".nc4", ".cdf"};
+    const size_t n = strlen(file);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        const size_t m = strlen(endings[i]);
+        if (n > m && strcmp(file + n - m, endings[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 clast_status cl_output_settle(cl_output *o, const cl_output_spec *spec, cl_error *err)
 {
     if (spec->into)
@@ -94,6 +107,7 @@ clast_status cl_output_settle(cl_output *o, const cl_output_spec *spec, cl_error
     if (!spec->file || !*spec->file || !spec->path)
         return cl_error_set(err, CLAST_EVALUE,
                             "an output needs a file and a path in it");
+    o->is_netcdf = is_netcdf_name(spec->file);
     o->path = normal_path(spec->path);
     if (!o->path)
         return cl_error_set(err, CLAST_ENOMEM, "no memory for an output");

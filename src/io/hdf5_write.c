@@ -22,8 +22,10 @@
 #include <unistd.h>
 
 #include "io/direct.h"
+#include "io/hdf5_attributes.h"
 #include "io/hdf5_capture.h"
 #include "io/hdf5_carry.h"
+#include "io/hdf5_cf.h"
 #include "io/hdf5_file.h"
 #include "io/hdf5_filters.h"
 #include "io/hdf5_lib.h"
@@ -101,12 +103,20 @@ static herr_t make_groups(hid_t file, char *prefix)
     return result;
 }
 
+/* An enumeration of h5py's kind is nothing to netCDF, which leaves it out without a
+ * word; this is what xarray writes and reads. The bytes are the same. */
+static bool is_number_of_bool(const cl_output *o)
+{
+    return o->is_netcdf && o->spec.dtype == CLAST_BOOL;
+}
+
 static hid_t create(hid_t file, const cl_output *o, bool is_new_format)
 {
     hid_t dataset = H5I_INVALID_HID;
     const hid_t list = H5Pcreate(H5P_DATASET_CREATE);
     const hid_t space = make_space(&o->spec.shape);
-    const hid_t type = cl_hdf5_type_make(o->spec.dtype);
+    const hid_t type =
+        cl_hdf5_type_make(is_number_of_bool(o) ? CLAST_INT8 : o->spec.dtype);
     if (list >= 0 && space >= 0 && type >= 0 && set_layout(list, o, is_new_format) >= 0)
         dataset =
             H5Dcreate2(file, o->path, type, space, H5P_DEFAULT, list, H5P_DEFAULT);
@@ -226,6 +236,8 @@ static clast_status make_dataset(const cl_output_file *f, hid_t file, cl_output 
     CL_TRY(remove_old(f, file, o, &users, err));
     const hid_t dataset = create(file, o, f->is_new_format);
     clast_status status = dataset >= 0 ? describe(file, dataset, o, err) : CLAST_OK;
+    if (dataset >= 0 && is_number_of_bool(o))
+        cl_hdf5_attribute_put_text(dataset, CL_CF_BOOL, "bool");
     if (dataset >= 0)
         cl_hdf5_provenance_put(dataset, &o->spec);
     if (dataset >= 0)

@@ -142,6 +142,68 @@ class Axes(Case):
                 d["x"].comment = program
 
 
+class Types(Case):
+    def test_bools(self):
+        """In netCDF int8 that says bool, elsewhere h5py's enumeration; the name of the file decides."""
+        wanted = self.x > 0.5
+        for args in [[], ["--compress", "none"], ["--chunks", "5,3,2", "--no-attrs"]]:
+            for name in ["out.nc", "out.nc4", "out.cdf", "out.h5", "nc"]:
+                out = self.folder / name
+                self.store("x > 0.5", *args, "--overwrite", path="m", into=out)
+                with h5py.File(out) as f:
+                    is_netcdf = name not in ["out.h5", "nc"]
+                    self.assertEqual(f["m"].dtype, np.dtype("i1" if is_netcdf else "?"), name)
+                    self.assertEqual(f["m"].attrs.get("dtype"), b"bool" if is_netcdf else None)
+                    np.testing.assert_array_equal(f["m"][()].astype(bool), wanted)
+
+    def test_bools_are_read(self):
+        self.store("x > 0.5", path="m")
+        plain = self.folder / "again.h5"
+        for args, dtype, values in [([], "?", self.x > 0.5), (["--raw"], "i1", (self.x > 0.5).astype("i1"))]:
+            done = clast("m", "--in", f"m={self.out}:/m", "--out", f"{plain}:/m", "--overwrite", *args)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with h5py.File(plain) as f:
+                self.assertEqual(f["m"].dtype, np.dtype(dtype))
+                np.testing.assert_array_equal(f["m"], values)
+                self.assertEqual("dtype" in f["m"].attrs, bool(args))
+        for args in [[], ["--untrusted"]]:
+            done = clast("sum(where(m, 1, 0))", "--in", f"m={self.out}:/m", *args)
+            self.assertEqual((done.returncode, done.stdout), (0, f"{(self.x > 0.5).sum()}\n"), done.stderr)
+        self.assertEqual(clast("sum(~m)", "--in", f"m={self.out}:/m", "--raw").stdout, f"{(~(self.x > 0.5).astype('i1')).sum(dtype='i8')}\n")
+
+    def test_which_numbers_are_bools(self):
+        with h5py.File(self.file, "r+") as f:
+            for name, values, more in [("other", np.array([0, 1, -3], "i1"), {}), ("unsigned", np.array([0, 200, 0], "u1"), {}), ("wide", np.array([0, 2], "i2"), {}),
+                                       ("filled", np.array([0, 1, -1], "i1"), {"_FillValue": np.int8(-1)}), ("text", np.array([2, 3], "i1"), {"dtype": "boolean"})]:
+                f[name] = values
+                f[name].attrs.update({"dtype": "bool", **more})
+        for name, wanted in [("other", "[False True True]"), ("unsigned", "[False True False]"), ("wide", "[0 2]"), ("filled", "[0. 1. nan]"), ("text", "[2 3]")]:
+            done = clast("v", "--in", f"v={self.file}:/{name}")
+            self.assertEqual(" ".join(done.stdout.split()).replace("[ ", "["), wanted, done.stderr)
+        done = clast("v", "--in", f"v={self.file}:/text", "--out", f"{self.out}:/v")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with h5py.File(self.out) as f:
+            self.assertEqual(f["v"].attrs["dtype"], "boolean")
+
+    @unittest.skipUnless(netCDF4 and xarray, "netCDF4 or xarray is not installed")
+    def test_bools_in_xarray(self):
+        self.store("x > 0.5", path="m")
+        with xarray.open_dataset(self.out) as d:
+            self.assertEqual(d["m"].dtype, np.dtype(bool))
+            np.testing.assert_array_equal(d["m"], self.x > 0.5)
+        file = self.folder / "theirs.nc"
+        xarray.Dataset({"m": (("a", "b"), self.x[0] > 0.5)}).to_netcdf(file)
+        done = clast("~m", "--in", f"m={file}:/m", "--out", f"{self.folder}/n.nc:/n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with xarray.open_dataset(self.folder / "n.nc") as d:
+            self.assertEqual(d["n"].dtype, np.dtype(bool))
+            np.testing.assert_array_equal(d["n"], self.x[0] <= 0.5)
+
+    def test_complex_numbers(self):
+        self.store("x * 1j", path="c", wanted=f"clast: warning: {self.out}:/c is complex64, for which netCDF has no type: its programs will not see it\n")
+        self.store("x * 1j", into=self.folder / "c.h5")
+
+
 if __name__ == "__main__":
     for module in ["netCDF4", "xarray"]:
         if globals()[module] is None:
