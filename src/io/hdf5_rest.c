@@ -32,10 +32,13 @@ static bool is_above_replaced(const cl_hdf5_replaced *r, const cl_walk_item *ite
 /* Without attributes that would be lost. */
 static bool is_bare(const cl_hdf5_replaced *r, const cl_walk_item *item)
 {
-    return item->nattribute == 0 ||
-           (r->keeps_history && item->depth == 0 && item->path[1] == '\0' &&
-            item->nattribute == 1 &&
-            H5Aexists_by_name(item->group, item->name, "history", H5P_DEFAULT) > 0);
+    if (item->nattribute == 0)
+        return true;
+    const hid_t group = H5Gopen2(item->group, item->name, H5P_DEFAULT);
+    const bool result = group >= 0 && r->is_said_again(r->arg, group, item->path);
+    if (group >= 0)
+        H5Gclose(group);
+    return result;
 }
 
 static bool is_remade(const cl_hdf5_replaced *r, const cl_walk_item *item)

@@ -12,9 +12,10 @@
 typedef struct {
     size_t n;
     const char *const *paths; /* of the replaced datasets, normal: "/a/b" */
-    bool keeps_history;       /* the root's history goes into the new file */
     /* Whether a dataset will be the same in the new file, in all that it says. */
     bool (*is_remade)(void *arg, hid_t dataset, const char *path);
+    /* Whether all attributes of a group go into the new file. */
+    bool (*is_said_again)(void *arg, hid_t group, const char *path);
     void *arg;
 } cl_hdf5_replaced;
 

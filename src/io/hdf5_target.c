@@ -21,6 +21,7 @@
 #include "base/alloc.h"
 #include "io/file_copy.h"
 #include "io/hdf5_file.h"
+#include "io/hdf5_globals.h"
 #include "io/hdf5_lib.h"
 #include "io/hdf5_output.h"
 #include "io/hdf5_provenance.h"
@@ -54,6 +55,15 @@ static bool is_remade(void *arg, hid_t dataset, const char *path)
     return false;
 }
 
+static bool is_said_again(void *arg, hid_t group, const char *path)
+{
+    const remaking *r = arg;
+    const bool has_history =
+        path[1] == '\0' && cl_output_file_historian(r->outputs, r->file) != NULL;
+    return cl_hdf5_globals_include(r->outputs, r->file, group, path,
+                                   has_history ? "history" : NULL);
+}
+
 /* Whether anything but this run's datasets is in the target; notes its history. */
 static bool has_rest(cl_outputs *outputs, size_t index, const char **path)
 {
@@ -70,7 +80,7 @@ static bool has_rest(cl_outputs *outputs, size_t index, const char **path)
         CLAST_OK) {
         remaking r = {outputs, index};
         is_empty = cl_hdf5_rest_is_empty(
-            file->id, &(cl_hdf5_replaced){n, path, keeps_history, is_remade, &r});
+            file->id, &(cl_hdf5_replaced){n, path, is_remade, is_said_again, &r});
         if (keeps_history)
             outputs->file[index].history = cl_hdf5_history(file->id);
         cl_hdf5_file_close(file);

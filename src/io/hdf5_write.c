@@ -28,6 +28,7 @@
 #include "io/hdf5_cf.h"
 #include "io/hdf5_file.h"
 #include "io/hdf5_filters.h"
+#include "io/hdf5_globals.h"
 #include "io/hdf5_lib.h"
 #include "io/hdf5_order.h"
 #include "io/hdf5_output.h"
@@ -270,6 +271,8 @@ static clast_status make_datasets(cl_outputs *outputs, size_t index, cl_error *e
     for (size_t i = 0; i < outputs->n && status == CLAST_OK; i++)
         if (outputs->output[i].file == index)
             status = cl_hdf5_scales_attach(file, &outputs->output[i], err);
+    if (!f->atomic.is_copy && status == CLAST_OK)
+        status = cl_hdf5_globals_put(file, outputs, index, err);
     const cl_output_spec *line = cl_output_file_historian(outputs, index);
     if (line && status == CLAST_OK)
         status = cl_hdf5_history_put(file, line, f->history, err);

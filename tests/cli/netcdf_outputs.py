@@ -204,6 +204,70 @@ class Types(Case):
         self.store("x * 1j", into=self.folder / "c.h5")
 
 
+class Globals(Case):
+    root = {"Conventions": "CF-1.8", "title": "a run", "levels": np.array([1, 2], "i2"), "license": "none"}
+    own = {"title": "a product", "product": 7}
+
+    def setUp(self):
+        super().setUp()
+        with h5py.File(self.file, "r+") as f:
+            f.attrs.update({**self.root, "_NCProperties": "version=2", "geospatial_lat_min": -90.0, "tracking_id": "1-2-3", "history": "it began"})
+            g = f.create_group("product")
+            g["x"], g["other"] = self.x[0, 0], self.x[0, 1]
+            g.attrs.update({**self.own, "NX_class": "NXdata"})
+
+    def check(self, *groups, into=None):
+        with h5py.File(into or self.out) as f:
+            for group, wanted in groups:
+                got = {k: v for k, v in f[group].attrs.items() if k != "history"}
+                self.assertEqual(set(got), set(wanted), group)
+                for name, value in wanted.items():
+                    np.testing.assert_array_equal(got[name], value)
+
+    def make(self, program, *args, place="/product/x"):
+        done = clast(program, "--in", f"x={self.file}:{place}", *args, "--no-sync")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_where_they_go(self):
+        for path, groups in [("x", [("/", {**self.root, **self.own})]), ("g/x", [("/", self.root), ("g", self.own)]),
+                             ("g/h/x", [("/", self.root), ("g", {}), ("g/h", self.own)])]:
+            self.out.unlink(missing_ok=True)
+            self.make("x * 2", "--out", f"{self.out}:/{path}")
+            self.check(*groups)
+        self.out.unlink()
+        self.make("mean(x, axis=0)", "--out", f"{self.out}:/g/x", place="/x")
+        self.check(("/", self.root), ("g", {}))
+        with h5py.File(self.out) as f:
+            self.assertEqual(f.attrs["history"].decode().split("\n")[1], "it began")
+        self.out.unlink()
+        self.make("x", "--out", f"{self.out}:/x", "--no-attrs")
+        self.check(("/", {}))
+
+    def explain(self, program):
+        return clast(program, "--in", f"x={self.file}:/product/x", "--out", f"{self.out}:/g/x", "--overwrite", "--explain").stdout
+
+    def test_files_that_are_there(self):
+        """One that is added to keeps its own; one that would be made again as it is gives way to a new one."""
+        self.make("x", "--out", f"{self.out}:/g/x")
+        first = self.out.read_bytes()
+        for program in ["x", "x + 1"]:
+            self.assertIn("nothing else is in it", self.explain(program))
+            self.make(program, "--out", f"{self.out}:/g/x", "--overwrite")
+            self.check(("/", self.root), ("g", self.own))
+            self.assertEqual(self.out.read_bytes() == first, program == "x")
+        with h5py.File(self.out, "r+") as f:
+            f.attrs["title"] = "mine"
+        self.assertIn("is copied first", self.explain("x"))
+        self.make("x", "--out", f"{self.out}:/g/x", "--overwrite")
+        self.make("x", "--out", f"{self.out}:/other/x")
+        self.check(("/", {**self.root, "title": "mine"}), ("g", self.own), ("other", {}))
+
+    def test_several_outputs(self):
+        self.make("y = x + 1; w = -x; z = o", "--in", f"o={self.file}:/x", "--out", f"z={self.out}:/z", "--out", f"y={self.out}:/y", "--out", f"w={self.folder}/b.h5:/g/w")
+        self.check(("/", {**self.root, **self.own}))
+        self.check(("/", self.root), ("g", self.own), into=self.folder / "b.h5")
+
+
 if __name__ == "__main__":
     for module in ["netCDF4", "xarray"]:
         if globals()[module] is None:
