@@ -24,7 +24,7 @@ classify() {
     cd "$inputs"
     "$here/$build/tests/fuzz/fuzz_classify" -fork=1 -ignore_crashes=1 -ignore_ooms=1 -ignore_timeouts=1 \
         -max_total_time="$seconds" -max_len=16384 -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$here/$build/crashes/" \
-        "$here/$build/corpus/classify" 2>&1 | grep '^#' | tail -1 || :
+        "$here/$build/corpus/classify" "$here/tests/fuzz/classify" 2>&1 | grep '^#' | tail -1 || :
     find "$here/$build/crashes" -type f -print0 |
         xargs -0 python3 "$here/scripts/fuzz_crashes.py" "$here/$build/tests/fuzz/fuzz_classify" || status=1
     cd "$here"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Writes a first corpus for fuzz_classify: the seven kinds of files of tests/hostile.c and some that say more of themselves, all of
-them small.
+"""Writes what the corpus of fuzz_classify began with: the seven kinds of files of tests/hostile.c and some that say more of
+themselves, all of them small. classify/ is what the fuzzer found beside them.
 
     seed_classify.py FOLDER
 """
