@@ -274,6 +274,62 @@ START_TEST(reductions)
 }
 END_TEST
 
+START_TEST(reductions_without_nan)
+{
+    clast_array *a =
+        MATRIX(CLAST_FLOAT32, 3, 3, 3, NAN, 1, NAN, NAN, NAN, -INFINITY, 5, NAN);
+    EXPECT(clast_nansum(a, 1), CLAST_FLOAT32, "(3)", 4, 0, -INFINITY);
+    EXPECT(clast_nansum(a, CLAST_ALL), CLAST_FLOAT32, "()", -INFINITY);
+    EXPECT(clast_nanmean(a, 1), CLAST_FLOAT32, "(3)", 2, NAN, -INFINITY);
+    EXPECT(clast_nanvar(a, 1), CLAST_FLOAT32, "(3)", 1, NAN, NAN);
+    EXPECT(clast_nanstd(a, 1), CLAST_FLOAT32, "(3)", 1, NAN, NAN);
+    EXPECT(clast_nanmin(a, 0), CLAST_FLOAT32, "(3)", -INFINITY, 5, 1);
+    EXPECT(clast_nanmax(a, -1), CLAST_FLOAT32, "(3)", 3, NAN, 5);
+    EXPECT(clast_nanargmin(a, 1), CLAST_INT64, "(3)", 2, -1, 0);
+    EXPECT(clast_nanargmax(a, 0), CLAST_INT64, "(3)", 0, 2, 0);
+    EXPECT(clast_nanargmax(a, CLAST_ALL), CLAST_INT64, "()", 7);
+    const int axes[2] = {1, 0};
+    EXPECT(clast_reduce(a, CLAST_NANVAR,
+                        &(clast_reduce_options){
+                            .naxes = 1, .axes = axes, .keepdims = true, .ddof = 1}),
+           CLAST_FLOAT32, "(3,1)", 2, NAN, NAN);
+    /* no axes: each element for itself */
+    clast_array *v = VECTOR(CLAST_FLOAT64, 2, NAN);
+    const clast_reduce_options none = {.naxes = 0, .axes = axes};
+    EXPECT(clast_reduce(v, CLAST_NANSUM, &none), CLAST_FLOAT64, "(2)", 2, 0);
+    EXPECT(clast_reduce(v, CLAST_NANMEAN, &none), CLAST_FLOAT64, "(2)", 2, NAN);
+    EXPECT(clast_reduce(v, CLAST_NANVAR, &none), CLAST_FLOAT64, "(2)", 0, NAN);
+    EXPECT(clast_reduce(v, CLAST_NANMAX, &none), CLAST_FLOAT64, "(2)", 2, NAN);
+    EXPECT(clast_nansum(real(NAN), CLAST_ALL), CLAST_FLOAT64, "()", 0);
+    EXPECT(clast_nanargmin(real(NAN), CLAST_ALL), CLAST_INT64, "()", -1);
+    /* bool and integers have none: as without */
+    clast_array *i = MATRIX(CLAST_INT8, 2, 2, 100, 100, 1, 2);
+    EXPECT(clast_nansum(i, 1), CLAST_INT64, "(2)", 200, 3);
+    EXPECT(clast_nanmean(i, 1), CLAST_FLOAT64, "(2)", 100, 1.5);
+    EXPECT(clast_nanmin(clast_gt(i, integer(50)), 1), CLAST_BOOL, "(2)", 1, 0);
+    EXPECT(clast_nanargmax(i, 0), CLAST_INT64, "(2)", 0, 0);
+    EXPECT(clast_nansum(integer(3), CLAST_ALL), CLAST_INT64, "()", 3);
+    /* complex: a number is NaN if either part is */
+    clast_array *z = clast_add(
+        VECTOR(CLAST_COMPLEX64, 1, NAN, 3, 5),
+        clast_mul(clast_complex(ctx, 0, 1), VECTOR(CLAST_FLOAT32, 1, 1, 0, 7)));
+    clast_array *gap = clast_where(clast_eq(z, clast_complex(ctx, 5, 7)),
+                                   clast_complex(ctx, 9, NAN), z);
+    expect_both(__LINE__, clast_nansum(gap, 0), CLAST_COMPLEX64, "()", 1,
+                (const double[]){4}, (const double[]){1});
+    expect_both(__LINE__, clast_nanmean(gap, 0), CLAST_COMPLEX64, "()", 1,
+                (const double[]){2}, (const double[]){0.5});
+    EXPECT(clast_nanvar(gap, 0), CLAST_FLOAT32, "()", 1.25);
+    EXPECT(clast_nanmax(gap, 0), CLAST_COMPLEX64, "()", 3);
+    EXPECT(clast_nanargmax(gap, 0), CLAST_INT64, "()", 2);
+    /* empty ones */
+    clast_array *e = clast_zeros(ctx, 2, (int64_t[]){0, 2}, CLAST_FLOAT64);
+    EXPECT(clast_nansum(e, 0), CLAST_FLOAT64, "(2)", 0, 0);
+    EXPECT(clast_nanstd(e, 0), CLAST_FLOAT64, "(2)", NAN, NAN);
+    EXPECT_EMPTY(clast_nanmax(e, 1), CLAST_FLOAT64, "(0)");
+}
+END_TEST
+
 START_TEST(views)
 {
     clast_array *a = MATRIX(CLAST_INT32, 2, 3, 0, 1, 2, 3, 4, 5);
@@ -383,6 +439,10 @@ START_TEST(persisting)
     clast_array *twice = clast_mul(p, integer(2));
     clast_drop(p);
     EXPECT(clast_all(clast_eq(twice, clast_add(x, x)), CLAST_ALL), CLAST_BOOL, "()", 1);
+    clast_array *gap = clast_persist(MATRIX(CLAST_FLOAT64, 2, 2, 1, NAN, NAN, 5));
+    EXPECT(clast_nanmean(gap, CLAST_ALL), CLAST_FLOAT64, "()", 3);
+    EXPECT(clast_sub(gap, clast_nanmax(gap, 0)), CLAST_FLOAT64, "(2,2)", 0, NAN, NAN,
+           0);
 }
 END_TEST
 
@@ -445,6 +505,7 @@ static Suite *basic(void)
         {"broadcasting", broadcasting},
         {"creation", creation},
         {"reductions", reductions},
+        {"reductions_without_nan", reductions_without_nan},
         {"views", views},
         {"indices", indices},
         {"products", products},

@@ -86,17 +86,27 @@ START_TEST(reductions)
             "max: axis 0 is empty and nothing has no max, shape (0, 5)");
     REFUSED(clast_argmin(empty, CLAST_ALL), CLAST_ESHAPE,
             "argmin: axis 0 is empty and nothing has no argmin, shape (0, 5)");
+    REFUSED(clast_nanmin(empty, 0), CLAST_ESHAPE,
+            "nanmin: axis 0 is empty and nothing has no nanmin, shape (0, 5)");
+    REFUSED(clast_nanmean(matrix, 2), CLAST_EAXIS,
+            "nanmean: axis 2 is out of range for an array of 2 dimensions, shape "
+            "(4, 5)");
     const int twice[2] = {1, -1};
     REFUSED(clast_reduce(matrix, CLAST_SUM,
                          &(clast_reduce_options){.naxes = 2, .axes = twice}),
             CLAST_EAXIS, "sum: axis -1 is given twice");
     REFUSED(clast_reduce(matrix, CLAST_SUM, &(clast_reduce_options){.ddof = 1}),
-            CLAST_EVALUE, "sum: ddof is for var and std only");
+            CLAST_EVALUE, "sum: ddof is for var, std, nanvar and nanstd only");
     REFUSED(clast_reduce(matrix, CLAST_VAR, &(clast_reduce_options){.ddof = INFINITY}),
             CLAST_EVALUE, "var: ddof is inf");
     REFUSED(clast_reduce(matrix, CLAST_ARGMAX,
                          &(clast_reduce_options){.naxes = 0, .axes = twice}),
             CLAST_EAXIS, "argmax: takes one axis or all of them, not 0");
+    REFUSED(clast_reduce(matrix, CLAST_NANARGMAX,
+                         &(clast_reduce_options){.naxes = 0, .axes = twice}),
+            CLAST_EAXIS, "nanargmax: takes one axis or all of them, not 0");
+    REFUSED(clast_reduce(matrix, CLAST_NANSUM, &(clast_reduce_options){.ddof = 1}),
+            CLAST_EVALUE, "nansum: ddof is for var, std, nanvar and nanstd only");
     REFUSED(clast_reduce(matrix, CLAST_SUM,
                          &(clast_reduce_options){.naxes = -1, .axes = twice}),
             CLAST_EVALUE, "sum: naxes is -1");

@@ -80,7 +80,8 @@ static bool is_nan(cl_scalar v, clast_dtype t)
 
 static bool is_better(const cl_fold *f, cl_scalar v, cl_scalar best)
 {
-    const bool is_least = f->reduction == CLAST_MIN || f->reduction == CLAST_ARGMIN;
+    const clast_reduction plain = cl_reduction_plain(f->reduction);
+    const bool is_least = plain == CLAST_MIN || plain == CLAST_ARGMIN;
     const cl_scalar arg[3] = {v, best, v};
     if (is_nan(v, f->dtype) || is_nan(best, f->dtype))
         return is_nan(v, f->dtype) && !is_nan(best, f->dtype);
@@ -106,9 +107,9 @@ static cl_box box_of(const cl_fold *f, const cl_box *box, int64_t wanted)
 static expectation expect(const cl_fold *f, const cl_program *p, const cl_box *box,
                           const cl_input *in, int64_t wanted)
 {
-    const int passes = f->reduction == CLAST_VAR || f->reduction == CLAST_STD ? 2 : 1;
+    const int passes = cl_reduction_is_variance(f->reduction) ? 2 : 1;
     const cl_box part = box_of(f, box, wanted);
-    expectation e = {.every = true};
+    expectation e = {.every = true, .at = -1};
     for (int pass = 0; pass < passes; pass++) {
         int64_t index[CL_MAXDIM];
         memcpy(index, part.lo, sizeof index);
@@ -119,6 +120,8 @@ static expectation expect(const cl_fold *f, const cl_program *p, const cl_box *b
             const cl_scalar v = naive_program(p, in, index);
             const cl_scalar z = cl_scalar_cast(v, f->dtype, CLAST_COMPLEX128);
             const long double re = z.c128[0], im = z.c128[1];
+            if (cl_reduction_skips_nan(f->reduction) && is_nan(v, f->dtype))
+                continue;
             if (pass == 1) {
                 const long double dr = re - e.sum[0] / e.count,
                                   di = im - e.sum[1] / e.count;
@@ -152,14 +155,31 @@ static bool is_near(double got, long double want, double within)
     return fabsl((long double)got - want) <= within;
 }
 
+/* What is about a mean that is off by d is larger by d d: all there is where many equal
+ * numbers, of which the mean is rounded, have no variance. */
+static double of_the_mean(const cl_fold *f, const expectation *e, long double want)
+{
+    const double free = fmax((double)e->count - f->ddof, 1);
+    double square = 0;
+    for (int k = 0; k < 2; k++)
+        square += pow(tolerance(e, k, 0), 2) / (double)e->count / free;
+    return cl_reduction_plain(f->reduction) == CLAST_VAR
+               ? square
+               : sqrt((double)(want * want) + square) - (double)want;
+}
+
 static void check_element(const cl_fold *f, const expectation *e, cl_scalar got)
 {
     const clast_dtype dtype = cl_reduction_dtype(f->reduction, f->dtype);
     const bool is_single = f->dtype == CLAST_FLOAT32 || f->dtype == CLAST_COMPLEX64;
     const double rounding = is_single ? 0x1p-24 : 0x1p-52;
     const cl_scalar z = cl_scalar_cast(got, dtype, CLAST_COMPLEX128);
-    const long double n = e->count, var = e->m2 / fmaxl(n - f->ddof, 0);
-    switch (f->reduction) {
+    const bool skips = cl_reduction_skips_nan(f->reduction);
+    const long double n = e->count, free = n - f->ddof;
+    const long double var = skips && free <= 0 ? NAN : e->m2 / fmaxl(free, 0);
+    const clast_reduction plain = cl_reduction_plain(f->reduction);
+    const int parts = cl_dtype_is_complex(f->dtype) ? 2 : 1;
+    switch (plain) {
     case CLAST_SUM:
         if (cl_dtype_kind(f->dtype) < CL_KIND_FLOAT) {
             ck_assert_uint_eq(got.u64, e->wrapped);
@@ -169,21 +189,22 @@ static void check_element(const cl_fold *f, const expectation *e, cl_scalar got)
             ck_assert(is_near(z.c128[k], e->sum[k], tolerance(e, k, rounding)));
         break;
     case CLAST_MEAN:
-        for (int k = 0; k < 2; k++)
+        for (int k = 0; k < parts; k++)
             ck_assert(is_near(z.c128[k], e->sum[k] / n,
                               2 * tolerance(e, k, rounding) / (double)n));
         break;
     case CLAST_VAR:
     case CLAST_STD: {
-        const long double want = f->reduction == CLAST_STD ? sqrtl(var) : var;
-        ck_assert_msg(is_near(z.c128[0], want, (1e-12 + 4 * rounding) * (double)want),
+        const long double want = plain == CLAST_STD ? sqrtl(var) : var;
+        const double relative = (1e-12 + 4 * rounding) * (double)want;
+        ck_assert_msg(is_near(z.c128[0], want, relative + of_the_mean(f, e, want)),
                       "got %.17g, not %.17Lg", z.c128[0], want);
         break;
     }
     case CLAST_MIN:
     case CLAST_MAX: {
         const cl_scalar equal[3] = {got, e->best, got};
-        if (is_nan(e->best, f->dtype))
+        if (e->count == 0 || is_nan(e->best, f->dtype))
             ck_assert(is_nan(got, f->dtype));
         else
             ck_assert(naive_apply(CL_OP_EQ, f->dtype, CLAST_BOOL, equal).u8);
@@ -199,6 +220,14 @@ static void check_element(const cl_fold *f, const expectation *e, cl_scalar got)
     case CLAST_EVERY:
         ck_assert_int_eq(got.u8, e->every);
         break;
+    case CLAST_NANSUM: /* not plain */
+    case CLAST_NANMEAN:
+    case CLAST_NANVAR:
+    case CLAST_NANSTD:
+    case CLAST_NANMIN:
+    case CLAST_NANMAX:
+    case CLAST_NANARGMIN:
+    case CLAST_NANARGMAX:
     case CLAST_NREDUCTION:
         break;
     }
@@ -217,9 +246,13 @@ static cl_box random_box(uint64_t *seed)
     return box;
 }
 
-/* Values without infinities or extremes, so that sums have a tolerance. */
-static void calm(spans *s, uint64_t *seed)
+/* Values without infinities or extremes, so that sums have a tolerance. Where NaN is
+ * left out there are none, some or only such. */
+static void calm(spans *s, const cl_fold *f, uint64_t *seed)
 {
+    static const int64_t each[] = {1, 2, 5, 3000};
+    const bool has_nan = cl_reduction_skips_nan(f->reduction) && naive_below(seed, 4);
+    const int64_t every = has_nan ? each[naive_below(seed, 4)] : 0;
     const int64_t size = (int64_t)clast_dtype_size(s->dtype);
     const cl_span *span = s->span;
     int64_t bytes = size;
@@ -231,17 +264,26 @@ static void calm(spans *s, uint64_t *seed)
     }
     char *at = s->memory + (low - s->memory);
     for (int64_t i = 0; i + size <= bytes; i += size) {
-        const cl_scalar v = {.c128 = {(double)naive_below(seed, 2000) / 8 - 100,
-                                      (double)naive_below(seed, 2000) / 7 - 100}};
+        cl_scalar v = {.c128 = {(double)naive_below(seed, 2000) / 8 - 100,
+                                (double)naive_below(seed, 2000) / 7 - 100}};
+        if (has_nan && naive_below(seed, every) == 0)
+            v.c128[0] = v.c128[1] = NAN;
         const cl_scalar w = cl_scalar_cast(v, CLAST_COMPLEX128, s->dtype);
         memcpy(at + i, &w, (size_t)size);
     }
 }
 
+/* NaN is left out of floats and complex numbers only. */
+static clast_dtype random_dtype(uint64_t *seed, clast_reduction r)
+{
+    const int first = cl_reduction_skips_nan(r) ? CLAST_FLOAT32 : 0;
+    return (clast_dtype)(first + naive_below(seed, CLAST_NDTYPE - first));
+}
+
 static cl_fold random_fold(uint64_t *seed, clast_reduction r, const cl_box *box)
 {
     cl_fold f = {.reduction = r,
-                 .dtype = (clast_dtype)naive_below(seed, CLAST_NDTYPE),
+                 .dtype = random_dtype(seed, r),
                  .axes = (uint32_t)naive_next(seed) & ((1u << box->ndim) - 1),
                  .ddof = (double)naive_below(seed, 2)};
     int64_t stride = 1;
@@ -284,8 +326,9 @@ START_TEST(random_folds)
         memset(one, 0, bytes), memset(other, 0, bytes);
         spans s;
         spans_init(&s, &seed, f.dtype, &box, true);
-        if (f.reduction < CLAST_MIN || round % 2)
-            calm(&s, &seed);
+        const bool is_calm = cl_reduction_plain(f.reduction) < CLAST_MIN || round % 2;
+        if (is_calm)
+            calm(&s, &f, &seed);
         cl_loops_set(CL_ISA_BASELINE);
         fold_program(&f, &p, &box, &s.input, one, true);
         check_values(&f, &p, &box, &s.input, one, &seed);
@@ -294,7 +337,7 @@ START_TEST(random_folds)
                 continue;
             spans_cut(&s, &seed); /* neither cuts nor levels change a bit */
             fold_program(&f, &p, &box, &s.input, other, true);
-            if (f.reduction < CLAST_MIN || round % 2)
+            if (is_calm)
                 ck_assert_mem_eq(one, other, bytes);
             check_values(&f, &p, &box, &s.input, other, &seed);
         }
@@ -411,7 +454,7 @@ START_TEST(values_piece_by_piece)
         memset(one, 0, bytes), memset(other, 0, bytes);
         spans s;
         spans_init(&s, &seed, f.dtype, &box, true);
-        calm(&s, &seed);
+        calm(&s, &f, &seed);
         fold_program(&f, &p, &box, &s.input, one, true);
         pieces from = pieces_of(&s.input, &box, clast_dtype_size(f.dtype),
                                 sizes[naive_below(&seed, 4)]);
@@ -444,7 +487,7 @@ START_TEST(places_that_wait)
     memset(one, 0, bytes), memset(other, 0, bytes);
     spans s;
     spans_init(&s, &seed, f.dtype, &box, false);
-    calm(&s, &seed);
+    calm(&s, &f, &seed);
     fold_program(&f, &p, &box, &s.input, one, true);
     pieces from = pieces_of(&s.input, &box, sizeof(double), 1500 * 20);
     cl_loop *loop = NULL;
@@ -488,7 +531,7 @@ START_TEST(conversions_left_out)
         memset(plain, 0, bytes), memset(shorter, 0, bytes);
         spans s;
         spans_init(&s, &seed, (clast_dtype)dtype, &box, true);
-        calm(&s, &seed);
+        calm(&s, &f, &seed);
         for (int isa = 0; isa < CL_NISA; isa++) {
             if (!cl_loops_set((cl_isa)isa))
                 continue;
@@ -525,7 +568,7 @@ START_TEST(chains_and_joins)
         void *chain = aligned(bytes), *left = aligned(bytes), *right = aligned(bytes);
         spans s;
         spans_init(&s, &seed, f.dtype, &box, true);
-        calm(&s, &seed);
+        calm(&s, &f, &seed);
         cl_box top = box, bottom = box;
         top.n[0] = 1 + naive_below(&seed, box.n[0] - 1);
         bottom.lo[0] += top.n[0];
@@ -547,7 +590,8 @@ END_TEST
 
 /* ---- particular cases ---- */
 
-static double fold_doubles(clast_reduction r, const double *x, int64_t n, double ddof)
+static void fold_vector(clast_reduction r, const double *x, int64_t n, double ddof,
+                        void *out)
 {
     const uint8_t dtype = CLAST_FLOAT64;
     const cl_program p = identity(1, &dtype);
@@ -560,9 +604,21 @@ static double fold_doubles(clast_reduction r, const double *x, int64_t n, double
                        .ddof = ddof,
                        .flat_stride = {1}};
     _Alignas(64) char partial[256];
-    double out;
     fold_program(&f, &p, &box, &input, partial, true);
-    cl_fold_finish(&f, 1, partial, &out);
+    cl_fold_finish(&f, 1, partial, out);
+}
+
+static double fold_doubles(clast_reduction r, const double *x, int64_t n, double ddof)
+{
+    double out;
+    fold_vector(r, x, n, ddof, &out);
+    return out;
+}
+
+static int64_t fold_place(clast_reduction r, const double *x, int64_t n)
+{
+    int64_t out;
+    fold_vector(r, x, n, 0, &out);
     return out;
 }
 
@@ -571,6 +627,9 @@ START_TEST(empty_axes)
     ck_assert(fold_doubles(CLAST_SUM, NULL, 0, 0) == 0);
     ck_assert(isnan(fold_doubles(CLAST_MEAN, NULL, 0, 0)));
     ck_assert(isnan(fold_doubles(CLAST_VAR, NULL, 0, 0)));
+    ck_assert(fold_doubles(CLAST_NANSUM, NULL, 0, 0) == 0);
+    ck_assert(isnan(fold_doubles(CLAST_NANMEAN, NULL, 0, 0)));
+    ck_assert(isnan(fold_doubles(CLAST_NANSTD, NULL, 0, 0)));
 }
 END_TEST
 
@@ -595,6 +654,64 @@ START_TEST(variance_far_from_zero)
 }
 END_TEST
 
+/* What is left out, by hand: what is left, and where nothing is. */
+START_TEST(nan_left_out)
+{
+    const double x[] = {NAN, 3, -1, NAN, 3}, none[] = {NAN, NAN};
+    const double far[] = {NAN, INFINITY};
+    ck_assert(fold_doubles(CLAST_NANSUM, x, 5, 0) == 5);
+    ck_assert(fold_doubles(CLAST_NANMEAN, x + 1, 3, 0) == 1);
+    ck_assert(fold_doubles(CLAST_NANVAR, x + 1, 3, 0) == 4);
+    ck_assert(fold_doubles(CLAST_NANSTD, x + 1, 3, 1) == sqrt(8));
+    ck_assert(fold_doubles(CLAST_NANMIN, x, 5, 0) == -1);
+    ck_assert(fold_doubles(CLAST_NANMAX, x, 5, 0) == 3);
+    ck_assert_int_eq(fold_place(CLAST_NANARGMIN, x, 5), 2);
+    ck_assert_int_eq(fold_place(CLAST_NANARGMAX, x, 5), 1);
+    ck_assert_int_eq(fold_place(CLAST_NANARGMIN, far, 2), 1);
+    ck_assert(fold_doubles(CLAST_NANMIN, far, 2, 0) == (double)INFINITY);
+    ck_assert(fold_doubles(CLAST_NANSUM, none, 2, 0) == 0);
+    for (int r = CLAST_NANMEAN; r <= CLAST_NANMAX; r++)
+        ck_assert(isnan(fold_doubles((clast_reduction)r, none, 2, 0)));
+    ck_assert_int_eq(fold_place(CLAST_NANARGMIN, none, 2), -1);
+    ck_assert_int_eq(fold_place(CLAST_NANARGMAX, none, 2), -1);
+    ck_assert(isnan(fold_doubles(CLAST_NANVAR, x + 1, 2, 2))); /* var: inf */
+}
+END_TEST
+
+/* Squares of what is joined with nothing would overflow. */
+START_TEST(numbers_beside_nothing)
+{
+    enum { N = 40000 };
+    double *x = cl_alloc_array(N, sizeof *x);
+    for (int turn = 0; turn < 2; turn++) {
+        for (int i = 0; i < N; i++)
+            x[i] = (i < N / 2) == (turn == 0) ? (double)NAN : 0x1p900;
+        ck_assert(fold_doubles(CLAST_NANVAR, x, N, 0) == 0);
+        ck_assert(fold_doubles(CLAST_NANMEAN, x, N, 0) == 0x1p900);
+    }
+    cl_free(x);
+}
+END_TEST
+
+/* Where no NaN is, the bits are those of the plain reduction. */
+START_TEST(without_nan)
+{
+    enum { N = 50001 };
+    uint64_t seed = 5;
+    double *x = cl_alloc_array(N, sizeof *x);
+    for (int i = 0; i < N; i++)
+        x[i] = (double)naive_below(&seed, 1 << 20) / 7 - 1e4;
+    for (int r = CLAST_NANSUM; r < CLAST_NANARGMIN; r++) {
+        const double got = fold_doubles((clast_reduction)r, x, N, 0);
+        const double want =
+            fold_doubles(cl_reduction_plain((clast_reduction)r), x, N, 0);
+        ck_assert_msg(got == want, "%s: %.17g, not %.17g",
+                      cl_reduction_name((clast_reduction)r), got, want);
+    }
+    cl_free(x);
+}
+END_TEST
+
 static Suite *fold_suite(void)
 {
     Suite *s = suite_create("fold");
@@ -607,6 +724,9 @@ static Suite *fold_suite(void)
     tcase_add_test(t, empty_axes);
     tcase_add_test(t, degrees_of_freedom);
     tcase_add_test(t, variance_far_from_zero);
+    tcase_add_test(t, nan_left_out);
+    tcase_add_test(t, numbers_beside_nothing);
+    tcase_add_test(t, without_nan);
     suite_add_tcase(s, t);
     return s;
 }

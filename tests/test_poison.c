@@ -24,9 +24,11 @@ static binary_fn *const binary[] = {
     clast_le,  clast_gt,      clast_ge,      clast_and,   clast_or,
     clast_xor, clast_minimum, clast_maximum, clast_matmul};
 static along_fn *const along[] = {
-    clast_sum,  clast_mean,        clast_var,    clast_std, clast_min,
-    clast_max,  clast_argmin,      clast_argmax, clast_any, clast_all,
-    clast_flip, clast_expand_dims, clast_squeeze};
+    clast_sum,      clast_mean,        clast_var,     clast_std,    clast_min,
+    clast_max,      clast_argmin,      clast_argmax,  clast_any,    clast_all,
+    clast_flip,     clast_expand_dims, clast_squeeze, clast_nansum, clast_nanmean,
+    clast_nanvar,   clast_nanstd,      clast_nanmin,  clast_nanmax, clast_nanargmin,
+    clast_nanargmax};
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
 static clast_status do_nothing(clast_call *call, void *user, int nin,

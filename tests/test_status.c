@@ -101,6 +101,14 @@ START_TEST(test_operations)
     ck_assert_int_eq(CL_OP_SOURCE, CL_NELEMENTWISE);
     ck_assert_str_eq(cl_reduction_name(CLAST_EVERY), "all");
     ck_assert_str_eq(cl_reduction_name(CLAST_NREDUCTION), "?");
+    ck_assert_str_eq(cl_reduction_name(CLAST_NANARGMAX), "nanargmax");
+    for (int r = 0; r < CLAST_NREDUCTION; r++) { /* "nan" and the plain one's name */
+        const char *name = cl_reduction_name((clast_reduction)r);
+        const char *plain = cl_reduction_name(cl_reduction_plain((clast_reduction)r));
+        const bool skips = cl_reduction_skips_nan((clast_reduction)r);
+        ck_assert_str_eq(name + (skips ? 3 : 0), plain);
+        ck_assert(!skips || strncmp(name, "nan", 3) == 0);
+    }
 }
 END_TEST
 
@@ -128,6 +136,13 @@ static const struct {
     {CLAST_ARGMAX, CLAST_FLOAT64, CLAST_FLOAT64, CLAST_INT64, 64 + 256},
     {CLAST_ANY, CLAST_FLOAT64, CLAST_BOOL, CLAST_BOOL, 64 + 64},
     {CLAST_EVERY, CLAST_COMPLEX64, CLAST_BOOL, CLAST_BOOL, 64 + 64},
+    {CLAST_NANSUM, CLAST_FLOAT32, CLAST_FLOAT64, CLAST_FLOAT32, 64 + 128},
+    {CLAST_NANMEAN, CLAST_FLOAT32, CLAST_FLOAT64, CLAST_FLOAT32, 64 + 256},
+    {CLAST_NANMEAN, CLAST_COMPLEX64, CLAST_COMPLEX128, CLAST_COMPLEX64, 64 + 192 + 128},
+    {CLAST_NANVAR, CLAST_COMPLEX64, CLAST_COMPLEX128, CLAST_FLOAT32, 64 + 192 + 192},
+    {CLAST_NANSTD, CLAST_FLOAT64, CLAST_FLOAT64, CLAST_FLOAT64, 64 + 128 + 192},
+    {CLAST_NANMAX, CLAST_FLOAT32, CLAST_FLOAT32, CLAST_FLOAT32, 64 + 64},
+    {CLAST_NANARGMIN, CLAST_FLOAT32, CLAST_FLOAT32, CLAST_INT64, 64 + 64 + 128},
 };
 
 START_TEST(test_reductions)

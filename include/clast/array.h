@@ -402,6 +402,16 @@ typedef enum clast_reduction {
     CLAST_ARGMAX, /**< likewise; over one axis or all */
     CLAST_ANY,    /**< bool; NaN counts as true; empty: false */
     CLAST_EVERY,  /**< numpy.all; empty: true */
+    /* Of the elements that are no NaN (complex: in neither part), as numpy.nansum and
+     * its like; bool and integers as without. Where no element is left: */
+    CLAST_NANSUM,    /**< 0 */
+    CLAST_NANMEAN,   /**< NaN */
+    CLAST_NANVAR,    /**< NaN, and where n - ddof <= 0 */
+    CLAST_NANSTD,    /**< likewise */
+    CLAST_NANMIN,    /**< NaN; an empty axis is CLAST_ESHAPE */
+    CLAST_NANMAX,    /**< likewise */
+    CLAST_NANARGMIN, /**< -1, where NumPy raises an error */
+    CLAST_NANARGMAX, /**< likewise */
     CLAST_NREDUCTION
 } clast_reduction;
 
@@ -409,7 +419,7 @@ typedef struct clast_reduce_options {
     int naxes;            /**< 0: all axes where axes is NULL, else none, as axis=() */
     const int *axes;      /**< naxes axes, negative from the end, none twice */
     bool keepdims;        /**< reduced axes stay with length 1 */
-    double ddof;          /**< var and std divide by n - ddof; otherwise 0 */
+    double ddof;          /**< variances divide by n - ddof; otherwise 0 */
     uint64_t reserved[4]; /**< zero */
 } clast_reduce_options;
 
@@ -418,10 +428,10 @@ typedef struct clast_reduce_options {
  *
  * @param options  NULL: all axes, no keepdims, ddof 0
  * @return         array of a's shape without the reduced axes; floats keep their dtype
- *                 (float32 is added in float64; var and std of complex numbers are
+ *                 (float32 is added in float64; variances of complex numbers are
  *                 real); NaN propagates where the list above says nothing else
  * @errors         CLAST_EAXIS out of range, given twice, more than one but not all for
- *                 argmin and argmax; CLAST_ESHAPE min, max or their positions of an
+ *                 positions of extremes; CLAST_ESHAPE extremes or their positions of an
  *                 empty axis; CLAST_EVALUE ddof; CLAST_ENOTSUP a reserved field is not
  *                 zero
  * @cost           one read of each chunk; partial results in chains of at most 16
@@ -445,6 +455,14 @@ CLAST_API clast_array *clast_argmin(clast_array *a, int axis);
 CLAST_API clast_array *clast_argmax(clast_array *a, int axis);
 CLAST_API clast_array *clast_any(clast_array *a, int axis);
 CLAST_API clast_array *clast_all(clast_array *a, int axis);
+CLAST_API clast_array *clast_nansum(clast_array *a, int axis);
+CLAST_API clast_array *clast_nanmean(clast_array *a, int axis);
+CLAST_API clast_array *clast_nanvar(clast_array *a, int axis);
+CLAST_API clast_array *clast_nanstd(clast_array *a, int axis);
+CLAST_API clast_array *clast_nanmin(clast_array *a, int axis);
+CLAST_API clast_array *clast_nanmax(clast_array *a, int axis);
+CLAST_API clast_array *clast_nanargmin(clast_array *a, int axis);
+CLAST_API clast_array *clast_nanargmax(clast_array *a, int axis);
 
 /* ---- views: the dtype stays; nothing moves where the consumer can address it ---- */
 

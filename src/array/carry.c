@@ -40,7 +40,8 @@ static cl_carry_level cap_of(const cl_node *node)
     const bool is_reduction =
         node->op == CL_OP_REDUCE && node->params.reduction < CLAST_NREDUCTION;
     const cl_carry_level cap =
-        is_reduction ? reduction_caps[node->params.reduction] : caps[node->op];
+        is_reduction ? reduction_caps[cl_reduction_plain(node->params.reduction)]
+                     : caps[node->op];
     if (!is_reduction && node->op >= CL_NELEMENTWISE)
         return cap;
     return cap == CL_CARRY_NOTHING || node->dtype == CLAST_BOOL ? CL_CARRY_OTHER : cap;

@@ -77,8 +77,8 @@ static bool common_shape(cl_make *m, size_t n, const cl_node_id *ids, cl_shape *
     return true;
 }
 
-static cl_node_id operate(cl_make *m, cl_op op, clast_dtype dtype, size_t n,
-                          const cl_node_id *ids, const cl_shape *shape)
+cl_node_id cl_node_operated(cl_make *m, cl_op op, clast_dtype dtype, size_t n,
+                            const cl_node_id *ids, const cl_shape *shape)
 {
     cl_node_id in[3];
     for (size_t i = 0; i < n; i++)
@@ -140,7 +140,7 @@ static cl_node_id elementwise(cl_make *m, cl_op op, size_t n, const cl_node_id *
     }
     for (size_t i = 0; i < n; i++)
         in[i] = cl_node_as(m, ids[i], computed);
-    return operate(m, op, result_dtype(rule, computed), n, in, &shape);
+    return cl_node_operated(m, op, result_dtype(rule, computed), n, in, &shape);
 }
 
 static cl_node_id choose(cl_make *m, const cl_node_id *ids)
@@ -152,7 +152,7 @@ static cl_node_id choose(cl_make *m, const cl_node_id *ids)
     const cl_node_id in[3] = {cl_node_as(m, ids[0], CLAST_BOOL),
                               cl_node_as(m, ids[1], dtype),
                               cl_node_as(m, ids[2], dtype)};
-    return operate(m, CL_OP_WHERE, dtype, 3, in, &shape);
+    return cl_node_operated(m, CL_OP_WHERE, dtype, 3, in, &shape);
 }
 
 static clast_array *apply(cl_op op, int n, clast_array *const *operands)

@@ -69,6 +69,10 @@ bool cl_make_shape(cl_make *m, int ndim, const int64_t *dim, cl_shape *shape);
 cl_node_id cl_node_const(cl_make *m, clast_dtype dtype, cl_scalar value,
                          const cl_shape *shape);
 cl_node_id cl_node_weak(cl_make *m, cl_kind kind, cl_scalar value);
+/* An elementwise operation whose operands have the dtypes of its row and shapes that
+ * broadcast to `shape`. */
+cl_node_id cl_node_operated(cl_make *m, cl_op op, clast_dtype dtype, size_t n,
+                            const cl_node_id *ids, const cl_shape *shape);
 bool cl_node_is_weak(const cl_node *node);
 cl_kind cl_node_weak_kind(const cl_node *node);
 /* The node in this dtype: itself where it is already; a weak integer that does not fit

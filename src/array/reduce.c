@@ -4,7 +4,11 @@
  *
  * A reduction node has no reduced axes; keepdims is a view on it. Over no axes at all
  * (axis=() or a 0-d array) most reductions are conversions of each element and become
- * those; variances stay reductions, of one element each.
+ * those; variances and what leaves NaN out stay reductions, of one element each.
+ *
+ * What leaves NaN out is the plain reduction where there is none, of bool and integers.
+ * Complex numbers are summed as twice the reals, so an element of which one part is NaN
+ * is made NaN in both before it is.
  */
 #include "array/make.h"
 
@@ -16,11 +20,6 @@ typedef struct {
     bool keepdims;
     double ddof;
 } request;
-
-static bool is_arg(clast_reduction op)
-{
-    return op == CLAST_ARGMIN || op == CLAST_ARGMAX;
-}
 
 static uint32_t all_axes(int ndim)
 {
@@ -70,8 +69,8 @@ static bool settle(cl_make *m, const clast_reduce_options *o, const cl_shape *sh
         cl_make_fail(m, CLAST_EVALUE, "ddof is %g", r->ddof);
         return false;
     }
-    if (r->ddof != 0 && r->op != CLAST_VAR && r->op != CLAST_STD) {
-        cl_make_fail(m, CLAST_EVALUE, "ddof is for var and std only");
+    if (r->ddof != 0 && !cl_reduction_is_variance(r->op)) {
+        cl_make_fail(m, CLAST_EVALUE, "ddof is for var, std, nanvar and nanstd only");
         return false;
     }
     return settle_axes(m, o, shape, r);
@@ -80,13 +79,15 @@ static bool settle(cl_make *m, const clast_reduce_options *o, const cl_shape *sh
 /* min, max and their positions need an element for each result. */
 static bool is_defined(cl_make *m, const request *r, const cl_shape *shape)
 {
-    const bool is_extreme = r->op == CLAST_MIN || r->op == CLAST_MAX;
+    const clast_reduction plain = cl_reduction_plain(r->op);
+    const bool is_extreme = plain == CLAST_MIN || plain == CLAST_MAX;
+    const bool is_place = cl_reduction_is_place(r->op);
     const int chosen = __builtin_popcount(r->axes);
-    if (is_arg(r->op) && chosen != shape->ndim && chosen != 1) {
+    if (is_place && chosen != shape->ndim && chosen != 1) {
         cl_make_fail(m, CLAST_EAXIS, "takes one axis or all of them, not %d", chosen);
         return false;
     }
-    if (!is_extreme && !is_arg(r->op))
+    if (!is_extreme && !is_place)
         return true;
     int empty = -1;
     for (int a = 0; a < shape->ndim && empty < 0; a++)
@@ -106,19 +107,54 @@ static cl_node_id reduced_nowhere(cl_make *m, const request *r, cl_node_id id,
                                   clast_dtype dtype)
 {
     const cl_shape shape = cl_make_node(m, id)->shape;
-    if (is_arg(r->op))
+    if (cl_reduction_is_place(r->op))
         return cl_node_const(m, CLAST_INT64, (cl_scalar){.i64 = 0}, &shape);
     const clast_dtype own = (clast_dtype)cl_make_node(m, id)->dtype;
     return cl_node_as(m, cl_node_as(m, id, own), dtype);
 }
 
-static cl_node_id reduced(cl_make *m, cl_node_id id, const request *r)
+/* Complex numbers with NaN in both parts or in none. */
+static cl_node_id with_whole_nan(cl_make *m, cl_node_id id)
 {
-    const cl_node *from = cl_make_node(m, id);
-    if (!is_defined(m, r, &from->shape))
+    static const cl_scalar nan = {.c128 = {NAN, NAN}};
+    const clast_dtype dtype = (clast_dtype)cl_make_node(m, id)->dtype;
+    const cl_shape shape = cl_make_node(m, id)->shape;
+    const cl_node_id strong = cl_node_as(m, id, dtype), twice[2] = {strong, strong};
+    const cl_node_id is_nan =
+        cl_node_operated(m, CL_OP_NE, CLAST_BOOL, 2, twice, &shape);
+    const cl_scalar value = cl_scalar_cast(nan, CLAST_COMPLEX128, dtype);
+    const cl_node_id choice[3] = {is_nan, cl_node_const(m, dtype, value, &shape),
+                                  strong};
+    return cl_node_operated(m, CL_OP_WHERE, dtype, 3, choice, &shape);
+}
+
+/* What is left to be done about NaN by reduction *op. */
+static cl_node_id about_nan(cl_make *m, cl_node_id id, clast_reduction *op)
+{
+    const clast_dtype dtype = (clast_dtype)cl_make_node(m, id)->dtype;
+    const clast_reduction plain = cl_reduction_plain(*op);
+    if (!cl_reduction_skips_nan(*op))
+        return id;
+    if (cl_dtype_kind(dtype) < CL_KIND_FLOAT) {
+        *op = plain;
+        return id;
+    }
+    const bool is_summed =
+        plain == CLAST_SUM || plain == CLAST_MEAN || cl_reduction_is_variance(plain);
+    return is_summed && cl_dtype_is_complex(dtype) ? with_whole_nan(m, id) : id;
+}
+
+static cl_node_id reduced(cl_make *m, cl_node_id id, request *r)
+{
+    if (!is_defined(m, r, &cl_make_node(m, id)->shape))
         return CL_NO_NODE;
+    id = about_nan(m, id, &r->op);
+    if (cl_make_failed(m))
+        return CL_NO_NODE;
+    const cl_node *from = cl_make_node(m, id);
     const clast_dtype dtype = cl_reduction_dtype(r->op, (clast_dtype)from->dtype);
-    if (r->axes == 0 && r->op != CLAST_VAR && r->op != CLAST_STD)
+    if (r->axes == 0 && !cl_reduction_is_variance(r->op) &&
+        !cl_reduction_skips_nan(r->op))
         return reduced_nowhere(m, r, id, dtype);
     cl_shape shape = {0};
     for (int a = 0; a < from->shape.ndim; a++)
@@ -206,4 +242,44 @@ clast_array *clast_any(clast_array *a, int axis)
 clast_array *clast_all(clast_array *a, int axis)
 {
     return along(a, CLAST_EVERY, axis);
+}
+
+clast_array *clast_nansum(clast_array *a, int axis)
+{
+    return along(a, CLAST_NANSUM, axis);
+}
+
+clast_array *clast_nanmean(clast_array *a, int axis)
+{
+    return along(a, CLAST_NANMEAN, axis);
+}
+
+clast_array *clast_nanvar(clast_array *a, int axis)
+{
+    return along(a, CLAST_NANVAR, axis);
+}
+
+clast_array *clast_nanstd(clast_array *a, int axis)
+{
+    return along(a, CLAST_NANSTD, axis);
+}
+
+clast_array *clast_nanmin(clast_array *a, int axis)
+{
+    return along(a, CLAST_NANMIN, axis);
+}
+
+clast_array *clast_nanmax(clast_array *a, int axis)
+{
+    return along(a, CLAST_NANMAX, axis);
+}
+
+clast_array *clast_nanargmin(clast_array *a, int axis)
+{
+    return along(a, CLAST_NANARGMIN, axis);
+}
+
+clast_array *clast_nanargmax(clast_array *a, int axis)
+{
+    return along(a, CLAST_NANARGMAX, axis);
 }

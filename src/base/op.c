@@ -18,11 +18,33 @@ const cl_op_info cl_ops[CL_NOP] = {CL_ELEMENTWISE_MAP(ROW_ELEMENTWISE)
 const char *cl_reduction_name(clast_reduction r)
 {
     static const char *const names[CLAST_NREDUCTION] = {
-        [CLAST_SUM] = "sum",       [CLAST_MEAN] = "mean",     [CLAST_VAR] = "var",
-        [CLAST_STD] = "std",       [CLAST_MIN] = "min",       [CLAST_MAX] = "max",
-        [CLAST_ARGMIN] = "argmin", [CLAST_ARGMAX] = "argmax", [CLAST_ANY] = "any",
-        [CLAST_EVERY] = "all"};
+        [CLAST_SUM] = "sum",
+        [CLAST_MEAN] = "mean",
+        [CLAST_VAR] = "var",
+        [CLAST_STD] = "std",
+        [CLAST_MIN] = "min",
+        [CLAST_MAX] = "max",
+        [CLAST_ARGMIN] = "argmin",
+        [CLAST_ARGMAX] = "argmax",
+        [CLAST_ANY] = "any",
+        [CLAST_EVERY] = "all",
+        [CLAST_NANSUM] = "nansum",
+        [CLAST_NANMEAN] = "nanmean",
+        [CLAST_NANVAR] = "nanvar",
+        [CLAST_NANSTD] = "nanstd",
+        [CLAST_NANMIN] = "nanmin",
+        [CLAST_NANMAX] = "nanmax",
+        [CLAST_NANARGMIN] = "nanargmin",
+        [CLAST_NANARGMAX] = "nanargmax",
+    };
     return (unsigned)r < CLAST_NREDUCTION ? names[r] : "?";
+}
+
+clast_reduction cl_reduction_plain(clast_reduction r)
+{
+    return r >= CLAST_NANSUM && r < CLAST_NREDUCTION
+               ? (clast_reduction)(r - CLAST_NANSUM + CLAST_SUM)
+               : r;
 }
 
 /* The widest dtype of the input's kind. */
@@ -43,7 +65,7 @@ static clast_dtype inexact(clast_dtype t, clast_dtype otherwise)
 
 clast_dtype cl_accumulator(clast_reduction r, clast_dtype input)
 {
-    switch (r) {
+    switch (cl_reduction_plain(r)) {
     case CLAST_SUM:
         return widest(input);
     case CLAST_MEAN:
@@ -60,7 +82,7 @@ clast_dtype cl_accumulator(clast_reduction r, clast_dtype input)
 
 clast_dtype cl_reduction_dtype(clast_reduction r, clast_dtype input)
 {
-    switch (r) {
+    switch (cl_reduction_plain(r)) {
     case CLAST_SUM:
         return cl_dtype_kind(input) < CL_KIND_FLOAT ? widest(input) : input;
     case CLAST_MEAN:
@@ -79,19 +101,15 @@ clast_dtype cl_reduction_dtype(clast_reduction r, clast_dtype input)
     }
 }
 
-/* The dtype of the second component; CLAST_NDTYPE where there is none. */
+/* The dtype of the second component; CLAST_NDTYPE where there is none. M2 with a count
+ * is as large as a complex number. */
 static clast_dtype second_component(clast_reduction r)
 {
-    switch (r) {
-    case CLAST_VAR:
-    case CLAST_STD:
+    if (r == CLAST_NANVAR || r == CLAST_NANSTD)
+        return CLAST_COMPLEX128;
+    if (r == CLAST_NANMEAN || r == CLAST_VAR || r == CLAST_STD)
         return CLAST_FLOAT64;
-    case CLAST_ARGMIN:
-    case CLAST_ARGMAX:
-        return CLAST_INT64;
-    default:
-        return CLAST_NDTYPE;
-    }
+    return cl_reduction_is_place(r) ? CLAST_INT64 : CLAST_NDTYPE;
 }
 
 /* Adds elements * size, rounded up to 64, to *bytes; stays at INT64_MAX. */

@@ -12,6 +12,7 @@
 #ifndef CL_BASE_OP_H
 #define CL_BASE_OP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -124,6 +125,14 @@ extern const cl_op_info cl_ops[CL_NOP];
  *   MIN, MAX        the value in the input's dtype
  *   ARGMIN, ARGMAX  the value, then an int64 index (of the axis, or flat in C order)
  *   ANY, EVERY      bool
+ *   NANSUM          as SUM
+ *   NANMEAN         the sum, then how many elements are in it: float64
+ *   NANVAR, NANSTD  mean, then pairs of float64: M2 and how many elements
+ *   NANMIN, NANMAX, NANARGMIN, NANARGMAX   as those without NAN
+ *
+ * Those that leave NaN out are of floats and complex numbers only. The parts of complex
+ * numbers are summed one by one: either both are NaN or none (array/reduce.c sees to
+ * it); extremes look at both.
  */
 #define CL_PARTIAL_HEADER 64
 
@@ -137,7 +146,25 @@ int64_t cl_partial_bytes(clast_reduction r, clast_dtype input, int64_t elements)
 /* Where the second component begins. Each component begins at a multiple of 64 bytes,
  * the first at CL_PARTIAL_HEADER. INT64_MAX where a size overflows. */
 int64_t cl_partial_second(clast_reduction r, clast_dtype input, int64_t elements);
-const char *cl_reduction_name(clast_reduction r); /* "sum", ..., "all" */
+const char *cl_reduction_name(clast_reduction r); /* "sum", ..., "nanargmax" */
+
+/* The reduction that does to NaN what it does to numbers: SUM for NANSUM, and so on;
+ * for others itself. */
+clast_reduction cl_reduction_plain(clast_reduction r);
+static inline bool cl_reduction_skips_nan(clast_reduction r)
+{
+    return cl_reduction_plain(r) != r;
+}
+static inline bool cl_reduction_is_variance(clast_reduction r)
+{
+    return cl_reduction_plain(r) == CLAST_VAR || cl_reduction_plain(r) == CLAST_STD;
+}
+/* ARGMIN and its like. */
+static inline bool cl_reduction_is_place(clast_reduction r)
+{
+    return cl_reduction_plain(r) == CLAST_ARGMIN ||
+           cl_reduction_plain(r) == CLAST_ARGMAX;
+}
 
 /* Compact WY factors of a rows x n block: the reflectors, column-major with columns of
  * cl_reflector_column elements (whole cache lines), and below them CL_QR_NB x n block

@@ -36,6 +36,11 @@ typedef enum {
     CL_ACC_MAX,
     CL_ACC_ANY,
     CL_ACC_EVERY,
+    CL_ACC_NANSUM,  /* of what is no NaN; like all below of floats, extremes of complex
+                       numbers too */
+    CL_ACC_NUMBERS, /* how many are no NaN, in float64 */
+    CL_ACC_NANMIN,  /* NaN where there is nothing else */
+    CL_ACC_NANMAX,
     CL_NACC
 } cl_acc;
 
@@ -58,9 +63,13 @@ typedef struct {
     /* acc[c] += (x[r][c] - mean[c])^2, rows as above */
     void (*squares)(double *acc, const char *const *x, int64_t rows, const double *mean,
                     int64_t columns);
+    /* The same of what is no NaN */
+    void (*nansquares)(double *acc, const char *const *x, int64_t rows,
+                       const double *mean, int64_t columns);
     /* One row against the best so far: where x is better, best = x and at = index.
-     * A NaN is better than any number. [0] least, [1] greatest */
-    void (*best[2])(void *best, int64_t *at, const char *x, int64_t columns,
+     * [0] least, [1] greatest: a NaN is better than any number; [2], [3] likewise: any
+     * number is better than a NaN */
+    void (*best[4])(void *best, int64_t *at, const char *x, int64_t columns,
                     int64_t index);
     /* The first element that equals *value, or is NaN where *value is; n: none */
     int64_t (*find)(const char *x, int64_t n, const void *value);

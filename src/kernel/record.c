@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Records: folding a matrix of values by columns, joining, partials, final values.
+ * Records: folding a matrix of values by columns, and joining.
  *
  * A matrix of few columns is read as one of fewer, wider rows: G rows side by side make
  * columns * G <= 64 lanes, each lane adds its own column, and at the end the G parts
@@ -15,17 +15,21 @@
  */
 #include "kernel/record.h"
 
-#include <math.h>
 #include <string.h>
 
 /* Bytes of a matrix that is asked for in advance, at most. */
 #define PREFETCHED 16384
 
 static const cl_acc kinds[CLAST_NREDUCTION] = {
-    [CLAST_SUM] = CL_ACC_SUM,    [CLAST_MEAN] = CL_ACC_MEAN,  [CLAST_VAR] = CL_ACC_MEAN,
-    [CLAST_STD] = CL_ACC_MEAN,   [CLAST_MIN] = CL_ACC_MIN,    [CLAST_MAX] = CL_ACC_MAX,
-    [CLAST_ARGMIN] = CL_ACC_MIN, [CLAST_ARGMAX] = CL_ACC_MAX, [CLAST_ANY] = CL_ACC_ANY,
-    [CLAST_EVERY] = CL_ACC_EVERY};
+    [CLAST_SUM] = CL_ACC_SUM,          [CLAST_MEAN] = CL_ACC_MEAN,
+    [CLAST_VAR] = CL_ACC_MEAN,         [CLAST_STD] = CL_ACC_MEAN,
+    [CLAST_MIN] = CL_ACC_MIN,          [CLAST_MAX] = CL_ACC_MAX,
+    [CLAST_ARGMIN] = CL_ACC_MIN,       [CLAST_ARGMAX] = CL_ACC_MAX,
+    [CLAST_ANY] = CL_ACC_ANY,          [CLAST_EVERY] = CL_ACC_EVERY,
+    [CLAST_NANSUM] = CL_ACC_NANSUM,    [CLAST_NANMEAN] = CL_ACC_NANSUM,
+    [CLAST_NANVAR] = CL_ACC_NANSUM,    [CLAST_NANSTD] = CL_ACC_NANSUM,
+    [CLAST_NANMIN] = CL_ACC_NANMIN,    [CLAST_NANMAX] = CL_ACC_NANMAX,
+    [CLAST_NANARGMIN] = CL_ACC_NANMIN, [CLAST_NANARGMAX] = CL_ACC_NANMAX};
 
 cl_folder cl_folder_of(const cl_fold *fold, clast_dtype read, const cl_loops *loops)
 {
@@ -33,18 +37,22 @@ cl_folder cl_folder_of(const cl_fold *fold, clast_dtype read, const cl_loops *lo
     cl_folder f = {.fold = fold, .loops = loops, .kind = kinds[r]};
     if (read != fold->dtype) /* sums of integers are then sums of float64 */
         f.kind = CL_ACC_MEAN;
-    const bool is_sum = f.kind == CL_ACC_SUM || f.kind == CL_ACC_MEAN;
+    const bool is_sum =
+        f.kind == CL_ACC_SUM || f.kind == CL_ACC_MEAN || f.kind == CL_ACC_NANSUM;
     const bool is_split = is_sum && cl_dtype_is_complex(read);
     const clast_dtype summed = is_split ? cl_dtype_real(read) : read;
     f.parts = is_split ? 2 : 1;
     f.acc = &loops->acc[summed][f.kind];
+    f.plain = &loops->acc[summed][CL_ACC_MEAN];
+    f.numbers = &loops->acc[summed][CL_ACC_NUMBERS];
     f.scan = loops->scan[summed];
-    f.is_moment = r == CLAST_VAR || r == CLAST_STD;
-    f.is_arg = r == CLAST_ARGMIN || r == CLAST_ARGMAX;
-    f.which = r == CLAST_ARGMAX;
+    f.is_moment = cl_reduction_is_variance(r);
+    f.is_arg = cl_reduction_is_place(r);
+    f.is_counted = r == CLAST_NANMEAN || (f.is_moment && cl_reduction_skips_nan(r));
+    f.which = (cl_reduction_plain(r) == CLAST_ARGMAX) + 2 * cl_reduction_skips_nan(r);
     f.size = clast_dtype_size(read);
     f.first_size = f.acc->size * (size_t)f.parts;
-    f.second_size = f.is_moment || f.is_arg ? 8 : 0;
+    f.second_size = 8 * ((size_t)(f.is_moment || f.is_arg) + f.is_counted);
     return f;
 }
 
@@ -110,6 +118,58 @@ static void join_moments(const cl_folder *f, cl_record *left, const cl_record *r
     }
 }
 
+/* M2 and the count of an output element, or the count alone. */
+static int counted_step(const cl_folder *f)
+{
+    return f->is_moment ? 2 : 1;
+}
+
+static double *counts_of(const cl_folder *f, const cl_record *r)
+{
+    return (double *)(void *)r->second + counted_step(f) - 1;
+}
+
+/* As above, each output element by its own counts: x of the left one, y of the right
+ * one. */
+static void join_element(const cl_folder *f, double *mean, double *x,
+                         const double *other, const double *y)
+{
+    const double a = x[1], b = y[1];
+    double square = 0;
+    if (b == 0)
+        return;
+    if (a == 0) {
+        memcpy(mean, other, (size_t)f->parts * sizeof *mean);
+        memcpy(x, y, 2 * sizeof *x);
+        return;
+    }
+    const double share = b / (a + b), weight = a * share;
+    for (int p = 0; p < f->parts; p++) {
+        const double delta = other[p] - mean[p];
+        square += delta * delta;
+        mean[p] += delta * share;
+    }
+    x[0] += y[0] + square * weight;
+    x[1] = a + b;
+}
+
+static void join_counted(const cl_folder *f, cl_record *left, const cl_record *right,
+                         int64_t n)
+{
+    double *first = (double *)(void *)left->first;
+    double *second = (double *)(void *)left->second;
+    const double *other = (const double *)(const void *)right->first;
+    const double *other_second = (const double *)(const void *)right->second;
+    if (f->is_moment) {
+        for (int64_t i = 0; i < n; i++)
+            join_element(f, first + i * f->parts, second + 2 * i, other + i * f->parts,
+                         other_second + 2 * i);
+        return;
+    }
+    f->plain->combine(first, other, n * f->parts);
+    f->plain->combine(second, other_second, n);
+}
+
 /* The better value wins, the lower index among equals. */
 static void join_args(const cl_folder *f, cl_record *left, const cl_record *right,
                       int64_t n)
@@ -135,7 +195,9 @@ void cl_record_join(const cl_folder *f, cl_record *left, const cl_record *right,
         copy_record(f, left, right, n);
         return;
     }
-    if (f->is_moment)
+    if (f->is_counted)
+        join_counted(f, left, right, n);
+    else if (f->is_moment)
         join_moments(f, left, right, n);
     else if (f->is_arg)
         join_args(f, left, right, n);
@@ -214,24 +276,24 @@ static void widen(const cl_matrix *m, char *spare, wide_matrix *w)
         w->row[w->whole] = wide_row(m, &p, w->rest, &spare);
 }
 
-/* One accumulator a column, of n columns as acc sees them, into out. */
-static void fold_columns(const cl_folder *f, const wide_matrix *w, int64_t n, char *out,
-                         char *lanes)
+/* One accumulator a column, of n columns as `by` sees them, into out. */
+static void fold_columns(const cl_acc_loops *by, const wide_matrix *w, int64_t n,
+                         char *out, char *lanes)
 {
     char *acc = w->group == 1 ? out : lanes;
-    f->acc->init(acc, w->group * n);
-    f->acc->rows(acc, w->row, w->whole, w->group * n);
+    by->init(acc, w->group * n);
+    by->rows(acc, w->row, w->whole, w->group * n);
     if (w->rest)
-        f->acc->rows(acc, w->row + w->whole, 1, w->rest * n);
+        by->rows(acc, w->row + w->whole, 1, w->rest * n);
     if (w->group == 1)
         return;
-    f->acc->halve(acc, w->group, n);
-    memcpy(out, acc, (size_t)n * f->acc->size);
+    by->halve(acc, w->group, n);
+    memcpy(out, acc, (size_t)n * by->size);
 }
 
-/* M2 of every column about the means in `mean`. */
+/* M2 of every column about the means in `mean`, every `step`th number of m2. */
 static void fold_squares(const cl_folder *f, const wide_matrix *w, int64_t columns,
-                         const double *mean, double *m2, char *lanes)
+                         const double *mean, double *m2, int step, char *lanes)
 {
     const int64_t n = columns * f->parts, wide = w->group * n;
     double *sum = (double *)(void *)lanes, *about = sum + wide;
@@ -239,12 +301,15 @@ static void fold_squares(const cl_folder *f, const wide_matrix *w, int64_t colum
         memcpy(about + g * n, mean, (size_t)n * sizeof *mean);
     mean = w->group > 1 ? about : mean;
     memset(sum, 0, (size_t)wide * sizeof *sum);
-    f->scan->squares(sum, w->row, w->whole, mean, wide);
+    void (*const squares)(double *, const char *const *, int64_t, const double *,
+                          int64_t) =
+        f->is_counted ? f->scan->nansquares : f->scan->squares;
+    squares(sum, w->row, w->whole, mean, wide);
     if (w->rest)
-        f->scan->squares(sum, w->row + w->whole, 1, mean, w->rest * n);
+        squares(sum, w->row + w->whole, 1, mean, w->rest * n);
     f->loops->acc[CLAST_FLOAT64][CL_ACC_SUM].halve(sum, w->group, n);
     for (int64_t i = 0; i < columns; i++)
-        m2[i] = f->parts == 1 ? sum[i] : sum[2 * i] + sum[2 * i + 1];
+        m2[i * step] = f->parts == 1 ? sum[i] : sum[2 * i] + sum[2 * i + 1];
 }
 
 /* By a power of two it is a product with its inverse, which has the same bits. */
@@ -259,18 +324,66 @@ static void divide(int64_t n, double *restrict x, int64_t count)
             x[i] /= by;
 }
 
+static void fold_moments(const cl_folder *f, const cl_matrix *m, const wide_matrix *w,
+                         cl_record *out, char *lanes)
+{
+    double *mean = (double *)(void *)out->first;
+    fold_columns(f->acc, w, m->columns * f->parts, out->first, lanes);
+    divide(m->columns * f->parts, mean, m->rows);
+    fold_squares(f, w, m->columns, mean, (double *)(void *)out->second, 1, lanes);
+}
+
+/* Sums and counts of what is no NaN. Sums of all elements show whether there is one; if
+ * not they are those sums, to the bit, and nothing has to be counted. */
+static void fold_numbers(const cl_folder *f, const cl_matrix *m, const wide_matrix *w,
+                         cl_record *out, char *lanes)
+{
+    const int64_t n = m->columns * f->parts;
+    const double *sum = (const double *)(const void *)out->first;
+    double *count = counts_of(f, out);
+    const int step = counted_step(f);
+    bool is_whole = true;
+    fold_columns(f->plain, w, n, out->first, lanes);
+    for (int64_t i = 0; i < n; i++)
+        is_whole &= sum[i] == sum[i];
+    if (is_whole) {
+        for (int64_t i = 0; i < m->columns; i++)
+            count[i * step] = (double)m->rows;
+        return;
+    }
+    char *counted = lanes + CL_GROUP * 16;
+    const double *of_part = (const double *)(const void *)counted;
+    fold_columns(f->acc, w, n, out->first, lanes);
+    fold_columns(f->numbers, w, n, counted, lanes);
+    for (int64_t i = 0; i < m->columns; i++)
+        count[i * step] = of_part[i * f->parts];
+}
+
+static void fold_counted(const cl_folder *f, const cl_matrix *m, const wide_matrix *w,
+                         cl_record *out, char *lanes)
+{
+    fold_numbers(f, m, w, out, lanes);
+    if (!f->is_moment)
+        return;
+    double *mean = (double *)(void *)out->first, *count = counts_of(f, out);
+    for (int64_t i = 0; i < m->columns; i++)
+        for (int p = 0; p < f->parts && count[2 * i] > 0; p++)
+            mean[i * f->parts + p] /= count[2 * i];
+    fold_squares(f, w, m->columns, mean, (double *)(void *)out->second, 2, lanes);
+}
+
 void cl_record_fold(const cl_folder *f, const cl_matrix *m, cl_record *out, char *spare,
                     char *lanes)
 {
     wide_matrix w;
     widen(m, spare, &w);
-    fold_columns(f, &w, m->columns * f->parts, out->first, lanes);
     out->count = m->rows;
-    if (!f->is_moment)
-        return;
-    double *mean = (double *)(void *)out->first;
-    divide(m->columns * f->parts, mean, m->rows);
-    fold_squares(f, &w, m->columns, mean, (double *)(void *)out->second, lanes);
+    if (f->is_counted)
+        fold_counted(f, m, &w, out, lanes);
+    else if (f->is_moment)
+        fold_moments(f, m, &w, out, lanes);
+    else
+        fold_columns(f->acc, &w, m->columns * f->parts, out->first, lanes);
 }
 
 /* Asks for every second line (its neighbour comes along) of a matrix too small for the
@@ -289,6 +402,8 @@ void cl_record_fold_all(const cl_folder *f, const cl_matrix *m, int64_t n,
 {
     if (cl_matrix_is_short(m) && f->parts == 1 && !f->is_moment) {
         f->acc->runs(out->first, m->data, n, m->rows);
+        if (f->is_counted)
+            f->numbers->runs(out->second, m->data, n, m->rows);
         out->count = m->rows;
         return;
     }
@@ -301,80 +416,4 @@ void cl_record_fold_all(const cl_folder *f, const cl_matrix *m, int64_t n,
         cl_record_fold(f, &one, &part, spare, lanes);
     }
     out->count = m->rows;
-}
-
-/* ---- partials ---- */
-
-void cl_fold_join(const cl_fold *fold, int64_t elements, size_t n,
-                  const void *const *partial, void *out)
-{
-    const cl_folder f = cl_folder_of(fold, fold->dtype, cl_loops_now());
-    const int64_t bytes = cl_partial_bytes(fold->reduction, fold->dtype, elements);
-    if (partial[0] != out)
-        memcpy(out, partial[0], (size_t)bytes);
-    cl_record sum = cl_record_of(&f, out, elements);
-    for (size_t i = 1; i < n; i++) {
-        union {
-            const void *given;
-            void *read; /* only read */
-        } p = {partial[i]};
-        const cl_record right = cl_record_of(&f, p.read, elements);
-        cl_record_join(&f, &sum, &right, elements);
-    }
-    memcpy(out, &sum.count, sizeof sum.count);
-}
-
-/* Pieces of `f64` numbers made and cast at a time. */
-#define PIECE 256
-
-/* Component `i` of record r divided by `by`, or the root of that. */
-static void finish_numbers(const cl_folder *f, const cl_record *r, int64_t elements,
-                           char *out)
-{
-    const cl_fold *fold = f->fold;
-    const clast_dtype to =
-        cl_dtype_real(cl_reduction_dtype(fold->reduction, fold->dtype));
-    const int64_t n = f->is_moment ? elements : elements * f->parts;
-    const double *x =
-        (const double *)(const void *)(f->is_moment ? r->second : r->first);
-    const double free = (double)r->count - fold->ddof;
-    const double by = !f->is_moment ? (double)r->count : free > 0 ? free : 0;
-    for (int64_t i = 0; i < n; i += PIECE) {
-        double v[PIECE];
-        const int64_t m = n - i < PIECE ? n - i : PIECE;
-        for (int64_t k = 0; k < m; k++)
-            v[k] = x[i + k] / by;
-        for (int64_t k = 0; k < m && fold->reduction == CLAST_STD; k++)
-            v[k] = sqrt(v[k]);
-        f->loops->cast[CLAST_FLOAT64][to]((size_t)m, out, v, NULL, NULL);
-        out += (size_t)m * clast_dtype_size(to);
-    }
-}
-
-void cl_fold_clear(const cl_fold *fold, int64_t elements, void *partial)
-{
-    const cl_folder f = cl_folder_of(fold, fold->dtype, cl_loops_now());
-    memset(partial, 0,
-           (size_t)cl_partial_bytes(fold->reduction, fold->dtype, elements));
-    cl_record r = cl_record_of(&f, partial, elements);
-    cl_record_clear(&f, &r, elements);
-}
-
-void cl_fold_finish(const cl_fold *fold, int64_t elements, const void *partial,
-                    void *out)
-{
-    const cl_folder f = cl_folder_of(fold, fold->dtype, cl_loops_now());
-    union {
-        const void *given;
-        void *read; /* only read */
-    } p = {partial};
-    const cl_record r = cl_record_of(&f, p.read, elements);
-    const clast_dtype to = cl_reduction_dtype(fold->reduction, fold->dtype);
-    if (f.is_moment || fold->reduction == CLAST_MEAN)
-        finish_numbers(&f, &r, elements, out);
-    else if (f.is_arg)
-        memcpy(out, r.second, (size_t)elements * f.second_size);
-    else
-        f.loops->cast[cl_accumulator(fold->reduction, fold->dtype)][to](
-            (size_t)elements, out, r.first, NULL, NULL);
 }

@@ -41,14 +41,17 @@ typedef struct {
     const cl_fold *fold;
     const cl_loops *loops;
     const cl_acc_loops *acc;
-    const cl_scan_loops *scan; /* of the real dtype for VAR and STD */
+    /* Where elements are counted one by one: the sums if none is NaN, and the counts */
+    const cl_acc_loops *plain, *numbers;
+    const cl_scan_loops *scan; /* of the real dtype for variances */
     cl_acc kind;
     int parts;         /* numbers in an element as acc sees it: 2 for sums of complex */
     size_t size;       /* bytes of an element of the input */
     size_t first_size; /* bytes of a record's components */
     size_t second_size; /* 0: there is none */
     bool is_moment, is_arg;
-    int which; /* 0 least, 1 greatest */
+    bool is_counted; /* NANMEAN, NANVAR, NANSTD: each output element for itself */
+    int which;       /* of scan->best */
 } cl_folder;
 
 /* `read`: the dtype of what is folded, which is the fold's or is read as if it were. */
