@@ -9,9 +9,10 @@
  */
 #include "array/expr_call.h"
 
+#include <math.h>
 #include <string.h>
 
-#include "base/dtype.h"
+#include "base/op.h"
 #include "clast/linalg.h"
 
 /* ---- elementwise ---- */
@@ -125,9 +126,9 @@ static clast_status call_array(cl_call *call, cl_value *out)
 static clast_status check_computed(cl_call *call, clast_dtype from, clast_dtype to)
 {
     const clast_reduction reduction = (clast_reduction)call->function->code;
-    const bool is_variance = reduction == CLAST_VAR || reduction == CLAST_STD;
+    const bool is_variance = cl_reduction_is_variance(reduction);
     const bool is_fine =
-        reduction == CLAST_SUM ||
+        cl_reduction_plain(reduction) == CLAST_SUM ||
         (cl_dtype_kind(to) >= CL_KIND_FLOAT &&
          !(is_variance && (cl_dtype_is_complex(from) || cl_dtype_is_complex(to))));
     return is_fine ? CLAST_OK
@@ -136,16 +137,33 @@ static clast_status check_computed(cl_call *call, clast_dtype from, clast_dtype 
                                    clast_dtype_name(to), clast_dtype_name(from));
 }
 
+/* Integers have no NaN, and of complex ones that become real the imaginary part may be
+ * one: they are left out before. */
+static clast_array *converted(cl_call *call, clast_array *a, clast_dtype to)
+{
+    const cl_kind from = cl_dtype_kind(clast_array_dtype(a)), into = cl_dtype_kind(to);
+    if (cl_reduction_skips_nan((clast_reduction)call->function->code) &&
+        from >= CL_KIND_FLOAT && into < from) {
+        const double instead = into < CL_KIND_FLOAT ? 0 : (double)NAN;
+        a = clast_where(is_nan(a), clast_double(call->env->ctx, instead), a);
+    }
+    return clast_astype(a, to);
+}
+
 static clast_status call_reduction(cl_call *call, int axis, int dtype, int ddof,
                                    int keepdims, cl_value *out)
 {
     clast_array *a = NULL;
     clast_dtype computed = CLAST_NDTYPE;
+    clast_reduction reduction = (clast_reduction)call->function->code;
     CL_TRY(cl_call_array(call, 0, &a));
     if (dtype > 0 && cl_call_has(call, dtype)) {
         CL_TRY(cl_call_dtype(call, dtype, &computed));
         CL_TRY(check_computed(call, clast_array_dtype(a), computed));
-        a = clast_astype(a, computed);
+        /* What was an integer had no NaN, whatever it becomes. */
+        if (cl_dtype_kind(clast_array_dtype(a)) < CL_KIND_FLOAT)
+            reduction = cl_reduction_plain(reduction);
+        a = converted(call, a, computed);
     }
     int axes[CLAST_MAXDIM];
     clast_reduce_options options = {0};
@@ -156,11 +174,10 @@ static clast_status call_reduction(cl_call *call, int axis, int dtype, int ddof,
     if (ddof > 0 && cl_call_has(call, ddof))
         CL_TRY(cl_call_double(call, ddof, &options.ddof));
     CL_TRY(cl_call_bool(call, keepdims, &options.keepdims));
-    const clast_reduction reduction = (clast_reduction)call->function->code;
     a = clast_reduce(a, reduction, &options);
     /* Integers are added in 64 bits, which cut to fewer are the sum that wraps
      * there. */
-    if (computed != CLAST_NDTYPE && reduction == CLAST_SUM)
+    if (computed != CLAST_NDTYPE && cl_reduction_plain(reduction) == CLAST_SUM)
         a = clast_astype(a, computed);
     return cl_call_take(call, a, out);
 }
@@ -583,6 +600,14 @@ static const cl_expr_function functions[] = {
     REDUCE("argmax", call_min, of_min, CLAST_ARGMAX),
     REDUCE("any", call_min, of_min, CLAST_ANY),
     REDUCE("all", call_min, of_min, CLAST_EVERY),
+    CODED("nansum", call_sum, of_sum, CLAST_NANSUM),
+    CODED("nanmean", call_sum, of_sum, CLAST_NANMEAN),
+    CODED("nanvar", call_var, of_var, CLAST_NANVAR),
+    CODED("nanstd", call_var, of_var, CLAST_NANSTD),
+    CODED("nanmin", call_min, of_min, CLAST_NANMIN),
+    CODED("nanmax", call_min, of_min, CLAST_NANMAX),
+    CODED("nanargmin", call_min, of_min, CLAST_NANARGMIN),
+    CODED("nanargmax", call_min, of_min, CLAST_NANARGMAX),
 
     OTHER("transpose", call_transpose, of_transpose, 1, CL_AS_BOTH | CL_PACKS),
     OTHER("swapaxes", call_swapaxes, of_swapaxes, 3, CL_AS_BOTH),

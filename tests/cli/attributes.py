@@ -96,6 +96,7 @@ class Attributes(unittest.TestCase):
                 ("x", values | {"valid_range"}), ("x.T[::-1, 1:3]", values | {"valid_range"}), ("concatenate((x, x))", values | {"valid_range"}),
                 ("mean(x, axis=0)", values), ("max(x)", values), ("maximum(x, 0)", values), ("where(x > 271, x, 0)", values),
                 ("x.astype(float64)", values), ("x - mean(x)", units), ("-x", units), ("sum(x, axis=(0, 2))", units), ("std(x)", units),
+                ("nanmean(x, axis=0)", values), ("nanmin(x)", values), ("nansum(x)", units), ("nanstd(x, axis=1)", units), ("nanvar(x)", PLAIN),
                 ("x - 273.15", PLAIN), ("1000 * x", PLAIN), ("x * x", PLAIN), ("x / x", PLAIN), ("var(x)", PLAIN), ("x > 271", PLAIN),
                 ("argmax(x)", PLAIN), ("sqrt(x)", PLAIN), ("x[0] @ x[0].T", set()), ("x[0] - x[0] @ ones((4, 4))", PLAIN), ("ones(3)*x[0,0,0]", PLAIN)]:
             self.assertEqual(self.carried(program), wanted, program)

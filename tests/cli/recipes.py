@@ -36,6 +36,9 @@ RANDOM = np.random.default_rng(11)
 SEASON = 15 * np.sin((DAYS[:, None, None] - 110) * 2 * np.pi / 365.25) * np.sign(LAT)[:, None]
 T = (288 + SEASON + 30 * (np.cos(np.radians(LAT))[:, None] - 0.6) + RANDOM.normal(0, 3, (len(DAYS), len(LAT), len(LON)))).astype("f4")
 MEMBERS = [(T[:60] + RANDOM.normal(0, 1, T[:60].shape)).astype("f4") for _ in range(3)]
+FILL = np.float32(1e20)
+GAPS = np.where(RANDOM.random(T.shape) < 0.1, np.float32(np.nan), T)
+GAPS[:, 4] = np.nan
 X, Y = RANDOM.random((300, 40)), RANDOM.random((40, 30))
 D = T.astype("f8")
 
@@ -78,6 +81,7 @@ def make_files(folder):
     weather(folder / "new.nc", DAYS, other)
     stored = np.round((D - 280) / 0.01).astype("i2")
     weather(folder / "packed.nc", DAYS, T, stored, scale_factor=0.01, add_offset=280.0, _FillValue=np.int16(-32768))
+    weather(folder / "gaps.nc", DAYS, GAPS, np.where(np.isnan(GAPS), FILL, GAPS), _FillValue=FILL)
     with h5py.File(folder / "m.h5", "w") as f:
         f.create_dataset("x", data=X, chunks=(64, 16))
         f.create_dataset("y", data=Y)
@@ -179,6 +183,8 @@ NC = "out.nc:t2m"
 # heading: what has to hold after each of its lines
 RESULTS = {
     "Mean over time": values(NC, D.mean(0)),
+    "Mean over time with missing values": values(NC, np.where(np.isnan(GAPS).all(0), np.nan, np.nansum(GAPS, 0, "f8") / np.maximum(np.isfinite(GAPS).sum(0), 1))),
+    "How many values there are": values(NC, np.isfinite(GAPS).sum(0)),
     "Anomaly": values(NC, D - D.mean(0), atol=1e-3),
     "Standard deviation": values(NC, D.std(0), rtol=1e-3),
     "A season, by dates": values(NC, T[JUNE:JUNE + 92]),

@@ -233,10 +233,11 @@ class ComplexFunction(Inexact):
 
 
 class Sum(Inexact):
-    """|error| <= 8 eps log2(n) sum|x|, of a mean divided by n and with its division."""
+    """|error| <= 8 eps log2(n) sum|x|, of a mean divided by n and with its division. A NaN that is left out adds
+    nothing to either side."""
 
     def __init__(self, kind, name, want, call, operand, names):
-        self.kind = kind
+        self.kind = kind.replace("nan", "")
         super().__init__(name, want, call(operand, ""), names)
         self.x = evaluate(operand, names)
         self.n = max(1, self.x.size // max(1, want.size))
@@ -284,7 +285,8 @@ class Moment(Inexact):
     of what the mean loses."""
 
     def __init__(self, kind, name, want, call, operand, names, ddof):
-        self.kind, self.call, self.operand, self.ddof = kind, call, operand, ddof
+        self.kind, self.operand, self.ddof = kind.replace("nan", ""), operand, ddof
+        self.call = lambda name, *more: call(kind.replace(self.kind, "") + name, *more)
         super().__init__(name, want, call(kind, operand, ddof), names)
         x = evaluate(operand, names)
         self.n = max(1, x.size // max(1, want.size))

@@ -18,7 +18,8 @@ SAME = ("add subtract multiply divide true_divide floor_divide remainder mod pow
         "sum mean var std dot zeros_like ones_like argmin argmax any all transpose swapaxes flip broadcast_to "
         "expand_dims squeeze reshape ravel concatenate stack matmul zeros ones full arange float32 float64 int8 int16 "
         "int32 int64 uint8 uint16 uint32 uint64 complex64 complex128 newaxis equal not_equal less less_equal greater "
-        "greater_equal bitwise_and bitwise_or bitwise_xor invert bitwise_not isnan amin amax").split()
+        "greater_equal bitwise_and bitwise_or bitwise_xor invert bitwise_not isnan amin amax nansum nanmean nanvar nanstd "
+        "nanmin nanmax").split()
 
 
 def is_python(value):
@@ -92,6 +93,15 @@ def clip(a, low=None, high=None):
     return a if high is None else np.minimum(a, high)
 
 
+def place_of(extreme):
+    """The first place of nanmin or nanmax. NumPy raises where there is only NaN, and finds one beside infinities."""
+    def call(a, axis=None, keepdims=False):
+        found = a == extreme(a, axis=axis, keepdims=True)
+        there = np.any(found, axis=axis, keepdims=keepdims)
+        return np.where(there, np.argmax(found, axis=axis, keepdims=keepdims), -1)
+    return call
+
+
 def rechunk(a, chunks):
     """The same array; chunks that do not fit its rank are an error."""
     if len(chunks) != a.ndim or any(c < 1 and c != -1 for c in chunks):
@@ -101,6 +111,7 @@ def rechunk(a, chunks):
 
 NAMESPACE = {name: getattr(np, name) for name in SAME}
 NAMESPACE.update({name: real_function(name) for name in "sqrt exp log sin cos".split()})
+NAMESPACE.update(nanargmin=place_of(np.nanmin), nanargmax=place_of(np.nanmax))
 NAMESPACE.update(max=np.max, min=np.min, abs=np.abs, bool=np.bool_, where=where, random_uniform=random_uniform, clip=clip,
                  rechunk=rechunk, concat=np.concatenate, astype=lambda x, dtype: x.astype(dtype),
                  __builtins__={"__import__": __import__})

@@ -78,8 +78,11 @@ def random_array(rng, dtype, shape):
         x = np.asarray((1e4 + rng.random(shape)).astype(dtype))
     x = np.array(x)
     if style > .7 and x.size:
-        where = rng.random(x.shape) < .1
+        where = rng.random(x.shape) < rng.choice([.1, .1, .7])
         x[where] = rng.choice(np.array([np.nan, np.inf, -np.inf, 0.0, -0.0], dtype), int(where.sum()))
+    if x.ndim and rng.random() < .2:  # what is missing, and lines of nothing else
+        x[rng.random(x.shape) < .3] = np.nan
+        x[rng.random(len(x)) < .2] = np.nan
     return x
 
 
@@ -284,7 +287,7 @@ def exact_matmul(rng, a, b, wish):
     return forms[pick(rng, forms, wish)]
 
 
-EXTREMES = ["min", "max", "any", "all", "argmin", "argmax", "amin", "amax"]
+EXTREMES = ["min", "max", "any", "all", "argmin", "argmax", "amin", "amax", "nanmin", "nanmax", "nanargmin", "nanargmax"]
 METHODS = ["." + name for name in EXTREMES[:6]]
 
 
@@ -301,7 +304,7 @@ def integer_sum(rng, a, _, wish):
     keep = ", keepdims=True" if rng.random() < .3 else ""
     if rng.random() < .5 or wish == ".sum":
         return f"{a.text}.sum({axis_text(rng, a.array.ndim)}{keep})"
-    return f"sum({a.text}, {axis_text(rng, a.array.ndim)}{keep})"
+    return f"{str(rng.choice(['sum', 'nansum']))}({a.text}, {axis_text(rng, a.array.ndim)}{keep})"
 
 
 def attributes(rng, a, _, wish):
@@ -403,21 +406,27 @@ def call_of(axis, keep):
     return lambda name, operand, more: f"{name}({operand}, {axis}{keep}{more})"
 
 
+SUMS = ["sum", "mean", "var", "std"]
+NANSUMS = ["nan" + name for name in SUMS]
+
+
 def reduction(rng, draft, a, _, wish):
-    kind = pick(rng, ["sum", "mean", "var", "std"], (wish or "").replace("judge: ", "").lstrip("."))
+    kind = pick(rng, SUMS + NANSUMS, (wish or "").replace("judge: ", "").lstrip("."))
     call = call_of(axis_text(rng, a.array.ndim), ", keepdims=True" if rng.random() < .3 else "")
-    is_moment = kind in ("var", "std")
+    is_moment = kind.endswith(("var", "std"))
     more = f", ddof={int(rng.integers(0, 3))}" if is_moment and (rng.random() < .4 or wish == "ddof=") else ""
     into = ""
     if a.array.dtype.kind != "c" and rng.random() < (1 if wish == "dtype=" else .15):
         into = ", dtype=float32" if not is_moment and rng.random() < .5 else ", dtype=float64"
     text = call(kind, a.text, more + into)
-    if rng.random() < .2 or (wish or "").startswith("."):
+    if kind in SUMS and (rng.random() < .2 or (wish or "").startswith(".")):
         text = f"{a.text}.{text.replace(f'({a.text}, ', '(')}"
     value = evaluate(text, draft.names)
     if isinstance(value, Exception) or value.dtype.name not in FLOATS:
         return None
     operand, names = a.text, {a.text: a.array}
+    if a.array.dtype.kind in "biu":  # judged as floats, where NaN is left out of what has none
+        kind = kind.replace("nan", "")
     if is_moment:
         return text, value, lambda name: Moment(kind, name, value, call, operand, names, more)
     return text, value, lambda name: Sum(kind, name, value, lambda x, _: call(kind, x, ""), operand, names)
@@ -585,7 +594,7 @@ class Draft:
 
     def favoured(self):
         wish = self.wish or ""
-        if wish in ("ddof=", "dtype=") or wish.lstrip(".").replace("judge: ", "") in ("sum", "mean", "var", "std"):
+        if wish in ("ddof=", "dtype=") or wish.lstrip(".").replace("judge: ", "") in SUMS + NANSUMS:
             return ["reduction"]
         if wish in ("exp", "log", "sin", "cos", "sqrt", "**") or "function" in wish:
             return ["function"]
@@ -689,7 +698,7 @@ def wishes():
     wanted = []
     for _, _, gives in STEPS:
         wanted += sorted(g for g in gives if g not in ("where of bool", "where of numbers", "number first"))
-    wanted += ["sum", "mean", "var", "std", ".sum", ".mean", ".var", ".std", "exp", "log", "sin", "cos", "ddof=", "dtype="]
+    wanted += SUMS + ["." + name for name in SUMS] + NANSUMS + ["exp", "log", "sin", "cos", "ddof=", "dtype="]
     wanted += [f"judge: {kind}" for kind in KINDS]
     wanted += ["svd: all", "svd: values", "svd: left", "svd: right", "svd: product", "svd, tall", "svd, wide", "svd, square"]
     wanted += [f"svd of {dtype}" for dtype in FLOATS]
