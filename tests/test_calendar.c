@@ -126,6 +126,41 @@ static const struct {
     {CL_CALENDAR_JULIAN, "2024-12-30", 739264},
     {CL_CALENDAR_JULIAN, "2100-03-01", 766719},
     {CL_CALENDAR_JULIAN, "9999-12-30", 3652132},
+    /* Of cftime 1.6.2; the historical calendars have no year 0. */
+    {CL_CALENDAR_STANDARD, "-4712-01-01", -1721058},
+    {CL_CALENDAR_STANDARD, "-401-03-01", -146406},
+    {CL_CALENDAR_STANDARD, "-5-02-28", -1769},
+    {CL_CALENDAR_STANDARD, "-1-03-01", -306},
+    {CL_CALENDAR_STANDARD, "-1-12-30", -2},
+    {CL_CALENDAR_PROLEPTIC, "-4712-01-01", -1721388},
+    {CL_CALENDAR_PROLEPTIC, "-401-03-01", -146769},
+    {CL_CALENDAR_PROLEPTIC, "-5-02-28", -2134},
+    {CL_CALENDAR_PROLEPTIC, "-1-03-01", -672},
+    {CL_CALENDAR_PROLEPTIC, "-1-12-30", -368},
+    {CL_CALENDAR_PROLEPTIC, "0-02-28", -308},
+    {CL_CALENDAR_NOLEAP, "-4712-01-01", -1720245},
+    {CL_CALENDAR_NOLEAP, "-401-03-01", -146671},
+    {CL_CALENDAR_NOLEAP, "-5-02-28", -2132},
+    {CL_CALENDAR_NOLEAP, "-1-03-01", -671},
+    {CL_CALENDAR_NOLEAP, "-1-12-30", -367},
+    {CL_CALENDAR_NOLEAP, "0-02-28", -307},
+    {CL_CALENDAR_ALL_LEAP, "-4712-01-01", -1724958},
+    {CL_CALENDAR_ALL_LEAP, "-401-03-01", -147072},
+    {CL_CALENDAR_ALL_LEAP, "-5-02-28", -2138},
+    {CL_CALENDAR_ALL_LEAP, "-1-03-01", -672},
+    {CL_CALENDAR_ALL_LEAP, "-1-12-30", -368},
+    {CL_CALENDAR_ALL_LEAP, "0-02-28", -308},
+    {CL_CALENDAR_360_DAY, "-4712-01-01", -1696680},
+    {CL_CALENDAR_360_DAY, "-401-03-01", -144660},
+    {CL_CALENDAR_360_DAY, "-5-02-28", -2103},
+    {CL_CALENDAR_360_DAY, "-1-03-01", -660},
+    {CL_CALENDAR_360_DAY, "-1-12-30", -361},
+    {CL_CALENDAR_360_DAY, "0-02-28", -303},
+    {CL_CALENDAR_JULIAN, "-4712-01-01", -1721058},
+    {CL_CALENDAR_JULIAN, "-401-03-01", -146406},
+    {CL_CALENDAR_JULIAN, "-5-02-28", -1769},
+    {CL_CALENDAR_JULIAN, "-1-03-01", -306},
+    {CL_CALENDAR_JULIAN, "-1-12-30", -2},
 };
 
 START_TEST(dates)
@@ -138,15 +173,22 @@ START_TEST(dates)
 END_TEST
 
 /* Each day ends where the next one begins, months and years where their last days
- * do. */
-START_TEST(days_follow)
+ * do. Returns how many days there are. */
+static int follow(cl_calendar c, int first_year, int last_year)
 {
-    const cl_calendar c = (cl_calendar)_i;
-    int64_t at = first(c, "1575"), begin, end;
+    int64_t at, begin, end;
     const char *why;
     char text[64];
     int counted = 0;
-    for (int year = 1575; year < 1605; year++) {
+    snprintf(text, sizeof text, "%d", first_year);
+    at = first(c, text);
+    for (int year = first_year; year <= last_year; year++) {
+        snprintf(text, sizeof text, "%d", year);
+        if (!cl_calendar_period(c, text, &begin, &end, &why)) {
+            ck_assert_int_eq(year, 0);
+            ck_assert_str_eq(why, "there is no year 0 in this calendar");
+            continue;
+        }
         const int64_t new_year = at;
         for (int month = 1; month <= 12; month++) {
             const int64_t new_month = at;
@@ -166,8 +208,17 @@ START_TEST(days_follow)
         ck_assert(cl_calendar_period(c, text, &begin, &end, &why));
         ck_assert_msg(begin == new_year && end == at, "%s", text);
     }
-    static const int wanted[CL_NCALENDAR] = {10948, 10958, 10950, 10980, 10800, 10958};
-    ck_assert_int_eq(counted, wanted[c]);
+    return counted;
+}
+
+START_TEST(days_follow)
+{
+    static const int days_of_30[CL_NCALENDAR] = {10948, 10958, 10950,
+                                                 10980, 10800, 10958};
+    static const int about_0[CL_NCALENDAR] = {3653, 4018, 4015, 4026, 3960, 3653};
+    const cl_calendar c = (cl_calendar)_i;
+    ck_assert_int_eq(follow(c, 1575, 1604), days_of_30[c]);
+    ck_assert_int_eq(follow(c, -5, 5), about_0[c]);
 }
 END_TEST
 
@@ -224,6 +275,9 @@ static const struct {
     {CL_CALENDAR_STANDARD, "1582-10-10"},
     {CL_CALENDAR_STANDARD, "0-1-1"},
     {CL_CALENDAR_STANDARD, "1234567"},
+    {CL_CALENDAR_STANDARD, "-"},
+    {CL_CALENDAR_STANDARD, "--1"},
+    {CL_CALENDAR_JULIAN, "0"},
     {CL_CALENDAR_NOLEAP, "2000-02-29"},
     {CL_CALENDAR_ALL_LEAP, "2001-02-30"},
     {CL_CALENDAR_360_DAY, "2000-01-31"},
@@ -261,6 +315,19 @@ static const struct {
     {"days since 1582-10-04", "standard", 1, "1582-10-15"},
     {"days since 1582-10-04", "julian", 1, "1582-10-05"},
     {"days since 1582-10-04", "proleptic_gregorian", 1, "1582-10-05"},
+    {"DAYS  Since\t2000-01-01", "STANDARD", 1, "2000-01-02"},
+    {"weeks since 2000-01-01", "", 2, "2000-01-15"},
+    {"microseconds since 1970-01-01", "standard", 946684800250000.0,
+     "2000-01-01T00:00:00.25"},
+    {"microsec since 2000-01-01", "standard", 1500, "2000-01-01T00:00:00.002"},
+    {"nanoseconds since 1970-01-01", "proleptic_gregorian", 946684800250000000.0,
+     "2000-01-01T00:00:00.25"},
+    {"ns since 2000-01-01", "noleap", -1e6, "1999-12-31T23:59:59.999"},
+    {"months since 2000-01-01", "360_day", 14, "2001-03-01"},
+    {"common_years since 2000-01-01", "noleap", 4, "2004-01-01"},
+    {"days since -4712-01-01 12:00", "julian", 2451191.5, "2000-01-01"},
+    {"days since -1-12-31", "standard", 1, "1-01-01"},
+    {"days since -1-12-31", "proleptic_gregorian", 1, "0-01-01"},
     /* a third of a day is no float: it is rounded to a millisecond */
     {"days since 1850-01-01", "standard", 54786 + 1 / 3.0, "2000-01-01T08"},
 };
@@ -285,12 +352,19 @@ static const struct {
     {"days", ""},
     {"days since", ""},
     {"days after 2000-01-01", ""},
-    {"months since 2000-01-01", "360_day"},
-    {"years since 2000-01-01", ""},
+    {"months since 2000-01-01", ""},
+    {"months since 2000-01-01", "noleap"},
+    {"years since 2000-01-01", "360_day"},
+    {"common_years since 2000-01-01", "standard"},
+    {"days since2000-01-01", ""},
+    {"days sinc 2000-01-01", ""},
     {"fortnights since 2000-01-01", ""},
     {"days since 2000-02-30", ""},
     {"days since 0000-01-01", "standard"},
     {"days since 2000-01-01", "lunar"},
+    {"days since 2000-01-01", "none"},
+    {"days since 2000-01-01", "UTC"},
+    {"days since 2000-01-01", "tai"},
 };
 
 START_TEST(wrong_units)
@@ -317,6 +391,12 @@ START_TEST(shifts)
     ck_assert(cl_time_shift_between(&days_1850, &hours_2000, &shift));
     ck_assert_double_eq(cl_time_shift_apply(&shift, 54787.5), 36);
     ck_assert(!cl_time_shift_between(&days_1850, &noleap, &shift));
+    cl_time_units ns_2000;
+    ck_assert(cl_time_units_parse("ns since 2000-01-01", "", &ns_2000, &why));
+    ck_assert(cl_time_shift_between(&hours_2000, &ns_2000, &shift));
+    ck_assert_double_eq(cl_time_shift_apply(&shift, 36), 129600e9);
+    ck_assert(cl_time_shift_between(&ns_2000, &days_1850, &shift));
+    ck_assert_double_eq(cl_time_shift_apply(&shift, 43200e9), 54786.5);
 }
 END_TEST
 

@@ -7,9 +7,14 @@
  * January 1st of the year 1 is Julian, which is two days before the Gregorian one; to
  * have one count, Gregorian days are the reference.
  *
- * Months and years as units are refused: they have no fixed length, and what UDUNITS
- * makes of them (a twelfth of a tropical year) is seldom meant. Years are 0 to 999999,
- * from 1 on where the calendar is historical.
+ * Months and years as units are refused: a year of UDUNITS has 365.242198781 days and
+ * a month a twelfth of that, which is seldom meant, and CF warns of both. Months of 30
+ * days in the calendar that has no others, and UDUNITS' common years of 365 days in the
+ * one without leap years, are clear, and cftime takes these as well.
+ *
+ * Years are -999999 to 999999. The historical calendars, standard and julian, have no
+ * year 0: the year -1 is the one before 1. In the others years are numbers as all
+ * others, as CF and ISO 8601 have it.
  */
 #include "base/calendar.h"
 
@@ -19,6 +24,8 @@
 #include <string.h>
 
 #define DAY_MS ((int64_t)86400000)
+#define MS     ((int64_t)1000000) /* nanoseconds */
+#define DAY    (DAY_MS * MS)
 
 static bool is_equal(const char *a, const char *b)
 {
@@ -66,9 +73,15 @@ bool cl_calendar_is_same(const char *a, const char *b)
 }
 
 typedef struct {
-    int64_t year;
+    int64_t year; /* counted through: 0 is the one before 1 */
     int month, day;
 } date;
+
+/* Without a year 0. */
+static bool is_historical(cl_calendar c)
+{
+    return c == CL_CALENDAR_STANDARD || c == CL_CALENDAR_JULIAN;
+}
 
 static int64_t floor_div(int64_t a, int64_t b)
 {
@@ -112,8 +125,7 @@ static int month_length(cl_calendar rule, const date *d)
 
 static bool is_date(cl_calendar c, const date *d)
 {
-    const bool is_historical = c == CL_CALENDAR_STANDARD || c == CL_CALENDAR_JULIAN;
-    if (d->year < is_historical || d->year > 999999 || d->month < 1 || d->month > 12)
+    if (d->year < -999999 || d->year > 999999 || d->month < 1 || d->month > 12)
         return false;
     const cl_calendar rule = rule_of(c, d);
     const bool is_in_gap = c == CL_CALENDAR_STANDARD && d->year == 1582 &&
@@ -161,7 +173,7 @@ static int64_t read_fraction(const char **at)
 
 static void skip_space(const char **at)
 {
-    while (**at == ' ')
+    while (isspace((unsigned char)**at))
         (*at)++;
 }
 
@@ -222,6 +234,8 @@ static bool read_date(cl_calendar c, const char **at, int64_t *first, int64_t *l
 {
     int64_t part[3] = {0, 1, 1};
     int n = 0;
+    const int64_t sign = **at == '-' ? -1 : 1;
+    *at += **at == '-' || **at == '+';
     do {
         *at += n > 0;
         if (!read_number(at, n == 0 ? 6 : 2, &part[n])) {
@@ -231,9 +245,12 @@ static bool read_date(cl_calendar c, const char **at, int64_t *first, int64_t *l
         }
         n++;
     } while (n < 3 && **at == '-');
-    const date d = {part[0], (int)part[1], (int)part[2]};
-    if (!is_date(c, &d)) {
-        *why = "there is no such date in this calendar";
+    date d = {sign * part[0], (int)part[1], (int)part[2]};
+    const bool has_year = d.year != 0 || !is_historical(c);
+    d.year += d.year < 0 && is_historical(c);
+    if (!has_year || !is_date(c, &d)) {
+        *why = has_year ? "there is no such date in this calendar"
+                        : "there is no year 0 in this calendar";
         return false;
     }
     date next = d;
@@ -279,22 +296,55 @@ bool cl_calendar_period(cl_calendar calendar, const char *text, int64_t *begin,
 
 /* ---- units */
 
-/* The milliseconds of a unit; 0: it is none of time; -1: of no fixed length. */
-static int64_t unit_of(const char *text, size_t n)
+/* The nanoseconds of a unit; 0: it is none of time; -1: of no fixed length in this
+ * calendar. Names in any case, as cftime takes them. */
+static int64_t unit_of(const char *text, size_t n, cl_calendar calendar)
 {
     static const struct {
         const char *name;
-        int64_t ms;
+        int64_t length;
     } units[] = {
-        {"days", DAY_MS},    {"day", DAY_MS},   {"d", DAY_MS},
-        {"hours", 3600000},  {"hour", 3600000}, {"hrs", 3600000},
-        {"hr", 3600000},     {"h", 3600000},    {"minutes", 60000},
-        {"minute", 60000},   {"mins", 60000},   {"min", 60000},
-        {"seconds", 1000},   {"second", 1000},  {"secs", 1000},
-        {"sec", 1000},       {"s", 1000},       {"milliseconds", 1},
-        {"millisecond", 1},  {"msecs", 1},      {"msec", 1},
-        {"ms", 1},           {"months", -1},    {"month", -1},
-        {"years", -1},       {"year", -1},      {"common_years", -1},
+        {"weeks", 7 * DAY},
+        {"week", 7 * DAY},
+        {"days", DAY},
+        {"day", DAY},
+        {"d", DAY},
+        {"hours", 3600000 * MS},
+        {"hour", 3600000 * MS},
+        {"hrs", 3600000 * MS},
+        {"hr", 3600000 * MS},
+        {"h", 3600000 * MS},
+        {"minutes", 60000 * MS},
+        {"minute", 60000 * MS},
+        {"mins", 60000 * MS},
+        {"min", 60000 * MS},
+        {"seconds", 1000 * MS},
+        {"second", 1000 * MS},
+        {"secs", 1000 * MS},
+        {"sec", 1000 * MS},
+        {"s", 1000 * MS},
+        {"milliseconds", MS},
+        {"millisecond", MS},
+        {"millisecs", MS},
+        {"millisec", MS},
+        {"msecs", MS},
+        {"msec", MS},
+        {"ms", MS},
+        {"microseconds", MS / 1000},
+        {"microsecond", MS / 1000},
+        {"microsecs", MS / 1000},
+        {"microsec", MS / 1000},
+        {"us", MS / 1000},
+        {"nanoseconds", 1},
+        {"nanosecond", 1},
+        {"nanosecs", 1},
+        {"nanosec", 1},
+        {"ns", 1},
+        {"months", -1},
+        {"month", -1},
+        {"years", -1},
+        {"year", -1},
+        {"common_years", -1},
         {"common_year", -1},
     };
     char word[16];
@@ -302,10 +352,37 @@ static int64_t unit_of(const char *text, size_t n)
         return 0;
     memcpy(word, text, n);
     word[n] = '\0';
+    if (calendar == CL_CALENDAR_360_DAY &&
+        (is_equal(word, "months") || is_equal(word, "month")))
+        return 30 * DAY;
+    if (calendar == CL_CALENDAR_NOLEAP &&
+        (is_equal(word, "common_years") || is_equal(word, "common_year")))
+        return 365 * DAY;
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (is_equal(word, units[i].name))
-            return units[i].ms;
+            return units[i].length;
     return 0;
+}
+
+/* "since" in any case and something behind it; *at is set there. */
+static bool read_since(const char **at)
+{
+    static const char since[] = "since";
+    skip_space(at);
+    for (size_t i = 0; i < sizeof since - 1; i++, (*at)++)
+        if (tolower((unsigned char)**at) != since[i])
+            return false;
+    return isspace((unsigned char)**at);
+}
+
+static const char *no_calendar(const char *name)
+{
+    if (is_equal(name, "none"))
+        return "the calendar 'none' has no dates";
+    if (is_equal(name, "utc") || is_equal(name, "tai"))
+        return "the calendars 'utc' and 'tai' need a table of leap seconds, which is "
+               "not supported";
+    return "the calendar is not known";
 }
 
 bool cl_time_units_parse(const char *units, const char *calendar, cl_time_units *t,
@@ -313,29 +390,28 @@ bool cl_time_units_parse(const char *units, const char *calendar, cl_time_units 
 {
     int64_t end;
     *why = "they are not of the form 'days since 1850-01-01'";
-    while (*units == ' ')
-        units++;
-    const size_t n = strcspn(units, " ");
+    skip_space(&units);
+    const size_t n = strcspn(units, " \t");
     const char *at = units + n;
-    t->unit = unit_of(units, n);
-    skip_space(&at);
-    if (t->unit == 0 || strncmp(at, "since ", 6) != 0)
+    const bool is_known = parse_calendar(calendar, &t->calendar);
+    t->unit = unit_of(units, n, is_known ? t->calendar : CL_CALENDAR_STANDARD);
+    if (t->unit == 0 || !read_since(&at))
         return false;
+    if (!is_known) {
+        *why = no_calendar(calendar);
+        return false;
+    }
     if (t->unit < 0) {
-        *why = "months and years have no fixed length";
+        *why = "months and years have no fixed length in this calendar";
         return false;
     }
-    if (!parse_calendar(calendar, &t->calendar)) {
-        *why = "the calendar is not known";
-        return false;
-    }
-    at += 6;
     return cl_calendar_period(t->calendar, at, &t->origin, &end, why);
 }
 
 int64_t cl_time_instant(const cl_time_units *t, double v)
 {
-    const double ms = v * (double)t->unit;
+    const double ms =
+        t->unit < MS ? v / (double)(MS / t->unit) : v * (double)(t->unit / MS);
     if (!(ms > -9e18))
         return INT64_MIN;
     if (ms > 9e18)
@@ -346,11 +422,15 @@ int64_t cl_time_instant(const cl_time_units *t, double v)
     return instant;
 }
 
+/* All three numbers are integers of the largest step in which they are. */
 bool cl_time_shift_between(const cl_time_units *from, const cl_time_units *to,
                            cl_time_shift *shift)
 {
-    *shift = (cl_time_shift){(double)from->unit, (double)(from->origin - to->origin),
-                             (double)to->unit};
+    int64_t step = from->unit < to->unit ? from->unit : to->unit;
+    step = step < MS ? step : MS;
+    const double offset = (double)(from->origin - to->origin);
+    *shift = (cl_time_shift){(double)(from->unit / step), offset * (double)(MS / step),
+                             (double)(to->unit / step)};
     return from->calendar == to->calendar;
 }
 

@@ -27,14 +27,16 @@ bool cl_calendar_is_same(const char *a, const char *b);
 
 /* "2000", "2000-01", "2000-01-31", "2000-01-31T12", "2000-01-31 12:30:15.5": the first
  * instant of what it names and the first one after it; `T` or a space before the time,
- * then maybe a time zone (Z, UTC, +5:30, -0800). false: *why says what is wrong. */
+ * then maybe a time zone (Z, UTC, +5:30, -0800); years may have a sign. false: *why
+ * says what is wrong. */
 bool cl_calendar_period(cl_calendar calendar, const char *text, int64_t *begin,
                         int64_t *end, const char **why);
 
-/* The instant of a number v is origin + v * unit. */
+/* A number v is the instant origin + v * unit. */
 typedef struct {
     cl_calendar calendar;
-    int64_t origin, unit; /* milliseconds */
+    int64_t origin; /* milliseconds */
+    int64_t unit;   /* nanoseconds */
 } cl_time_units;
 
 /* From a variable's attributes; false: they are no times, or (*why) such as cannot be
