@@ -144,6 +144,9 @@ START_TEST(outputs_inherit_chunks_and_compression)
         {"/like", clast_neg(a), NULL, true, true},
         {"/plain", clast_neg(a), &plain, true, false},
         {"/other", clast_sum(a, 0), NULL, false, true},
+        {"/joined", clast_neg(clast_concatenate(2, (clast_array *[]){a, a}, 0)), NULL,
+         true, true},
+        {"/part", clast_slice(a, 0, 1, 30, 1), NULL, false, true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         paper p = {.n = 0};

@@ -2,7 +2,8 @@
 /*
  * Sinks: what is checked and settled before a run.
  *
- * An HDF5 output takes its chunks from the first input of equal shape, its filters
+ * An HDF5 output takes its chunks from the first input of equal shape, or the first of
+ * those that are joined to this shape, its filters
  * from the first input; without one, chunks come near 1 MiB by halving the longest
  * extents, uncompressed. Which attributes it carries is in carry.h. A buffer must be of
  * the array's dtype and shape, long enough, without overlap with itself, with another
@@ -35,21 +36,35 @@ clast_sink clast_sink_fetch(clast_array *a, const clast_buffer *into)
 
 typedef struct {
     const cl_sources *sources;
+    const cl_nodes *nodes;
     const cl_shape *shape;
-    const cl_source_info *first, *alike; /* alike: chunked and of equal shape */
+    const cl_source_info *first;
+    const cl_source_info *alike; /* chunked, and of equal shape or the first of those
+                                    that are joined to it */
 } inheritance;
 
-static void look_at_source(void *arg, uint32_t source, const cl_node *node)
+/* NULL: no dataset of a file. */
+static const cl_source_info *dataset_of(const inheritance *h, const cl_node *node)
+{
+    const cl_source *s =
+        node->op == CL_OP_SOURCE ? h->sources->entry[node->params.source].source : NULL;
+    const cl_source_info *info = s ? cl_source_get_info(s) : NULL;
+    return info && !info->is_memory ? info : NULL;
+}
+
+static bool look_at_node(void *arg, const cl_node *node, uint32_t number, bool is_first)
 {
     inheritance *h = arg;
-    const cl_source *s = h->sources->entry[source].source;
-    const cl_source_info *info = s ? cl_source_get_info(s) : NULL;
-    if (!info || info->is_memory)
-        return;
-    if (!h->first)
+    const cl_source_info *info = is_first ? dataset_of(h, node) : NULL;
+    if (info && !h->first)
         h->first = info;
-    if (!h->alike && info->has_chunks && cl_shape_equal(&info->shape, h->shape))
+    if (!is_first || h->alike || !cl_shape_equal(&node->shape, h->shape))
+        return true;
+    if (node->op == CL_OP_CONCAT)
+        info = dataset_of(h, cl_nodes_get(h->nodes, node->in[0]));
+    if (info && info->has_chunks)
         h->alike = info;
+    return true;
 }
 
 /* ---- chunks */
@@ -184,7 +199,8 @@ static clast_status settle(clast_ctx *ctx, const clast_sink *sink, cl_output_spe
     static const clast_hdf5_options defaults;
     const clast_hdf5_options *o = sink->options ? sink->options : &defaults;
     const cl_node *node = sink->array->node;
-    inheritance h = {.sources = &ctx->sources, .shape = &node->shape};
+    inheritance h = {
+        .sources = &ctx->sources, .nodes = ctx->nodes, .shape = &node->shape};
     if (!sink->file || !sink->path)
         return cl_error_set(err, CLAST_EVALUE, "the %s is NULL",
                             sink->file ? "path" : "file");
@@ -194,7 +210,7 @@ static clast_status settle(clast_ctx *ctx, const clast_sink *sink, cl_output_spe
     for (size_t i = 0; i < sizeof o->reserved / sizeof *o->reserved; i++)
         if (o->reserved[i] != 0)
             return cl_error_set(err, CLAST_ENOTSUP, "reserved[%zu] must be zero", i);
-    if (cl_walk_sources(ctx->nodes, sink->array->id, look_at_source, &h) != CLAST_OK)
+    if (cl_walk_nodes(ctx->nodes, 1, &sink->array->id, look_at_node, &h) != CLAST_OK)
         return cl_error_set(err, CLAST_ENOMEM, "the process is out of memory");
     *spec = (cl_output_spec){.file = sink->file,
                              .path = sink->path,
