@@ -87,6 +87,8 @@ typedef struct clast_files_options {
     const char
         *name; /**< the axis by name, or what a new one is called; NULL: by number */
     int axis;  /**< its place: of the arrays, or, with `stack`, of the result */
+    bool any_coordinates; /**< do not compare names and coordinates of axes, nor
+                             standard_name: the first file's hold */
     uint64_t reserved[4]; /**< zero */
 } clast_files_options;
 
@@ -95,8 +97,9 @@ typedef struct clast_files_options {
  * Extents but for that axis, decoded dtype, units and calendar must agree; packing need
  * not, but with `raw`. Where the first file has a coordinate for the axis, those of all
  * are read now and must rise or fall all along; times with other units ("since" another
- * date, hours for days) are converted to the first file's. Names and coordinates of
- * other axes are the first file's.
+ * date, hours for days) are converted to the first file's. Names of axes, coordinates
+ * of the other axes (number by number; times as instants) and a standard_name that both
+ * have must be the first file's, unless any_coordinates.
  *
  * @param n        files, at least 1
  * @param options  NULL: after each other on axis 0
@@ -105,7 +108,7 @@ typedef struct clast_files_options {
  *                 CLAST_EDTYPE, CLAST_EVALUE files that do not fit, with the names of
  *                 both; CLAST_EAXIS; CLAST_EBUDGET; CLAST_EBUSY a run has the budget
  * @cost           opens each file once now and again when it is read, of which 32 are
- *                 open at a time; 8 KiB of the budget a file; one read of each chunk a
+ *                 open at a time; reads the coordinates of each file now; 8 KiB of the budget a file; one read of each chunk a
  *                 run
  */
 CLAST_API clast_array *clast_from_hdf5_files(clast_ctx *ctx, int n,

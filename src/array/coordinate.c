@@ -12,6 +12,7 @@
  */
 #include "array/coordinate.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -184,30 +185,6 @@ static clast_status fail_pair(const cl_coordinate *c, size_t i, clast_status sta
                         path[1], what);
 }
 
-static clast_status load_both(cl_coordinate *c, cl_values *to, cl_error *err)
-{
-    const cl_values *a = cl_coordinate_load(c->part[0].of, err);
-    const cl_values *b = a ? cl_coordinate_load(c->part[1].of, err) : NULL;
-    if (!b)
-        return err->status;
-    bool is_equal = strcmp(a->units, b->units) == 0 &&
-                    cl_calendar_is_same(a->calendar, b->calendar);
-    for (int64_t i = 0; i < c->n && is_equal; i++)
-        is_equal = cl_values_at(a, c->part[0].start + i * c->part[0].step) ==
-                   cl_values_at(b, c->part[1].start + i * c->part[1].step);
-    if (!is_equal)
-        return fail_pair(c, 1, CLAST_EVALUE,
-                         "arrays with these different coordinates were combined", err);
-    memcpy(to->units, a->units, sizeof to->units);
-    memcpy(to->calendar, a->calendar, sizeof to->calendar);
-    to->dtype = a->dtype;
-    to->data = cl_alloc_array((size_t)c->n, clast_dtype_size(to->dtype));
-    if (!to->data)
-        return no_memory(err);
-    gather(a, &c->part[0], c->n, to->dtype, to->data);
-    return CLAST_OK;
-}
-
 /* How numbers are converted to the units of others; from == 0: they have them
  * already. */
 static clast_status match_units(const cl_values *to, const cl_values *v,
@@ -230,6 +207,120 @@ static clast_status match_units(const cl_values *to, const cl_values *v,
              to->calendar[0] ? " " : "", to->calendar, v->units,
              v->calendar[0] ? " " : "", v->calendar);
     return CLAST_EVALUE;
+}
+
+/* ---- comparing */
+
+typedef struct {
+    const cl_values *v[2];
+    const cl_coordinate_part *part[2];
+    cl_time_shift shift; /* of the second ones; from == 0: none */
+    cl_time_units units; /* of the first ones, where there is a shift */
+} comparison;
+
+static double compared(const comparison *c, int side, int64_t i)
+{
+    const cl_coordinate_part *part = c->part[side];
+    const double v = cl_values_at(c->v[side], part->start + i * part->step);
+    return side == 1 && c->shift.from != 0 ? cl_time_shift_apply(&c->shift, v) : v;
+}
+
+/* Integers beyond 2^53 have no float64 of their own. */
+static bool are_bits_equal(const comparison *c, int64_t i)
+{
+    const char *at[2];
+    const size_t size = clast_dtype_size(c->v[0]->dtype);
+    if (c->v[0]->dtype != c->v[1]->dtype)
+        return true;
+    for (int k = 0; k < 2; k++)
+        at[k] = (const char *)c->v[k]->data +
+                (size_t)(c->part[k]->start + i * c->part[k]->step) * size;
+    return memcmp(at[0], at[1], size) == 0;
+}
+
+static bool is_equal(const comparison *c, int64_t i)
+{
+    const double x = compared(c, 0, i), y = compared(c, 1, i);
+    if (c->shift.from != 0)
+        return cl_time_instant(&c->units, x) == cl_time_instant(&c->units, y);
+    if (x == y)
+        return !cl_dtype_is_integer(c->v[0]->dtype) || are_bits_equal(c, i);
+    return isnan(x) && isnan(y);
+}
+
+/* With as many digits as tell them apart. */
+static void pair_text(double x, double y, char text[2][32])
+{
+    for (int digits = 10; digits <= 17; digits += 7) {
+        snprintf(text[0], 32, "%.*g", digits, x);
+        snprintf(text[1], 32, "%.*g", digits, y);
+        if (strcmp(text[0], text[1]) != 0)
+            return;
+    }
+}
+
+static clast_status compare_parts(const comparison *c, int64_t n, char *why,
+                                  size_t size)
+{
+    int64_t first = -1, count = 0;
+    double most = 0;
+    char value[2][32];
+    for (int64_t i = 0; i < n; i++) {
+        if (is_equal(c, i))
+            continue;
+        const double d = fabs(compared(c, 0, i) - compared(c, 1, i));
+        first = count++ == 0 ? i : first;
+        most = d > most ? d : most;
+    }
+    if (count == 0)
+        return CLAST_OK;
+    char by[40] = ""; /* nothing where one is NaN, or they differ beyond 2^53 */
+    if (most > 0)
+        snprintf(by, sizeof by, ", by at most %.3g", most);
+    pair_text(compared(c, 0, first), compared(c, 1, first), value);
+    snprintf(why, size, "number %lld is %s and %s%s%s; %lld of %lld differ%s",
+             (long long)first, value[0], value[1], c->v[0]->units[0] ? " " : "",
+             c->v[0]->units, (long long)count, (long long)n, by);
+    return CLAST_EVALUE;
+}
+
+clast_status cl_values_compare(const cl_values *a, const cl_values *b, char *why,
+                               size_t size)
+{
+    const cl_coordinate_part all = {.step = 1};
+    comparison c = {.v = {a, b}, .part = {&all, &all}};
+    const char *ignored;
+    if (a->units[0] && b->units[0])
+        CL_TRY(match_units(a, b, &c.shift, why, size));
+    if (c.shift.from != 0)
+        cl_time_units_parse(a->units, a->calendar, &c.units, &ignored);
+    return compare_parts(&c, a->n, why, size);
+}
+
+static clast_status load_both(cl_coordinate *c, cl_values *to, cl_error *err)
+{
+    char why[200], what[300];
+    const cl_values *a = cl_coordinate_load(c->part[0].of, err);
+    const cl_values *b = a ? cl_coordinate_load(c->part[1].of, err) : NULL;
+    if (!b)
+        return err->status;
+    const comparison both = {.v = {a, b}, .part = {&c->part[0], &c->part[1]}};
+    const bool has_units = strcmp(a->units, b->units) == 0 &&
+                           cl_calendar_is_same(a->calendar, b->calendar);
+    if (!has_units || compare_parts(&both, c->n, why, sizeof why) != CLAST_OK) {
+        snprintf(what, sizeof what,
+                 "arrays with these different coordinates were combined: %s",
+                 has_units ? why : "their units differ");
+        return fail_pair(c, 1, CLAST_EVALUE, what, err);
+    }
+    memcpy(to->units, a->units, sizeof to->units);
+    memcpy(to->calendar, a->calendar, sizeof to->calendar);
+    to->dtype = a->dtype;
+    to->data = cl_alloc_array((size_t)c->n, clast_dtype_size(to->dtype));
+    if (!to->data)
+        return no_memory(err);
+    gather(a, &c->part[0], c->n, to->dtype, to->data);
+    return CLAST_OK;
 }
 
 /* Gives the values another dtype and room for `need`. */

@@ -63,6 +63,12 @@ void cl_coordinate_place(const cl_coordinate *c, const char **file, const char *
  * says what is wrong: CLAST_EVALUE the units do not go together, CLAST_ENOMEM. */
 clast_status cl_values_append(cl_values *to, size_t *room, const cl_values *next,
                               char *why, size_t size);
+/* Compares as many numbers as `a` has; times by their instants, NaN is equal to NaN.
+ * CLAST_EVALUE where they differ: `why` has the first place, both values there, as `a`
+ * has its units, and by how much they differ at most. Units that only one has are not
+ * compared. */
+clast_status cl_values_compare(const cl_values *a, const cl_values *b, char *why,
+                               size_t size);
 /* One number of loaded ones as float64. */
 double cl_values_at(const cl_values *v, int64_t i);
 

@@ -3,9 +3,9 @@
  * Many files as one array: a source for each, joined along an axis.
  *
  * What the first file says holds for all: rank, other extents, dtype, units, names and
- * coordinates of axes; each file is compared with it while it is open, and a difference
- * is refused with the names of both. Each decodes its own packing. Along the joined
- * axis the coordinates are read at once, times brought to the first file's origin, and
+ * coordinates of axes (file_axes.h); each file is compared with it while it is open,
+ * and a difference is refused with the names of both. Each decodes its own packing.
+ * Along the joined axis the coordinates are read at once, times brought to the first file's origin, and
  * must go on rising or falling from file to file: that finds files in the wrong order,
  * twice in the list or overlapping.
  *
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "array/file_axes.h"
 #include "array/labels.h"
 
 /* A source with its names, a node, a place in the tables of a plan. */
@@ -29,7 +30,7 @@ typedef struct {
     int axis; /* of the result */
     cl_read_mode reading;
     cl_source *first; /* the table's */
-    cl_dim dim[CL_MAXDIM];
+    cl_file_axes axes;
     cl_node_id *member;
     cl_values along;  /* coordinates of the joined axis; data NULL: there are none */
     size_t room;      /* for so many of them */
@@ -105,7 +106,8 @@ static bool goes_on(collection *c, int i)
         cl_make_fail(c->m, CLAST_EVALUE,
                      "the coordinates of '%s' do not go on from %s to %s: %.10g comes "
                      "after %.10g %s",
-                     c->dim[c->axis].name, c->file[other], c->file[i], b, a, v->units);
+                     c->axes.dim[c->axis].name, c->file[other], c->file[i], b, a,
+                     v->units);
         return false;
     }
     c->before = end;
@@ -119,7 +121,7 @@ static bool append(collection *c, int i, const cl_values *next)
         cl_values_append(&c->along, &c->room, next, why, sizeof why);
     if (status == CLAST_OK)
         return goes_on(c, i);
-    cl_make_fail(c->m, status, "'%s' of %s and %s: %s", c->dim[c->axis].name,
+    cl_make_fail(c->m, status, "'%s' of %s and %s: %s", c->axes.dim[c->axis].name,
                  c->file[0], c->file[i], why);
     return false;
 }
@@ -127,7 +129,7 @@ static bool append(collection *c, int i, const cl_values *next)
 static bool read_along(collection *c, int i, int64_t n)
 {
     cl_values v;
-    const char *path = c->options->stack ? NULL : c->dim[c->axis].coordinate;
+    const char *path = c->options->stack ? NULL : c->axes.dim[c->axis].coordinate;
     if (!path)
         return true;
     if (c->along.n + n > CL_COORDINATE_MOST) {
@@ -197,14 +199,34 @@ static bool settle_axis(collection *c)
     for (int k = 0; k < shape.ndim; k++) {
         const size_t used = strlen(text);
         snprintf(text + used, sizeof text - used, "%s%s", k > 0 ? ", " : "",
-                 c->dim[k].name ? c->dim[k].name : "?");
-        if (c->dim[k].name && strcmp(c->dim[k].name, o->name) == 0) {
+                 c->axes.dim[k].name ? c->axes.dim[k].name : "?");
+        if (c->axes.dim[k].name && strcmp(c->axes.dim[k].name, o->name) == 0) {
             c->axis = k;
             return true;
         }
     }
     cl_make_fail(c->m, CLAST_EAXIS, "%s:%s has no axis '%.60s' (the axes are %s)",
                  c->file[0], c->path, o->name, text);
+    return false;
+}
+
+/* The first file's axes are what the others must have. */
+static bool expect_axes(collection *c)
+{
+    const int joined = c->options->stack ? -1 : c->axis;
+    if (c->options->any_coordinates || c->n == 1 ||
+        cl_file_axes_expect(&c->axes, joined, c->first, &c->m->err) == CLAST_OK)
+        return true;
+    cl_error_prefix(&c->m->err, c->m->op);
+    return false;
+}
+
+static bool are_axes_alike(collection *c, const cl_source *source)
+{
+    if (c->options->any_coordinates ||
+        cl_file_axes_compare(&c->axes, source, &c->m->err) == CLAST_OK)
+        return true;
+    cl_error_prefix(&c->m->err, c->m->op);
     return false;
 }
 
@@ -218,11 +240,12 @@ static bool open_first(collection *c)
         return false;
     }
     c->first = source;
-    if (cl_source_dims(source, c->dim, &m->err) != CLAST_OK || !settle_axis(c)) {
+    if (cl_file_axes_begin(&c->axes, m->ctx, source, &m->err) != CLAST_OK ||
+        !settle_axis(c)) {
         cl_source_close(source);
         return false;
     }
-    return enter(c, 0, source);
+    return enter(c, 0, source) && expect_axes(c);
 }
 
 static bool open_next(collection *c, int i)
@@ -234,7 +257,7 @@ static bool open_next(collection *c, int i)
         cl_error_prefix(&m->err, m->op);
         return false;
     }
-    if (!is_alike(c, i, source)) {
+    if (!is_alike(c, i, source) || !are_axes_alike(c, source)) {
         cl_source_close(source);
         return false;
     }
@@ -272,7 +295,7 @@ static clast_status label(collection *c, int ndim, const cl_shape *shape)
     clast_status status = CLAST_OK;
     for (int k = 0, d = 0; k < ndim; k++) {
         const bool is_new = c->options->stack && k == c->axis;
-        const cl_dim *dim = is_new ? NULL : &c->dim[d++];
+        const cl_dim *dim = is_new ? NULL : &c->axes.dim[d++];
         to[k] = (cl_label){.part = {.step = 1}};
         to[k].name = dim ? dim->name : c->options->name;
         if (!dim || !dim->coordinate || status != CLAST_OK)
@@ -344,7 +367,7 @@ clast_array *clast_from_hdf5_files(clast_ctx *ctx, int n, const char *const *fil
                      ? collected(&c)
                      : cl_make_fail(&m, CLAST_ENOMEM, "the process is out of memory");
         uncharge(&c);
-        cl_dims_free(CL_MAXDIM, c.dim);
+        cl_file_axes_fini(&c.axes);
         cl_free(c.along.data);
         cl_free(c.member);
     }

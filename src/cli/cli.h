@@ -64,7 +64,7 @@ typedef struct {
     chunk_rule rule[MAX_RULES];
     bool overwrite, raw, explain, stats, progress, quiet, no_sync, no_attrs, in_place,
         json, resume;
-    bool nan_differs, any_dtype, decoded, check;
+    bool nan_differs, any_dtype, any_coordinates, decoded, check;
     double rtol, atol;
     const char *stats_file; /* JSON; NULL: text on stderr */
     const char *trace_file, *graph_file;

@@ -34,6 +34,9 @@ static const char help[] =
     "                      that of many files, after each other; stack(...): on a new "
     "axis;\n"
     "                      FILES: names, patterns, @LIST of names, between commas\n"
+    "  --any-coordinates   join files whose axes have other names or coordinates: the "
+    "first\n"
+    "                      file's hold\n"
     "  --out [NAME=]FILE:/path\n"
     "                      where the value goes, or that of a name of the program\n"
     "  --memory SIZE       the budget: 2G, 256M or 50% (default: half of what is "
@@ -156,10 +159,24 @@ static int program_failed(const job *j, clast_array *a)
 static clast_array *open_many(const job *j, const place *in)
 {
     const file_list *l = &in->many;
-    const clast_files_options options = {
-        .raw = j->o.raw, .stack = l->is_stack, .name = l->axis_name, .axis = l->axis};
+    const clast_files_options options = {.raw = j->o.raw,
+                                         .stack = l->is_stack,
+                                         .name = l->axis_name,
+                                         .axis = l->axis,
+                                         .any_coordinates = j->o.any_coordinates};
     return clast_from_hdf5_files(j->ctx, l->n, (const char *const *)l->file, in->path,
                                  &options);
+}
+
+/* Nobody would open many files in a helper of its own each. */
+static bool is_trusted(const job *j, const place *in)
+{
+    if (in->many.n == 0 || !j->o.untrusted)
+        return true;
+    complain("--untrusted: '%s' is made of many files, which libhdf5 opens in this "
+             "process: give each as an input of its own, and concatenate them",
+             in->name);
+    return false;
 }
 
 static int open_inputs(job *j, clast_name *names)
@@ -167,6 +184,8 @@ static int open_inputs(job *j, clast_name *names)
     const clast_read_options options = {.raw = j->o.raw, .untrusted = j->o.untrusted};
     for (int i = 0; i < j->o.nin; i++) {
         const place *in = &j->o.in[i];
+        if (!is_trusted(j, in))
+            return EXIT_WRONG;
         names[i].name = in->name;
         names[i].array =
             in->many.n > 0 ? open_many(j, in)

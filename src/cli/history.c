@@ -90,6 +90,8 @@ static void put_storage(FILE *to, const cli_options *o)
         fprintf(to, " --block %" PRIu64, o->block);
     if (o->raw)
         fputs(" --raw", to);
+    if (o->any_coordinates)
+        fputs(" --any-coordinates", to);
 }
 
 char *history_line(const cli_options *o)

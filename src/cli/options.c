@@ -340,6 +340,7 @@ static const struct {
     {"--overwrite", RUNS, FLAG, NULL, offsetof(cli_options, overwrite)},
     {"--untrusted", EVAL | DIFF | INFO, FLAG, NULL, offsetof(cli_options, untrusted)},
     {"--raw", EVAL, FLAG, NULL, offsetof(cli_options, raw)},
+    {"--any-coordinates", EVAL, FLAG, NULL, offsetof(cli_options, any_coordinates)},
     {"--explain", EVAL, FLAG, NULL, offsetof(cli_options, explain)},
     {"--quiet", ALL_RUNS, FLAG, set_quiet, 0},
     {"--no-sync", RUNS, FLAG, NULL, offsetof(cli_options, no_sync)},

@@ -121,14 +121,18 @@ bool cl_hdf5_is_of_length(hid_t dataset, int64_t n)
     return is_equal;
 }
 
-static bool has_numbers(hid_t dataset, int64_t n)
+/* What is along an axis of n. */
+typedef enum { NOTHING, NUMBERS, OTHERS } contents;
+
+static contents contents_of(hid_t scale, int64_t n)
 {
-    const hid_t type = H5Dget_type(dataset);
+    if (!cl_hdf5_scale_has_variable(scale) || !cl_hdf5_is_of_length(scale, n))
+        return NOTHING;
+    const hid_t type = H5Dget_type(scale);
     const H5T_class_t class = type < 0 ? H5T_NO_CLASS : H5Tget_class(type);
     if (type >= 0)
         H5Tclose(type);
-    return (class == H5T_INTEGER || class == H5T_FLOAT) &&
-           cl_hdf5_is_of_length(dataset, n);
+    return class == H5T_INTEGER || class == H5T_FLOAT ? NUMBERS : OTHERS;
 }
 
 static clast_status no_memory(cl_error *err)
@@ -136,13 +140,14 @@ static clast_status no_memory(cl_error *err)
     return cl_error_set(err, CLAST_ENOMEM, "no memory for the names of axes");
 }
 
-static clast_status take(cl_dim *dim, const char *path, bool has_values, cl_error *err)
+static clast_status take(cl_dim *dim, const char *path, contents is, cl_error *err)
 {
     if (last_part(path)[0] == '\0')
         return CLAST_OK;
     dim->name = cl_strdup(last_part(path));
-    dim->coordinate = has_values ? cl_strdup(path) : NULL;
-    return dim->name && (dim->coordinate || !has_values) ? CLAST_OK : no_memory(err);
+    char **values = is == NUMBERS ? &dim->coordinate : &dim->texts;
+    *values = is != NOTHING ? cl_strdup(path) : NULL;
+    return dim->name && (*values || is == NOTHING) ? CLAST_OK : no_memory(err);
 }
 
 static clast_status take_scale(hid_t scale, const char *beside, int64_t n, cl_dim *dim,
@@ -151,11 +156,10 @@ static clast_status take_scale(hid_t scale, const char *beside, int64_t n, cl_di
     char path[NAME_MOST];
     if (H5Iget_type(scale) != H5I_DATASET || !find_path(scale, beside, path))
         return CLAST_OK;
-    const bool has_variable = cl_hdf5_scale_has_variable(scale);
-    if (!has_variable &&
+    if (!cl_hdf5_scale_has_variable(scale) &&
         strncmp(last_part(path), CL_UNNAMED, sizeof CL_UNNAMED - 1) == 0)
         return CLAST_OK;
-    return take(dim, path, has_variable && has_numbers(scale, n), err);
+    return take(dim, path, contents_of(scale, n), err);
 }
 
 /* ---- the attributes of a dataset */
@@ -263,10 +267,7 @@ clast_status cl_hdf5_dims_read(hid_t dataset, const char *path, const cl_shape *
         return CLAST_OK;
     CL_TRY(read_scales(dataset, path, shape, dim, err));
     if (!dim[0].name && is_scale(dataset))
-        CL_TRY(take(&dim[0], path,
-                    cl_hdf5_scale_has_variable(dataset) &&
-                        has_numbers(dataset, shape->dim[0]),
-                    err));
+        CL_TRY(take(&dim[0], path, contents_of(dataset, shape->dim[0]), err));
     return read_labels(dataset, shape->ndim, dim, err);
 }
 

@@ -98,6 +98,7 @@ void cl_dims_free(int n, cl_dim *dim)
     for (int a = 0; a < n; a++) {
         cl_free(dim[a].name);
         cl_free(dim[a].coordinate);
+        cl_free(dim[a].texts);
         dim[a] = (cl_dim){0};
     }
 }

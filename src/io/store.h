@@ -110,6 +110,7 @@ typedef struct {
     char *name;
     char *coordinate; /* path, in the source's file, of the numbers along the axis: 1-d,
                          of the axis' length */
+    char *texts;      /* likewise of what is no number: names of stations, say */
 } cl_dim;
 /* One for each axis; the memory is cl_dims_free()'s, also on failure (CLAST_ENOMEM). */
 clast_status cl_source_dims(const cl_source *source, cl_dim *dim, cl_error *err);

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """netCDF-4 files and the command: names of axes, selections by coordinate, many files as one array.
 
-    netcdf.py CLAST
+    netcdf.py CLAST [--many]
 
 Files are written by h5py in netCDF-4's layout (dimension scales); where netCDF4-python is installed, by that too. What is expected is
-computed with NumPy.
+computed with NumPy. With --many, 10,000 files are read with 1024 descriptors, not 200 with 64.
 """
 import importlib
 import os
@@ -29,6 +29,9 @@ def optional(module):
         return None
 
 
+MANY = "--many" in sys.argv
+if MANY:
+    sys.argv.remove("--many")
 netCDF4, xarray = optional("netCDF4"), optional("xarray")  # pylint: disable=invalid-name
 CLAST = os.path.abspath(sys.argv.pop(1))
 ENV = {k: v for k, v in os.environ.items() if not k.startswith("CLAST_")}
@@ -41,7 +44,8 @@ def clast(*args, **kwargs):
     return subprocess.run([CLAST, "eval", *map(str, args)], capture_output=True, text=True, check=False, env=ENV, timeout=60, **kwargs)
 
 
-def write(path, time, name="t2m", units="days since 2000-01-01", calendar="standard", packing=None, seed=1, **more):
+def write(path, time, name="t2m", units="days since 2000-01-01", calendar="standard", packing=None, seed=1, lat=LAT, lon=LON,
+          rows="lat", **more):
     """A file as climate models write them: time (unlimited), lat (descending), lon, and a variable; returns its decoded values."""
     values = np.random.default_rng(seed).normal(280, 10, (len(time), len(LAT), len(LON))).astype("f4")
     with h5py.File(path, "w") as f:
@@ -49,10 +53,10 @@ def write(path, time, name="t2m", units="days since 2000-01-01", calendar="stand
         f["time"].attrs["units"] = units
         if calendar is not None:
             f["time"].attrs["calendar"] = calendar
-        f.create_dataset("lat", data=LAT).attrs["units"] = "degrees_north"
-        f.create_dataset("lon", data=LON)
+        f.create_dataset(rows, data=lat).attrs["units"] = "degrees_north"
+        f.create_dataset("lon", data=lon)
         f.create_dataset("bnds", data=np.zeros(2, ">f4"))
-        for n, axis in enumerate(["time", "lat", "lon"]):
+        for n, axis in enumerate(["time", rows, "lon"]):
             f[axis].make_scale(axis)
             f[axis].attrs["_Netcdf4Dimid"] = n
         f["bnds"].make_scale(NO_VARIABLE % 2)
@@ -66,7 +70,7 @@ def write(path, time, name="t2m", units="days since 2000-01-01", calendar="stand
             x.attrs.update(scale_factor=scale, add_offset=offset, _FillValue=np.int16(-32768))
         x.attrs.update(units="K", **more)
         bounds = f.create_dataset("time_bnds", data=np.stack([time, time], 1))
-        for dataset, axes in [(x, ["time", "lat", "lon"]), (bounds, ["time", "bnds"])]:
+        for dataset, axes in [(x, ["time", rows, "lon"]), (bounds, ["time", "bnds"])]:
             for i, axis in enumerate(axes):
                 dataset.dims[i].attach_scale(f[axis])
     return values
@@ -233,6 +237,24 @@ class Selections(Case):
                     np.testing.assert_array_equal(d.t2m.sel(time="2000-01").values, wanted)
             self.equal(wanted, "sel(x, time='2000-01')", f"x={file}:/t2m")
 
+    def test_units_of_time(self):
+        """The first of February is the 31st day in all of them."""
+        for units, calendar, scale in [("microseconds since 2000-01-01", "standard", 86400e6), ("Hours Since 2000-01-01", "noleap", 24),
+                                       ("nanoseconds since 2000-01-01", "proleptic_gregorian", 86400e9), ("weeks since 2000-01-01", "julian", 1 / 7)]:
+            x = write(self.file, np.arange(60.0) * scale, units=units, calendar=calendar)
+            if xarray is not None and units.startswith("micro"):
+                with xarray.open_dataset(self.file, use_cftime=True) as d:
+                    np.testing.assert_array_equal(d.t2m.sel(time="2000-02").values, x[31:])
+            self.equal(x[31:], "sel(x, time='2000-02')", self.place) if calendar != "noleap" else self.equal(x[31:59], "sel(x, time='2000-02')", self.place)
+
+    def test_years_before_christ(self):
+        x = write(self.file, np.arange(800.0), units="days since -2-01-01", calendar="julian")
+        self.equal(x[365:731], "sel(x, time='-1')", self.place)
+        self.equal(x[731:], "sel(x, time=('1', None))", self.place)
+        self.refused("there is no year 0 in this calendar", "sel(x, time='0')", self.place)
+        x = write(self.file, np.arange(800.0), units="days since -1-01-01", calendar="proleptic_gregorian")
+        self.equal(x[365:731], "sel(x, time='0')", self.place)
+
     def test_refused(self):
         for text, program in [
                 ("line 1, column 8: sel: axis 'lat': no coordinate is 41 (there are 19, from 90 to -90 degrees_north)", "sel(x, lat=41)"),
@@ -250,7 +272,12 @@ class Selections(Case):
         self.refused(f"{self.file}:/lat do not rise or fall all along: number 4 is 95 after 60", "sel(x, lat=0)", self.place)
         with h5py.File(self.file, "r+") as f:
             f["time"].attrs["units"] = "months since 2000-01-01"
-        self.refused("months and years have no fixed length", "sel(x, time='2000')", self.place)
+        self.refused("months and years have no fixed length in this calendar", "sel(x, time='2000')", self.place)
+        for calendar, why in [("none", "the calendar 'none' has no dates"), ("tai", "need a table of leap seconds, which is not supported")]:
+            with h5py.File(self.file, "r+") as f:
+                f["time"].attrs.update(units="days since 2000-01-01", calendar=calendar)
+            self.refused(f"units are 'days since 2000-01-01' calendar {calendar}: ", "sel(x, time='2000')", self.place)
+            self.refused(why, "sel(x, time='2000')", self.place)
         self.equal(self.x[3], "sel(x, time=3)", self.place)
 
     def test_coordinates_that_differ(self):
@@ -258,7 +285,8 @@ class Selections(Case):
         write(other, np.arange(366.0) + 10)
         places = [self.place, f"y={other}:/t2m"]
         self.equal(self.x[:, 9] - self.value("y[:, 9]", places[1]), "sel(x - y, lat=0)", *places)
-        self.refused("a.nc:/time and " + str(other) + ":/time: arrays with these different coordinates", "sel(x - y, time=12)", *places)
+        self.refused("a.nc:/time and " + str(other) + ":/time: arrays with these different coordinates were combined: number 0 is 0 and 10 days "
+                     "since 2000-01-01; 366 of 366 differ, by at most 10", "sel(x - y, time=12)", *places)
 
 
 class ManyFiles(Case):
@@ -359,17 +387,85 @@ class ManyFiles(Case):
         self.refused("names no files", "x", "x=cat(time:/t2m)")
         self.refused("No such file", "x", f"x=cat(time, @{self.folder}/none:/t2m)")
 
+    def test_other_axes_differ(self):
+        """Which names and coordinates are refused, and what the message says; --any-coordinates takes all of them."""
+        first, last = self.folder / "m000.nc", self.folder / "m001.nc"
+        noise = LAT.astype("f8")
+        noise[3] += 1e-9
+        a = write(first, np.arange(3.0), standard_name="air_temperature")
+        for text, more in [
+                (f"axis 'lat' of {first} and of {last} has different coordinates: number 0 is 90 and -90 degrees_north; 18 of 19 differ, by at "
+                 "most 180; any_coordinates joins them all the same", {"lat": LAT[::-1]}),
+                ("'lon' of ", {"lon": LON + 100}), ("number 0 is 0 and 100; 36 of 36 differ, by at most 100", {"lon": LON + 100}),
+                ("number 3 is 60 and 60.000000001000000 degrees_north; 1 of 19 differ, by at most 1e-09", {"lat": noise}),
+                ("number 4 is 50 and nan degrees_north; 1 of 19 differ; any_coordinates", {"lat": np.where(LAT == 50, np.nan, LAT)}),
+                (f"axis 1 of {last}:/t2m is 'latitude', that of {first} is 'lat'", {"rows": "latitude"}),
+                (f"{last}:/t2m has standard_name 'dew_point_temperature', {first} has 'air_temperature'", {"standard_name": "dew_point_temperature"})]:
+            b = write(last, np.arange(3.0, 6), seed=2, **more)
+            digits = text.replace("60.000000001000000", f"{60.000000001:.17g}")
+            self.refused(digits, "x", self.cat())
+            wanted = np.concatenate([a, b])
+            done = clast("x", "--in", self.cat(), "--any-coordinates", "--out", f"{self.out}:/v", "--overwrite", "--no-sync")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with h5py.File(self.out) as f:
+                np.testing.assert_array_equal(f["v"][()], wanted)
+                np.testing.assert_array_equal(f["lat"][()], LAT)
+                self.assertIn(b"--any-coordinates", f.attrs["history"])
+        for more in [{"lat": LAT.astype("f8"), "lon": LON.astype("i2")}, {"units": "hours since 2000-01-01", "time": np.arange(3.0, 6) * 24}]:
+            self.equal(np.concatenate([a, write(last, **{"time": np.arange(3.0, 6), **more})]), "x", self.cat())
+        write(last, np.arange(3.0, 6))
+        with h5py.File(last, "r+") as f:
+            f["lon"].attrs["NAME"] = NO_VARIABLE % 36
+        self.refused(f"axis 'lon' has coordinates in {first}, but none in {last}", "x", self.cat())
+        with h5py.File(last, "r+") as f:
+            f["t2m"].dims[1].detach_scale(f["lat"])
+        self.refused(f"axis 1 of {last}:/t2m is without a name, that of {first} is 'lat'", "x", self.cat())
+
+    def test_other_axes_of_stacks(self):
+        """All axes are others; times of other units are compared as instants."""
+        parts = [write(self.folder / "m0.nc", np.arange(3.0)), write(self.folder / "m1.nc", np.arange(3.0) * 24 - 24, units="hours since 2000-01-02")]
+        place = f"x=stack(member, {self.folder}/m*.nc:/t2m)"
+        self.equal(np.stack(parts), "x", place)
+        write(self.folder / "m1.nc", np.arange(3.0) * 24 - 23, units="hours since 2000-01-02")
+        self.refused("axis 'time'", "x", place)
+        self.refused("number 0 is 0 and 0.04166666667 days since 2000-01-01; 3 of 3 differ, by at most 0.0417", "x", place)
+        write(self.folder / "m1.nc", np.arange(3.0), calendar="noleap")
+        self.refused("do not go together", "x", place)
+
+    def test_texts_along_an_axis(self):
+        def station(path, names, time):
+            with h5py.File(path, "w") as f:
+                f["time"], f["t2m"] = [time], np.full((1, 2), time)
+                f.create_dataset("station", data=names, dtype=h5py.string_dtype() if isinstance(names[0], str) else None)
+                for i, axis in enumerate(["time", "station"]):
+                    f[axis].make_scale(axis)
+                    f["t2m"].dims[i].attach_scale(f[axis])
+        first, last = self.folder / "m0.nc", self.folder / "m1.nc"
+        station(first, ["Emden", "Norden"], 1.0)
+        station(last, ["Emden", "Norden"], 2.0)
+        self.equal(np.array([[1.0, 1], [2, 2]]), "x", self.cat())
+        station(last, ["Norden", "Emden"], 2.0)
+        self.refused("they are no numbers, and their elements or their datatypes differ", "x", self.cat())
+        station(last, [1.0, 2.0], 2.0)
+        self.refused("only one of them has numbers", "x", self.cat())
+
+    def test_untrusted(self):
+        self.make(2)
+        done = clast("x", "--in", self.cat(), "--untrusted")
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("--untrusted: 'x' is made of many files, which libhdf5 opens in this process", done.stderr)
+
     def test_few_descriptors(self):
-        """200 files with 64 descriptors, read twice over."""
-        n = 200
+        """Many more files than descriptors, read twice over."""
+        n, descriptors = (10000, 1024) if MANY else (200, 64)
         values = np.random.default_rng(2).random((n, 2, 5))
         for i in range(n):
-            with h5py.File(self.folder / f"m{i:03}.nc", "w") as f:
+            with h5py.File(self.folder / f"m{i:05}.nc", "w") as f:
                 f["time"] = [2.0 * i, 2.0 * i + 1]
                 f["time"].make_scale("time")
                 f.create_dataset("t2m", data=values[i], chunks=(1, 5), compression="gzip").dims[0].attach_scale(f["time"])
         x = values.reshape(-1, 5)
-        limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
         self.equal(x - x.max(0), "x - max(x, 'time')", self.cat(), preexec_fn=limit)
         self.equal(x[101:350:7], "x[101:350:7]", self.cat(), preexec_fn=limit)
 
