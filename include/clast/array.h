@@ -108,8 +108,8 @@ typedef struct clast_files_options {
  *                 CLAST_EDTYPE, CLAST_EVALUE files that do not fit, with the names of
  *                 both; CLAST_EAXIS; CLAST_EBUDGET; CLAST_EBUSY a run has the budget
  * @cost           opens each file once now and again when it is read, of which 32 are
- *                 open at a time; reads the coordinates of each file now; 8 KiB of the budget a file; one read of each chunk a
- *                 run
+ *                 open at a time; reads the coordinates of each file now; 8 KiB of the
+ *                 budget a file; one read of each chunk a run
  */
 CLAST_API clast_array *clast_from_hdf5_files(clast_ctx *ctx, int n,
                                              const char *const *files, const char *path,

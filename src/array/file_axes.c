@@ -6,9 +6,9 @@
  *
  * Names must be equal; coordinates too, exactly, as xarray's join="exact" wants them,
  * and the message says by how much they differ, so that noise is seen to be noise.
- * Times are compared as instants, texts (names of stations) as a whole. What only one of
- * two files has is a difference, but for the units of a coordinate, which are often left
- * out, and standard_name.
+ * Times are compared as instants, texts (names of stations) as a whole. What only one
+ * of two files has is a difference, but for the units of a coordinate, which are often
+ * left out, and standard_name.
  *
  * Each coordinate of each file is read once, one at a time.
  */

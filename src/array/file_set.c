@@ -5,9 +5,9 @@
  * What the first file says holds for all: rank, other extents, dtype, units, names and
  * coordinates of axes (file_axes.h); each file is compared with it while it is open,
  * and a difference is refused with the names of both. Each decodes its own packing.
- * Along the joined axis the coordinates are read at once, times brought to the first file's origin, and
- * must go on rising or falling from file to file: that finds files in the wrong order,
- * twice in the list or overlapping.
+ * Along the joined axis the coordinates are read at once, times brought to the first
+ * file's origin, and must go on rising or falling from file to file: that finds files
+ * in the wrong order, twice in the list or overlapping.
  *
  * O(files). A few files are open at a time (io/hdf5_file.c); each costs CL_FILE_BYTES
  * of the budget.
