@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Atomic files: the old file or the new one, one writer, nothing left behind. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "check_main.h"
+#include "disk_faults.h"
 #include "hdf5_files.h"
 #include "io/atomic_file.h"
 
@@ -136,6 +138,32 @@ START_TEST(target_changed_meanwhile)
 }
 END_TEST
 
+/* A file that is mounted where it is cannot be replaced: that is said, and it stays. */
+START_TEST(target_is_a_mount_point)
+{
+    static const int errors[] = {EBUSY, EXDEV, EDQUOT};
+    static const clast_status statuses[] = {CLAST_EIO, CLAST_EIO, CLAST_ENOSPACE};
+    cl_error err = {0};
+    write_file("a", "old");
+    cl_atomic_file file = begin("a");
+    ck_assert_int_eq(cl_atomic_file_empty(&file, NULL), CLAST_OK);
+    write_file(file.temp, "new");
+    disk_fail_rename("a", errors[_i]);
+    ck_assert_int_eq(cl_atomic_file_publish(&file, true, &err), statuses[_i]);
+    disk_mend();
+    ck_assert_msg(strstr(err.text, "a: renaming the finished file failed: ") &&
+                      strstr(err.text, strerror(errors[_i])),
+                  "%s", err.text);
+    ck_assert((strstr(err.text, "it is a mount point") != NULL) == (_i < 2));
+    cl_atomic_file_abort(&file);
+    check_file("a", "old");
+    ck_assert_int_eq(files_count(), 1);
+    file = begin("a"); /* the lock is free */
+    ck_assert_int_eq(cl_atomic_file_in_place(&file, NULL), CLAST_OK);
+    ck_assert_int_eq(cl_atomic_file_publish(&file, true, NULL), CLAST_OK);
+}
+END_TEST
+
 /* A process that dies with two of them leaves four names, and the next one in the
  * folder removes them, of whichever target. */
 START_TEST(sweep_after_death)
@@ -175,6 +203,7 @@ static Suite *suite(void)
     tcase_add_test(t, empty_in_place_of_an_old_file);
     tcase_add_test(t, abort_and_one_writer);
     tcase_add_test(t, target_changed_meanwhile);
+    tcase_add_loop_test(t, target_is_a_mount_point, 0, 3);
     tcase_add_test(t, sweep_after_death);
     suite_add_tcase(s, t);
     return s;

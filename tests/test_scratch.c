@@ -9,6 +9,8 @@
 #include "io/sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,6 +164,46 @@ static ssize_t failing_read(int fd, const struct iovec *iov, int n, off_t at)
     errno = error_to_give;
     return -1;
 }
+
+/* File systems without files that have no name: the C library's open() gives way to
+ * this one in the whole program. */
+static int unnamed_error; /* 0: they can */
+static int nunnamed;
+
+int open(const char *name, int flags, ...)
+{
+    va_list more;
+    va_start(more, flags);
+    const mode_t mode = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE
+                            ? (mode_t)va_arg(more, unsigned)
+                            : 0;
+    va_end(more);
+    if ((flags & O_TMPFILE) == O_TMPFILE && unnamed_error != 0) {
+        nunnamed++;
+        errno = unnamed_error;
+        return -1;
+    }
+    return openat(AT_FDCWD, name, flags, mode);
+}
+
+/* The file has a name for a moment then, and nothing is left of it either. */
+START_TEST(test_no_unnamed_files)
+{
+    static const int errors[] = {EOPNOTSUPP, EISDIR, EINVAL};
+    char data[5000], back[5000];
+    fill(data, sizeof data, 1);
+    nunnamed = 0;
+    unnamed_error = errors[_i];
+    cl_scratch *s = open_scratch();
+    unnamed_error = 0;
+    ck_assert_int_eq(nunnamed, 1);
+    uint64_t slot;
+    ck_assert_int_eq(cl_scratch_write(s, data, sizeof data, &slot, NULL), CLAST_OK);
+    ck_assert_int_eq(cl_scratch_read(s, slot, back, sizeof back, NULL), CLAST_OK);
+    ck_assert_mem_eq(back, data, sizeof data);
+    cl_scratch_close(s);
+}
+END_TEST
 
 static int failing_allocate(int fd, int mode, off_t at, off_t bytes)
 {
@@ -342,6 +384,7 @@ static Suite *scratch_suite(void)
     tcase_add_loop_test(t, test_faults_are_reported, 0, 3);
     tcase_add_test(t, test_room_is_kept);
     tcase_add_loop_test(t, test_room_is_refused, 0, 4);
+    tcase_add_loop_test(t, test_no_unnamed_files, 0, 3);
     tcase_add_test(t, test_folder_is_missing);
     tcase_add_test(t, test_allocations_fail);
     tcase_add_test(t, test_threads_do_not_meet);
