@@ -5,7 +5,7 @@
  * A box of 3072 x 3072 float64 is taken in tiles of 1024 x 1024, as the engine does;
  * inputs are tiles of the wide array (their rows are apart), outputs are compact. Every
  * kernel has a limit: the loop a compiler makes of the formula over the same tiles, or
- * the bare loop over SLEEF's function. The two alternate, so that a machine shared with
+ * the bare loop over its vectors. The two alternate, so that a machine shared with
  * others slows both; the best CPU time of each counts. Bytes are those that must move:
  * every input once, the output once.
  */
@@ -106,7 +106,7 @@ limit_distance(const double *a, const double *b, const double *c, double *out)
     sink = _mm256_cvtsd_f64(s[0]);
 }
 
-/* The engine's own loop over SLEEF's vectors, row by row. */
+/* The engine's own loop over vectors, row by row. */
 static void limit_exp(const double *a, const double *b, const double *c, double *out)
 {
     cl_loop_fn *const loop = cl_loops_now()->op[CLAST_FLOAT64][CL_OP_EXP];

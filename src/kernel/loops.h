@@ -2,9 +2,10 @@
 /*
  * Typed inner loops, compiled once per instruction set and chosen at run time.
  *
- * Every level computes the same bits: no contraction, no reassociation, the same SLEEF
- * family (cinz: without FMA). Only the payload and sign of a NaN may differ. Loops read
- * and write contiguous, element-aligned memory; `out` overlaps no operand.
+ * Every level computes the same bits: no contraction, no reassociation, functions that
+ * need no FMA (SLEEF's family cinz, and own ones). Only the payload and sign of a NaN
+ * may differ. Loops read and write contiguous, element-aligned memory; `out` overlaps
+ * no operand.
  */
 #ifndef CL_KERNEL_LOOPS_H
 #define CL_KERNEL_LOOPS_H
@@ -116,5 +117,7 @@ const cl_loops *cl_loops_now(void);
 bool cl_loops_set(cl_isa isa);
 
 extern const cl_loops cl_loops_baseline, cl_loops_avx2, cl_loops_avx512;
+/* Square roots of float64, rounded correctly as everywhere (loops_roots.c). */
+extern cl_loop_fn cl_roots_avx512;
 
 #endif

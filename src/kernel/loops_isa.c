@@ -159,7 +159,9 @@ typedef struct {
 #undef SIGNED
 /* clang-format on */
 
-/* Vectors of floats for SLEEF: its name for the lanes, and loads and stores. */
+/* Vectors of floats: loads and stores, SLEEF's name for the lanes, and for the
+ * functions of loops_function.inc as many words of 64 bits, a choice for each element,
+ * and the entries of a table of 16 that the low bits of words name. */
 #if defined(__AVX512F__)
 #define VECTOR_f64          __m512d
 #define VECTOR_f32          __m512
@@ -169,6 +171,17 @@ typedef struct {
 #define STORE_f32(p, v)     _mm512_storeu_ps(p, v)
 #define SLEEF_f64(function) Sleef_cinz_##function##d8_u10avx512fnofma
 #define SLEEF_f32(function) Sleef_cinz_##function##f16_u10avx512fnofma
+typedef __m512i WORDS_f64;
+typedef __mmask8 CHOICE;
+#define ALL_f64(x)         _mm512_set1_pd(x)
+#define SELECT(c, no, yes) _mm512_mask_blend_pd(c, no, yes)
+#define IS_ODD(k)          _mm512_test_epi64_mask(k, _mm512_set1_epi64(1))
+#define EXCEEDS(x, bound)                                                              \
+    _mm512_cmp_pd_mask(_mm512_abs_pd(x), ALL_f64(bound), _CMP_NLE_UQ)
+#define COUNTED(c) (c)
+#define EVERY_ONE  0xff
+#define LOOK_UP(table, k)                                                              \
+    _mm512_permutex2var_pd(_mm512_load_pd(table), k, _mm512_load_pd((table) + 8))
 #elif defined(__AVX2__)
 #define VECTOR_f64          __m256d
 #define VECTOR_f32          __m256
@@ -178,6 +191,16 @@ typedef struct {
 #define STORE_f32(p, v)     _mm256_storeu_ps(p, v)
 #define SLEEF_f64(function) Sleef_cinz_##function##d4_u10avx
 #define SLEEF_f32(function) Sleef_cinz_##function##f8_u10avx
+typedef __m256i WORDS_f64;
+typedef __m256d CHOICE;
+#define ALL_f64(x)          _mm256_set1_pd(x)
+#define SELECT(c, no, yes)  _mm256_blendv_pd(no, yes, c)
+#define IS_ODD(k)           ((__m256d)((k) << 63))
+#define EXCEEDS(x, bound)                                                              \
+    _mm256_cmp_pd(_mm256_andnot_pd(ALL_f64(-0.0), x), ALL_f64(bound), _CMP_NLE_UQ)
+#define COUNTED(c)        _mm256_movemask_pd(c)
+#define EVERY_ONE         0xf
+#define LOOK_UP(table, k) _mm256_i64gather_pd(table, (k)&15, 8)
 #else
 #define VECTOR_f64          __m128d
 #define VECTOR_f32          __m128
@@ -187,7 +210,18 @@ typedef struct {
 #define STORE_f32(p, v)     _mm_storeu_ps(p, v)
 #define SLEEF_f64(function) Sleef_cinz_##function##d2_u10sse2
 #define SLEEF_f32(function) Sleef_cinz_##function##f4_u10sse2
+typedef __m128i WORDS_f64;
+typedef __m128d CHOICE;
+#define ALL_f64(x)          _mm_set1_pd(x)
+#define SELECT(c, no, yes)  _mm_or_pd(_mm_andnot_pd(c, no), _mm_and_pd(c, yes))
+#define IS_ODD(k)           ((__m128d)(-((k)&1)))
+#define EXCEEDS(x, bound)   _mm_cmpnle_pd(_mm_andnot_pd(ALL_f64(-0.0), x), ALL_f64(bound))
+#define COUNTED(c)          _mm_movemask_pd(c)
+#define EVERY_ONE           0x3
+#define LOOK_UP(table, k)   _mm_setr_pd((table)[(k)[0] & 15], (table)[(k)[1] & 15])
 #endif
+
+#include "kernel/loops_function.inc"
 
 /* clang-format off */
 #define DT CLAST_FLOAT32
@@ -198,6 +232,9 @@ typedef struct {
 #define LOAD LOAD_f32
 #define STORE STORE_f32
 #define SLEEF SLEEF_f32
+#define EXP_OF SLEEF_f32(exp)
+#define SIN_OF SLEEF_f32(sin)
+#define COS_OF SLEEF_f32(cos)
 #include "kernel/loops_float.inc"
 
 #define DT CLAST_FLOAT64
@@ -208,6 +245,12 @@ typedef struct {
 #define LOAD LOAD_f64
 #define STORE STORE_f64
 #define SLEEF SLEEF_f64
+#define EXP_OF exp_f64
+#define SIN_OF sin_f64
+#define COS_OF cos_f64
+#if defined(__AVX512F__)
+#define ROOTS cl_roots_avx512
+#endif
 #include "kernel/loops_float.inc"
 
 #define DT CLAST_COMPLEX64
