@@ -210,6 +210,13 @@ static int bad_rename(const char *from, const char *to)
     return -1;
 }
 
+/* So that all that is read is read by calls that may fail. */
+static int no_lease(int fd, int kind)
+{
+    errno = EINVAL;
+    return -1;
+}
+
 static void install(int64_t n)
 {
     if (!is_installed)
@@ -220,9 +227,10 @@ static void install(int64_t n)
     failed = "";
     bad_call = n;
     is_watching = false;
-    cl_sys = (cl_sys_table){bad_preadv,    bad_pwritev,   bad_copy,      bad_fallocate,
-                            bad_ftruncate, bad_fsync,     bad_fdatasync, bad_rename,
-                            bad_push,      bad_preadv_now};
+    cl_sys = (cl_sys_table){
+        bad_preadv, bad_pwritev,    bad_copy,   bad_fallocate, bad_ftruncate,
+        bad_fsync,  bad_fdatasync,  bad_rename, bad_push,      bad_preadv_now,
+        no_lease,   real.get_lease, real.map,   real.populate};
 }
 
 void disk_fail(int64_t n, int error)

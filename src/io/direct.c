@@ -49,8 +49,7 @@ uint64_t cl_cache_room(uint64_t bytes)
 
 /* ---- what the system can do ---- */
 
-/* Bytes of the range that are in the cache; false: the system does not tell. */
-static bool ask_cache(int fd, uint64_t at, uint64_t bytes, uint64_t *cached)
+bool cl_cache_holds(int fd, uint64_t at, uint64_t bytes, uint64_t *cached)
 {
     const struct {
         uint64_t at, bytes;
@@ -91,7 +90,7 @@ void cl_direct_open(cl_direct *direct, int fd, uint64_t bytes)
     *direct = (cl_direct){0};
     const uint64_t room = cl_cache_room(bytes);
     /* Where nobody tells what is cached, all of the data must not be able to be. */
-    direct->least = ask_cache(fd, 0, PAGE, &cached) ? room / 2 : room;
+    direct->least = cl_cache_holds(fd, 0, PAGE, &cached) ? room / 2 : room;
     if (bytes < direct->least || !ask_alignment(direct, fd))
         return;
     snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
@@ -116,7 +115,7 @@ static uint64_t up(uint64_t bytes, uint64_t step)
 static bool is_cached(int fd, uint64_t at, uint64_t bytes)
 {
     uint64_t cached;
-    return ask_cache(fd, at, bytes, &cached) && cached >= bytes / 2;
+    return cl_cache_holds(fd, at, bytes, &cached) && cached >= bytes / 2;
 }
 
 /* Reads the sectors of a range to the pieces of memory. 0, an errno, or -1 where the

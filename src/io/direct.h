@@ -17,6 +17,9 @@
 /* Bytes that the page cache can hold: the memory that is available now. UINT64_MAX
  * where `bytes` are so few that nobody need ask. */
 uint64_t cl_cache_room(uint64_t bytes);
+/* Bytes of the range that are in the page cache, in whole pages; false: the system does
+ * not tell. */
+bool cl_cache_holds(int fd, uint64_t at, uint64_t bytes, uint64_t *cached);
 /* For tests: what cl_cache_room() says from now on of any number of bytes; 0: the
  * truth. */
 void cl_cache_pretend(uint64_t room);

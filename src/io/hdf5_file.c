@@ -141,6 +141,7 @@ static void unlink_open(cl_hdf5_file *f)
 static void close_id(cl_hdf5_file *f)
 {
     cl_direct_close(&f->direct);
+    cl_lease_fini(&f->lease);
     H5Fclose(f->id);
     f->id = H5I_INVALID_HID;
     f->fd = -1;
@@ -235,6 +236,7 @@ static clast_status open_with(cl_hdf5_file *f, const char *name,
         f->at_open = found;
     if (f->fd >= 0 && !cl_hdf5_capture_is_alone()) /* which may open no more */
         cl_direct_open(&f->direct, f->fd, (uint64_t)found.st_size);
+    cl_lease_init(&f->lease, f->fd);
     link_open(f);
     return CLAST_OK;
 }

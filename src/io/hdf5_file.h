@@ -31,6 +31,7 @@
 
 #include "base/status.h"
 #include "io/direct.h"
+#include "io/lease.h"
 
 /* A dataset that is open in a file, and closed when the file rests. */
 typedef struct cl_hdf5_client {
@@ -53,6 +54,7 @@ typedef struct cl_hdf5_file {
     hid_t id; /* negative: the host's, whose ids are not ours to hold; or it rests */
     int fd;   /* below id; belongs to libhdf5; -1: no positioned reads */
     cl_direct direct; /* open only while fd is */
+    cl_lease lease;   /* likewise */
     bool is_host;
     _Atomic cl_hdf5_loan loan;
     atomic_bool is_open;   /* false: it rests */

@@ -122,6 +122,7 @@ void cl_hdf5_count_staging(cl_hdf5_source *s)
     info->is_plain =
         (s->access == CL_ACCESS_CONTIGUOUS || s->access == CL_ACCESS_CHUNKED) &&
         !s->is_large;
+    info->is_in_place = info->is_plain && cl_convert_is_identity(&s->convert);
     const uint64_t chunk = align(s->chunk_bytes);
     switch (s->access) {
     case CL_ACCESS_FILTERED:

@@ -97,8 +97,8 @@ static clast_status describe_hdf5(cl_source *source, cl_text *text, cl_error *er
 }
 
 static const cl_source_class hdf5_class = {
-    close_hdf5, cl_hdf5_staging, cl_hdf5_fetch, cl_hdf5_decode,
-    read_dims,  read_attribute,  describe_hdf5};
+    close_hdf5,     cl_hdf5_staging, cl_hdf5_fetch, cl_hdf5_decode, read_dims,
+    read_attribute, describe_hdf5,   cl_hdf5_find,  cl_hdf5_show,   cl_hdf5_hide};
 
 static hid_t open_dataset(hid_t file, const char *path)
 {

@@ -64,6 +64,11 @@ clast_status cl_hdf5_fetch(cl_source *source, const cl_box *box,
                            cl_fetching *how, cl_error *err);
 clast_status cl_hdf5_decode(cl_source *source, const cl_box *box, void *dst,
                             void *staging, cl_error *err);
+/* Boxes in place (hdf5_show.c). */
+bool cl_hdf5_find(cl_source *source, const cl_box *box, uint64_t *at);
+const void *cl_hdf5_show(cl_source *source, cl_window *window, uint64_t at,
+                         uint64_t bytes);
+clast_status cl_hdf5_hide(cl_source *source, bool was_shown, cl_error *err);
 /* Reads a chunk or two both ways; where they differ, falls back on the library. Not
  * under the lock. */
 void cl_hdf5_try_canary(cl_hdf5_source *s, const cl_log *log);

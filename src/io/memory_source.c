@@ -108,9 +108,11 @@ static clast_status describe_memory(cl_source *source, cl_text *text, cl_error *
     return CLAST_OK;
 }
 
-static const cl_source_class memory_class = {
-    close_memory, staging_memory, fetch_memory,   decode_memory,
-    NULL,         NULL,           describe_memory};
+static const cl_source_class memory_class = {.close = close_memory,
+                                             .staging = staging_memory,
+                                             .fetch = fetch_memory,
+                                             .decode = decode_memory,
+                                             .describe = describe_memory};
 
 clast_status cl_source_open_memory(cl_source **source, const clast_buffer *buffer,
                                    void (*free_data)(void *data), cl_error *err)

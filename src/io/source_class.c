@@ -87,6 +87,23 @@ clast_status cl_source_decode(cl_source *source, const cl_box *box, void *dst,
     return source->class->decode(source, box, dst, staging, err);
 }
 
+bool cl_source_find(cl_source *source, const cl_box *box, uint64_t *at)
+{
+    return source->info.is_in_place && source->class->find &&
+           source->class->find(source, box, at);
+}
+
+const void *cl_source_show(cl_source *source, cl_window *window, uint64_t at,
+                           uint64_t bytes)
+{
+    return source->class->show(source, window, at, bytes);
+}
+
+clast_status cl_source_hide(cl_source *source, bool was_shown, cl_error *err)
+{
+    return source->class->hide(source, was_shown, err);
+}
+
 clast_status cl_source_dims(const cl_source *source, cl_dim *dim, cl_error *err)
 {
     memset(dim, 0, (size_t)source->info.shape.ndim * sizeof *dim);

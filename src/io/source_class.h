@@ -23,6 +23,11 @@ typedef struct {
     bool (*attribute)(const cl_source *source, const char *name, char *text,
                       size_t size);
     clast_status (*describe)(cl_source *source, cl_text *text, cl_error *err);
+    /* NULL: nothing is shown in place. */
+    bool (*find)(cl_source *source, const cl_box *box, uint64_t *at);
+    const void *(*show)(cl_source *source, cl_window *window, uint64_t at,
+                        uint64_t bytes);
+    clast_status (*hide)(cl_source *source, bool was_shown, cl_error *err);
 } cl_source_class;
 
 struct cl_source {

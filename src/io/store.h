@@ -22,6 +22,7 @@
 #include "clast/context.h"
 #include "clast/sink.h"
 #include "io/compression.h"
+#include "io/lease.h"
 
 typedef struct cl_source cl_source;
 
@@ -52,6 +53,7 @@ typedef struct {
     bool is_slow;     /* through H5Dread */
     bool is_plain;    /* no filters, and through the page cache: parts of a box are read
                          at the cost of their bytes */
+    bool is_in_place; /* plain, and stored as it is handed out */
     uint64_t staging_per_chunk, staging_fixed;
     cl_compression compression; /* of the storage, which outputs inherit; all zeros:
                                    none, or one that Clast does not write */
@@ -159,6 +161,20 @@ clast_status cl_source_fetch_some(cl_source *source, const cl_box *box,
                                   cl_fetching *how, cl_error *err);
 clast_status cl_source_decode(cl_source *source, const cl_box *box, void *dst,
                               void *staging, cl_error *err);
+/*
+ * The elements of a box where they are in the page cache, without a copy (lease.h): for
+ * sources that are in place, and boxes that lie in one run in the file. Whoever wants
+ * to see several at a time finds all of them before any is shown, and hides them before
+ * anything else is done, since others may be kept waiting meanwhile.
+ *
+ *   find  where the box is; false: it has to be fetched
+ *   show  its elements, C-contiguous; NULL: they have to be fetched, once it is hidden
+ *   hide  after each find that was true. CLAST_EIO: what was shown was changed
+ */
+bool cl_source_find(cl_source *source, const cl_box *box, uint64_t *at);
+const void *cl_source_show(cl_source *source, cl_window *window, uint64_t at,
+                           uint64_t bytes);
+clast_status cl_source_hide(cl_source *source, bool was_shown, cl_error *err);
 
 /*
  * Outputs: all files of one run. begin opens temporary files

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -20,8 +21,30 @@ static ssize_t preadv_now(int fd, const struct iovec *iov, int n, off_t at)
     return preadv2(fd, iov, n, at, RWF_NOWAIT);
 }
 
-cl_sys_table cl_sys = {preadv, pwritev,   copy_file_range, fallocate,       ftruncate,
-                       fsync,  fdatasync, rename,          sync_file_range, preadv_now};
+static int set_lease(int fd, int kind)
+{
+    return fcntl(fd, F_SETLEASE, kind);
+}
+
+static int get_lease(int fd)
+{
+    return fcntl(fd, F_GETLEASE);
+}
+
+static void *map(int fd, off_t at, size_t bytes)
+{
+    return mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, at);
+}
+
+static int populate(void *memory, size_t bytes)
+{
+    const int advice = 22; /* MADV_POPULATE_READ, since Linux 5.14 */
+    return madvise(memory, bytes, advice);
+}
+
+cl_sys_table cl_sys = {
+    preadv, pwritev,         copy_file_range, fallocate, ftruncate, fsync, fdatasync,
+    rename, sync_file_range, preadv_now,      set_lease, get_lease, map,   populate};
 
 typedef ssize_t transfer_fn(int fd, const struct iovec *iov, int n, off_t at);
 

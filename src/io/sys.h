@@ -28,6 +28,10 @@ typedef struct {
     int (*sync_file_range)(int fd, off_t at, off_t bytes, unsigned flags);
     /* preadv of what is in the page cache; EAGAIN where something is not. */
     ssize_t (*preadv_now)(int fd, const struct iovec *iov, int n, off_t at);
+    int (*set_lease)(int fd, int kind); /* fcntl's F_SETLEASE and F_GETLEASE */
+    int (*get_lease)(int fd);
+    void *(*map)(int fd, off_t at, size_t bytes); /* for reading, shared */
+    int (*populate)(void *memory, size_t bytes);  /* MADV_POPULATE_READ */
 } cl_sys_table;
 
 extern cl_sys_table cl_sys;

@@ -38,8 +38,10 @@ static clast_status run_map(cl_job *job)
     if (!cl_feed_is_wanted(job))
         return cl_map_run(loop, &box, inputs, out, work, &exec->poll);
     cl_feeder feeder;
-    CL_TRY(cl_feed_begin(&feeder, job, &box, inputs));
-    return cl_feed_map(&feeder, loop, inputs, out, work);
+    clast_status status = cl_feed_begin(&feeder, job, &box, inputs);
+    if (status == CLAST_OK)
+        status = cl_feed_map(&feeder, loop, inputs, out, work);
+    return cl_feed_end(&feeder, status);
 }
 
 /* ---- reductions ---- */
@@ -69,14 +71,17 @@ static clast_status run_fold(cl_job *job)
     if (job->is_measuring)
         return CLAST_OK;
     CL_TRY(cl_job_check(job));
-    const cl_feed *feed = NULL;
+    void *const out = cl_job_output(job, 0);
+    const bool is_first = k % CL_CHAIN == 0;
+    if (!cl_feed_is_wanted(job))
+        return cl_fold_run(&fold, loop, &box, inputs, NULL, out, is_first, work,
+                           &exec->poll);
     cl_feeder feeder;
-    if (cl_feed_is_wanted(job)) {
-        CL_TRY(cl_feed_begin(&feeder, job, &box, inputs));
-        feed = &feeder.feed;
-    }
-    return cl_fold_run(&fold, loop, &box, inputs, feed, cl_job_output(job, 0),
-                       k % CL_CHAIN == 0, work, &exec->poll);
+    clast_status status = cl_feed_begin(&feeder, job, &box, inputs);
+    if (status == CLAST_OK)
+        status = cl_fold_run(&fold, loop, &box, inputs, &feeder.feed, out, is_first,
+                             work, &exec->poll);
+    return cl_feed_end(&feeder, status);
 }
 
 /* The table of the task's R operands, in order. */

@@ -169,10 +169,9 @@ bool cl_feed_is_possible(const cl_exec *exec, uint32_t id, uint32_t block)
 
 /* ---- doing it ---- */
 
-static clast_status bring_one(cl_feeder *f, cl_fed *fed, const cl_box *part)
+/* The part of the task's box, in the source. */
+static cl_box strip_of(const cl_feeder *f, const cl_fed *fed, const cl_box *part)
 {
-    cl_exec *exec = f->job->exec;
-    cl_fetching how = {.patience = CL_WATCHFUL};
     cl_box box = fed->home.box;
     for (int a = 0; a < part->ndim; a++) {
         const int t = fed->axis[a];
@@ -181,6 +180,26 @@ static clast_status bring_one(cl_feeder *f, cl_fed *fed, const cl_box *part)
         box.lo[t] += part->lo[a] - f->box.lo[a];
         box.n[t] = part->n[a];
     }
+    return box;
+}
+
+static int64_t size_of(const cl_fed *fed)
+{
+    return (int64_t)clast_dtype_size(cl_source_get_info(fed->home.source)->dtype);
+}
+
+static void lay_out(cl_fed *fed, const cl_box *part, const void *data)
+{
+    fed->span.box = *part;
+    fed->span.data = data;
+    c_strides(part, size_of(fed), fed->span.stride);
+}
+
+static clast_status bring_one(cl_feeder *f, cl_fed *fed, const cl_box *part)
+{
+    cl_exec *exec = f->job->exec;
+    cl_fetching how = {.patience = CL_WATCHFUL};
+    const cl_box box = strip_of(f, fed, part);
     CL_TRY(cl_source_fetch_some(fed->home.source, &box, fed->home.wanted, fed->strip,
                                 fed->staging, &how, f->job->err));
     if (how.waited)
@@ -188,11 +207,59 @@ static clast_status bring_one(cl_feeder *f, cl_fed *fed, const cl_box *part)
     exec->stored_read += how.stored;
     CL_TRY(cl_source_decode(fed->home.source, &box, fed->strip, fed->staging,
                             f->job->err));
-    fed->span.box = *part;
-    c_strides(part,
-              (int64_t)clast_dtype_size(cl_source_get_info(fed->home.source)->dtype),
-              fed->span.stride);
+    lay_out(fed, part, fed->strip);
     return CLAST_OK;
+}
+
+/* What was found, shown or not. */
+static clast_status hide_all(cl_feeder *f, cl_error *err)
+{
+    clast_status status = CLAST_OK;
+    for (cl_fed *fed = f->first; fed; fed = fed->next) {
+        if (!fed->is_found)
+            continue;
+        const clast_status own = cl_source_hide(fed->home.source, fed->is_shown, err);
+        status = status == CLAST_OK ? own : status;
+        fed->is_found = fed->is_shown = false;
+    }
+    return status;
+}
+
+static bool find_all(cl_feeder *f, const cl_box *part)
+{
+    bool is_found = true;
+    for (cl_fed *fed = f->first; fed && is_found; fed = fed->next) {
+        const cl_box box = strip_of(f, fed, part);
+        fed->is_found = cl_source_find(fed->home.source, &box, &fed->at);
+        is_found = fed->is_found;
+    }
+    return is_found;
+}
+
+static bool show_all(cl_feeder *f, const cl_box *part)
+{
+    const int64_t count = cl_box_count(part);
+    for (cl_fed *fed = f->first; fed; fed = fed->next) {
+        const void *data = cl_source_show(fed->home.source, &fed->window, fed->at,
+                                          (uint64_t)(count * size_of(fed)));
+        if (!data)
+            return false;
+        fed->is_shown = true;
+        lay_out(fed, part, data);
+    }
+    for (cl_fed *fed = f->first; fed; fed = fed->next)
+        f->job->exec->stored_read += (uint64_t)(count * size_of(fed));
+    return true;
+}
+
+/* All inputs' strips where they are. */
+static bool bring_in_place(cl_feeder *f, const cl_box *part)
+{
+    if (!f->is_copying && find_all(f, part) && show_all(f, part))
+        return true;
+    hide_all(f, NULL); /* it is read next, and checked then */
+    f->is_copying = true;
+    return false;
 }
 
 static clast_status bring(void *arg, const cl_box *part)
@@ -201,6 +268,11 @@ static clast_status bring(void *arg, const cl_box *part)
     /* who computes asks less often than this */
     if (cl_is_canceled(&f->job->exec->poll))
         return CLAST_ECANCELED;
+    const clast_status before = hide_all(f, f->job->err);
+    f->job->is_unreadable = before != CLAST_OK;
+    CL_TRY(before);
+    if (bring_in_place(f, part))
+        return CLAST_OK;
     for (cl_fed *fed = f->first; fed; fed = fed->next) {
         const clast_status status = bring_one(f, fed, part);
         f->job->is_unreadable = status != CLAST_OK;
@@ -264,4 +336,15 @@ clast_status cl_feed_map(cl_feeder *f, const cl_loop *loop, const cl_input *inpu
         out += (size_t)cl_box_count(&strip) * size;
     } while (cl_strip_next(&f->box, extent, &strip));
     return CLAST_OK;
+}
+
+clast_status cl_feed_end(cl_feeder *f, clast_status status)
+{
+    const clast_status last = hide_all(f, status == CLAST_OK ? f->job->err : NULL);
+    for (cl_fed *fed = f->first; fed; fed = fed->next)
+        cl_window_close(&fed->window);
+    if (status != CLAST_OK)
+        return status;
+    f->job->is_unreadable = last != CLAST_OK;
+    return last;
 }

@@ -10,6 +10,10 @@
  * that memory, one after the other, each of which it uses up while it is in cache. So
  * what is charged, predicted and counted is the same.
  *
+ * A strip that lies in one run in its file is not copied but seen where it is in the
+ * page cache, under a lease of the file for as long as it is used (io/lease.h). All
+ * inputs' strips are, or none.
+ *
  * Elementwise programs and reductions do so, of tiles that they see in the order in
  * which these lie. A strip that is not in the page cache after all is waited for, and
  * cl_exec.has_waited tells.
@@ -33,6 +37,9 @@ typedef struct cl_fed {
     char *strip;
     void *staging;
     cl_span span;
+    cl_window window; /* that strips are seen through */
+    uint64_t at;      /* in the file, of a strip that was found there */
+    bool is_found, is_shown;
 } cl_fed;
 
 /* All inputs of a task that are fed; none: first is NULL. */
@@ -40,6 +47,7 @@ typedef struct {
     cl_job *job;
     cl_box box; /* of the task */
     cl_fed *first;
+    bool is_copying; /* strips of this task cannot be had in place */
     cl_feed feed;
 } cl_feeder;
 
@@ -58,5 +66,7 @@ clast_status cl_feed_begin(cl_feeder *f, cl_job *job, const cl_box *box,
 /* cl_map_run() of a task that is fed. */
 clast_status cl_feed_map(cl_feeder *f, const cl_loop *loop, const cl_input *inputs,
                          char *out, void *workspace);
+/* In any case, with what came of the task; returns that, or what went wrong here. */
+clast_status cl_feed_end(cl_feeder *f, clast_status status);
 
 #endif
