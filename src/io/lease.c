@@ -9,10 +9,10 @@
  * are let in: the last of those that are in gives it back within a strip's time.
  *
  * The kernel also sends a signal to the owner of the descriptor, by default SIGIO to
- * the process, which would end it. Nobody here needs it, and a signal of the host is the
- * host's, whatever it does with it. So the owner is a thread that sleeps with all
- * signals blocked, one for the process, as long as any file needs it. It is named each
- * time, since the kernel forgets it with the lease.
+ * the process, which would end it. Nobody here needs it, and signals are the host's. So
+ * the owner is a thread that sleeps with all signals blocked, one for the process, as
+ * long as any file needs it. It is named each time, since the kernel forgets it with
+ * the lease.
  *
  * What else may happen to a mapped page. It is populated before it is used
  * (MADV_POPULATE_READ), so that what cannot be read is an error there, and then read as
