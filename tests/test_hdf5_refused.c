@@ -187,6 +187,30 @@ START_TEST(damaged_chunk)
 }
 END_TEST
 
+/* The file says that a chunk has 60,000 bytes, which no filter made of it: no such thing
+ * is read into what is reserved for a chunk. */
+START_TEST(chunk_of_another_size)
+{
+    static const unsigned char junk[60000] = {0xff, 0xff, 0xff, 0xff};
+    const file_spec spec = chunked(FILTER_DEFLATE);
+    const hsize_t second[2] = {8, 16};
+    files_make(&spec);
+    const hid_t file = H5Fopen("a.h5", H5F_ACC_RDWR, H5P_DEFAULT);
+    const hid_t dataset = H5Dopen2(file, "/x", H5P_DEFAULT);
+    ck_assert_int_ge(H5Dwrite_chunk(dataset, H5P_DEFAULT, 0, second, sizeof junk, junk),
+                     0);
+    H5Dclose(dataset);
+    H5Fclose(file);
+    cl_source *source = files_open("a.h5", "/x", false);
+    cl_error err = {0};
+    ck_assert_int_eq(read_status(source, &err), CLAST_EFORMAT);
+    ck_assert_msg(strstr(err.text, "chunk (1, 1): it is stored in more bytes than any "
+                                   "filter makes of it"),
+                  "%s", err.text);
+    cl_source_close(source);
+}
+END_TEST
+
 START_TEST(changed_file)
 {
     for (int f = 0; f < 2; f++) {
@@ -329,6 +353,7 @@ static Suite *suite(void)
     tcase_add_test(t, refused_places);
     tcase_add_test(t, file_open_for_writing);
     tcase_add_test(t, damaged_chunk);
+    tcase_add_test(t, chunk_of_another_size);
     tcase_add_test(t, changed_file);
     tcase_add_test(t, cut_off);
     tcase_add_test(t, replaced_file_is_read_as_it_was);
