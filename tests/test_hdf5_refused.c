@@ -187,8 +187,8 @@ START_TEST(damaged_chunk)
 }
 END_TEST
 
-/* The file says that a chunk has 60,000 bytes, which no filter made of it: no such thing
- * is read into what is reserved for a chunk. */
+/* The file says that a chunk has 60,000 bytes, which no filter made of it: no such
+ * thing is read into what is reserved for a chunk. */
 START_TEST(chunk_of_another_size)
 {
     static const unsigned char junk[60000] = {0xff, 0xff, 0xff, 0xff};
