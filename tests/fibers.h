@@ -19,6 +19,7 @@
 #define cl_cond_signal    fibers_cond_signal
 #define cl_cond_broadcast fibers_cond_broadcast
 #define cl_clock          fibers_clock
+#define cl_thread_nap     fibers_pass
 #include "base/thread.h"
 #define cl_thread_relax fibers_relax
 

@@ -1,50 +1,42 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The workers' simulator: src/sched/worker.c with the real scheduler core, on one
- * thread.
+ * The workers' simulator: src/sched/worker.c with the real scheduler core, and
+ * src/sched/in_order.c with its pools, on one thread.
  *
  * Workers are fibers. Whatever they share is behind a mutex, a condition or an atomic
- * word; all of these are replaced by the functions below, each of which may hand over
- * to any other fiber that can go on. Time is a number that advances when tasks run,
- * when somebody waits, and now and then. A seed decides everything, so that a lost
+ * word; all of these are replaced (fibers.h, fibers_atomics.h), so that each may hand
+ * over to any other fiber that can go on. Time is a number that advances when tasks
+ * run, when somebody waits, and now and then. A seed decides everything, so that a lost
  * wake-up, a task that is handed out and forgotten, a report that is counted twice show
  * as what they are, every time: nobody can go on, a task runs twice, a buffer is given
  * back twice. What a machine does with memory behind the program's back is for
  * ThreadSanitizer, which runs the driver's tests.
  *
- * Not modelled: decoding, reads by workers and feeds, which are stubs here. Of atomic
- * operations only atomic_load_explicit and atomic_store_explicit are replaced; another
- * kind in worker.c would hand over to nobody, so that its races went unseen.
+ * Not modelled: decoding, reads by workers and feeds, which are stubs here.
  *
  * Checked besides: every task reads the right versions, in memory that nobody else
  * writes to; its workspace is as large as it needs and its batch's alone; pages stay
  * within the budget; nobody sleeps while tasks are ready that memory allows; nothing is
- * left in the end.
+ * left in the end. Tasks in order are any plan's that fits, not only those that suit;
+ * workers come late, or so late that others must have done their part.
  *
  *     worker_simulator [--seeds N] [--first S]
  */
-#include "fibers.h"
+#include "fibers_atomics.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sched/core_internal.h"
-#include "sched/driver.h"
+#include "sched/in_order.h"
+#include "sched/pool.h"
 
-#undef atomic_load_explicit
-#define atomic_load_explicit(at, order) (fibers_hand_over(), *(at))
-#undef atomic_store_explicit
-#define atomic_store_explicit(at, value, order)                                        \
-    do {                                                                               \
-        *(at) = (value);                                                               \
-        fibers_hand_over();                                                            \
-    } while (0)
 #include "../src/sched/worker.c"
 
 enum { MOST_WORKERS = FIBERS_MOST - 2 };
+#define VERY_LATE 1e3 /* seconds: longer than any run takes */
 
 /* ---- the world ---- */
 
@@ -79,6 +71,9 @@ typedef struct {
     size_t queue_at, queue_n, queue_room;
 
     bool fits, reruns, fails, canceled_first, has_failed;
+    bool cancels, was_canceled; /* by a task */
+    uint32_t lowest_failed;
+    int late;          /* worker that comes when all should be over; -1: none */
     uint32_t slowness; /* of tasks, in tenths of microseconds */
 } world;
 
@@ -91,6 +86,8 @@ static void check_sleepers(void)
     bool is_told = fibers_is_waking();
     for (int i = 0; i < d->nhand; i++)
         is_told = is_told || d->hand[i].told == TOLD_LOOK;
+    if (!d->core) /* nobody is ever woken */
+        return;
     if (!is_told && fibers_sleeps(&d->work) && d->core->fits && !d->core->starved &&
         !d->core->stopped && cl_core_ready(d->core) > 0)
         fibers_complain("a worker sleeps while tasks are ready");
@@ -146,6 +143,11 @@ void cl_trace_add_tasks(cl_trace *trace, uint32_t lane, const cl_plan *plan,
                         const uint32_t *task, uint32_t count, double begin, double end)
 {
     abort();
+}
+
+uint64_t cl_budget_pages(const cl_engine *engine, const cl_budget *budget)
+{
+    return w->limit;
 }
 
 static void free_block(cl_driver *d, uint32_t block)
@@ -232,10 +234,35 @@ static void io_fiber(void)
     fibers_end();
 }
 
+static bool are_done(void)
+{
+    bool are = true;
+    for (uint32_t t = 0; t < w->ntask; t++)
+        are = are && w->ran[t];
+    return are;
+}
+
+/* Each may come late. */
+static void run_in_order(void)
+{
+    const bool is_late = fibers_index() == w->late;
+    if (is_late)
+        fibers_pass(VERY_LATE);
+    else if (dice_one_in(&w->d, 3))
+        fibers_pass(dice_below(&w->d, 3000) * 1e-7);
+    const bool goes_well = !w->has_failed && !w->was_canceled && !w->canceled_first;
+    if (is_late && goes_well && !are_done())
+        fibers_complain("a worker came late and there is still something to do");
+    cl_in_order_main(&w->driver, fibers_index(), w->nworker);
+}
+
 static void worker_fiber(void)
 {
     cl_driver *d = &w->driver;
-    cl_worker_main(d, fibers_index(), w->nworker);
+    if (d->in_order)
+        run_in_order();
+    else
+        cl_worker_main(d, fibers_index(), w->nworker);
     cl_mutex_lock(d->mutex);
     if (++w->ended == w->nworker) {
         d->io_stops = true;
@@ -332,8 +359,13 @@ clast_status cl_exec_task(cl_exec *exec, uint32_t id, uint32_t copy_mask,
     work->is_used = false;
     w->runs[id] = 0;
     w->ran[id]++;
+    if (w->cancels && dice_one_in(&w->d, 50)) {
+        w->engine.state = CL_ENGINE_CANCELED;
+        w->was_canceled = true;
+    }
     if (w->fails && dice_one_in(&w->d, 20)) {
         w->has_failed = true;
+        w->lowest_failed = id < w->lowest_failed ? id : w->lowest_failed;
         return cl_error_set(err, CLAST_EIO, "it failed");
     }
     for (uint32_t i = 0; i < o.n; i++)
@@ -366,18 +398,24 @@ static void layers(plans *p, dice *d)
         memcpy(before, made, sizeof before);
     }
     plans_end(p);
+    if (dice_one_in(d, 2))
+        plans_sort_out(p);
 }
 
 /* Many blocks, each added to a sum as soon as it is there: in rank order three are in
- * memory, while one sum takes long any number. */
+ * memory, while one sum takes long any number. Beside each there may be another one,
+ * which nobody reads. */
 static void sums(plans *p, dice *d)
 {
+    const bool is_wasteful = dice_one_in(d, 2);
     uint32_t sum = CL_NONE;
     plans_stage(p, dice_below(d, 3), 0);
     for (uint32_t n = 20 + dice_below(d, 1000); n > 0; n--) {
         plans_task(p, 0);
         const uint32_t made = plans_block(p, 1 + dice_below(d, 4), 0, 0);
         plans_operand(p, made, CL_W);
+        if (is_wasteful)
+            plans_operand(p, plans_block(p, 1, 0, 0), CL_W);
         plans_task(p, 0);
         plans_operand(p, made, CL_R);
         if (sum != CL_NONE)
@@ -386,6 +424,8 @@ static void sums(plans *p, dice *d)
         plans_operand(p, sum, CL_W);
     }
     plans_end(p);
+    if (dice_one_in(d, 2))
+        plans_sort_out(p);
 }
 
 static void survey(void)
@@ -446,7 +486,8 @@ static void adopt(void)
             continue;
         const bool in_scratch =
             !w->fits && (w->live + block->pages > w->limit || dice_one_in(&w->d, 2));
-        cl_core_adopt(w->driver.core, b, in_scratch);
+        if (w->driver.core)
+            cl_core_adopt(w->driver.core, b, in_scratch);
         w->scratch[b] = w->expected[b];
         if (in_scratch)
             continue;
@@ -456,9 +497,49 @@ static void adopt(void)
     }
 }
 
-static bool set_up(void)
+/* Whether it could be run in order, were its order good; with memory for that. */
+static bool can_be_in_order(void)
+{
+    bool can = w->fits && w->plans.plan.nsegment == 1;
+    for (uint32_t b = 0; b < w->nblock; b++)
+        can = can && plans_find_block(&w->plans.plan, b)->pages <= CL_POOL_LARGEST;
+    return can && w->needs.most <= CL_POOL_LARGEST;
+}
+
+static bool set_up_in_order(void)
+{
+    cl_driver *drv = &w->driver;
+    dice *d = &w->d;
+    w->limit = cl_needs_peak(&w->needs, (uint32_t)w->nworker, UINT64_MAX);
+    w->cancels = dice_one_in(d, 20);
+    w->late = w->nworker > 1 && dice_one_in(d, 4)
+                  ? (int)dice_below(d, (uint32_t)w->nworker)
+                  : -1;
+    drv->team = w->nworker;
+    drv->in_order = cl_in_order_new(drv);
+    return drv->in_order;
+}
+
+static bool set_up_core(void)
 {
     cl_error err = {0};
+    cl_driver *drv = &w->driver;
+    const uint32_t workers = (uint32_t)w->nworker;
+    const cl_core_limits limits = {.budget_pages = w->limit,
+                                   .ahead_pages = w->ahead,
+                                   .task_pages = w->needs.most,
+                                   .scratch_pages = 1000000,
+                                   .nplace = 1,
+                                   .prefetch = 2 * workers + 2,
+                                   .loads = workers};
+    if (cl_core_new(&drv->core, drv->plan, &limits, &err) == CLAST_OK)
+        return true;
+    fibers_complain("%s", err.text);
+    return false;
+}
+
+static bool set_up(void)
+{
     dice *d = &w->d;
     static void (*const make[])(plans *, dice *) = {
         layers, layers, random_plan, random_plan, random_plan, sums};
@@ -480,13 +561,6 @@ static bool set_up(void)
     w->ahead = cl_needs_ahead(&w->needs, workers, w->limit);
     if (dice_one_in(d, 2))
         w->ahead = 1 + dice_below(d, w->limit < 20 ? (uint32_t)w->limit : 20);
-    const cl_core_limits limits = {.budget_pages = w->limit,
-                                   .ahead_pages = w->ahead,
-                                   .task_pages = w->needs.most,
-                                   .scratch_pages = 1000000,
-                                   .nplace = 1,
-                                   .prefetch = 2 * workers + 2,
-                                   .loads = workers};
     cl_driver *drv = &w->driver;
     drv->mutex = &w->engine.mutex;
     drv->engine = &w->engine;
@@ -497,10 +571,10 @@ static bool set_up(void)
     w->hands = cl_worker_hands(drv, w->nworker);
     drv->has_calls = dice_one_in(d, 8);
     w->engine.state = CL_ENGINE_RUNNING;
-    if (cl_core_new(&drv->core, drv->plan, &limits, &err) != CLAST_OK) {
-        fibers_complain("%s", err.text);
+    w->late = -1;
+    w->lowest_failed = CL_NONE;
+    if (!(can_be_in_order() && dice_one_in(d, 2) ? set_up_in_order() : set_up_core()))
         return false;
-    }
     adopt();
     w->canceled_first = dice_one_in(d, 40);
     if (w->canceled_first)
@@ -510,26 +584,34 @@ static bool set_up(void)
     return true;
 }
 
+/* Without a core, what stays is there in the end; more may be. */
+static bool must_be_here(uint32_t b, bool is_here)
+{
+    const cl_block *block = plans_find_block(&w->plans.plan, b);
+    if (block->flags & CL_BLOCK_RESIDENT)
+        return false;
+    if (!w->driver.core)
+        return is_here || block->flags & CL_BLOCK_PERSIST;
+    return cl_core_where(w->driver.core, b) == CL_AT_MEMORY;
+}
+
 /* What is left in memory is what the core says, and is charged. */
 static void check_memory(bool is_good)
 {
     uint64_t held = 0;
     for (uint32_t b = 0; b < w->nblock; b++) {
-        const cl_block *block = plans_find_block(&w->plans.plan, b);
         const slot_of_memory *s = w->driver.address[b];
-        const bool is_here = cl_core_where(w->driver.core, b) == CL_AT_MEMORY &&
-                             !(block->flags & CL_BLOCK_RESIDENT);
         held += s ? s->pages : 0;
-        if (is_good && is_here != (s != NULL))
-            fibers_complain("block %u is %sin memory, the core says otherwise", b,
-                            s ? "" : "not ");
+        if (is_good && must_be_here(b, s != NULL) != (s != NULL))
+            fibers_complain("block %u is %sin memory and should %sbe", b,
+                            s ? "" : "not ", s ? "not " : "");
         if (is_good && s && s->value != w->expected[b])
             fibers_complain("block %u has a wrong value in the end", b);
     }
     if (held != w->live)
         fibers_complain("%" PRIu64 " pages are taken in the end, blocks have %" PRIu64,
                         w->live, held);
-    if (is_good && w->driver.core->place[0].reserved != held)
+    if (is_good && w->driver.core && w->driver.core->place[0].reserved != held)
         fibers_complain("%" PRIu64
                         " pages are reserved in the end, blocks have %" PRIu64,
                         w->driver.core->place[0].reserved, held);
@@ -539,18 +621,37 @@ static void check_memory(bool is_good)
 static void check_peak(void)
 {
     uint64_t told = cl_needs_peak(&w->needs, (uint32_t)w->nworker, w->limit);
-    if (w->ahead < told && w->needs.peak + w->ahead < told)
+    if (w->driver.core && w->ahead < told && w->needs.peak + w->ahead < told)
         told = w->needs.peak + w->ahead;
-    const uint64_t peak = cl_core_get_counts(w->driver.core).peak_pages;
+    const uint64_t peak = w->driver.core ? cl_core_get_counts(w->driver.core).peak_pages
+                                         : cl_in_order_peak(w->driver.in_order);
     if (w->fits && peak > told)
         fibers_complain("a peak of %" PRIu64 " pages, %" PRIu64 " were predicted", peak,
                         told);
 }
 
+/* Of tasks in order: what fails first is what is reported, and all before it ran. */
+static clast_status failure_in_order(void)
+{
+    uint32_t task;
+    const clast_status status = cl_in_order_failure(w->driver.in_order, &task);
+    if (status == CLAST_EIO && task != w->lowest_failed)
+        fibers_complain("task %u is reported, task %u failed", task, w->lowest_failed);
+    for (uint32_t t = 0; status == CLAST_EIO && t < task; t++)
+        if (!w->ran[t])
+            fibers_complain("task %u failed and task %u did not run", task, t);
+    if (status == CLAST_OK && cl_in_order_done(w->driver.in_order) != w->ntask)
+        fibers_complain("%" PRIu64 " of %u tasks are done in the end",
+                        cl_in_order_done(w->driver.in_order), w->ntask);
+    return status;
+}
+
 static void check_end(void)
 {
     uint32_t task, block;
-    const clast_status status = cl_core_failure(w->driver.core, &task, &block);
+    const clast_status status = w->driver.in_order
+                                    ? failure_in_order()
+                                    : cl_core_failure(w->driver.core, &task, &block);
     if (w->driver.running || w->driver.transfers)
         fibers_complain("%u tasks and %u transfers are under way in the end",
                         w->driver.running, w->driver.transfers);
@@ -563,7 +664,9 @@ static void check_end(void)
         fibers_complain("a worker is gone and still listed");
     if (w->canceled_first && status != CLAST_ECANCELED)
         fibers_complain("a canceled run reports %s", clast_status_name(status));
-    if (!w->canceled_first && status != (w->has_failed ? CLAST_EIO : CLAST_OK))
+    const bool may_be_canceled = w->was_canceled && status == CLAST_ECANCELED;
+    if (!w->canceled_first && !may_be_canceled &&
+        status != (w->has_failed ? CLAST_EIO : CLAST_OK))
         fibers_complain("a run %s reports %s",
                         w->has_failed ? "with a failure" : "that is good",
                         clast_status_name(status));
@@ -579,6 +682,7 @@ static void tear_down(void)
     for (size_t i = 0; i < w->nslot; i++)
         cl_free(w->slot[i]);
     cl_core_free(w->driver.core);
+    cl_in_order_free(w->driver.in_order);
     cl_free(w->slot);
     cl_free(w->queue);
     cl_free(w->hands);
@@ -601,7 +705,8 @@ static bool run_seed(uint64_t seed, bool verbose, uint64_t *tasks)
         fibers_run();
     if (!fibers_complaint())
         check_end();
-    *tasks += cl_core_get_counts(w->driver.core).done;
+    for (uint32_t t = 0; t < w->ntask; t++)
+        *tasks += w->ran[t];
     const bool is_good = !fibers_complaint();
     if (!is_good && verbose)
         printf("# seed %" PRIu64 ": %s\n", seed, fibers_complaint());

@@ -236,6 +236,12 @@ cl_team_kind cl_team_default(void)
 #endif
 }
 
+void cl_thread_nap(double seconds)
+{
+    const struct timespec time = {0, (long)(seconds * 1e9)};
+    nanosleep(&time, NULL);
+}
+
 double cl_clock(void)
 {
     struct timespec now;

@@ -68,5 +68,6 @@ int cl_fork_width(void);
 void cl_fork_width_set(int width);
 
 double cl_clock(void); /* seconds, monotonic */
+void cl_thread_nap(double seconds);
 
 #endif

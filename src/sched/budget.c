@@ -163,7 +163,7 @@ uint64_t cl_budget_scratch(const cl_engine *engine, const cl_run *run)
 /* Where everything fits, tasks that are taken together may have workspaces up to the
  * budget: not what spare plans hold, which is no more than what is unused
  * (cl_engine_unused). */
-static uint64_t core_pages(const cl_engine *engine, const cl_budget *b)
+uint64_t cl_budget_pages(const cl_engine *engine, const cl_budget *b)
 {
     const uint64_t spare = b->binds ? 0 : cl_pages(engine->spare);
     const uint64_t least = b->needs.all < b->pages ? b->needs.all : b->pages;
@@ -175,7 +175,7 @@ clast_status cl_budget_core(cl_core **out, const cl_engine *engine, const cl_pla
 {
     const uint32_t workers = (uint32_t)engine->options.workers;
     for (;;) {
-        const uint64_t blocks = core_pages(engine, b);
+        const uint64_t blocks = cl_budget_pages(engine, b);
         const cl_core_limits limits = {
             .budget_pages = blocks,
             .ahead_pages = cl_needs_ahead(&b->needs, workers, blocks),

@@ -4,7 +4,7 @@
  * progress, failures. What workers do is in worker.c, loads and spills are in
  * transfer.c.
  */
-#include "sched/driver.h"
+#include "sched/in_order.h"
 
 #include "base/alloc.h"
 #include "kernel/linalg.h"
@@ -27,6 +27,19 @@ void cl_driver_fail(cl_driver *d, uint32_t task, uint32_t block, const cl_error 
 
 /* ---- those who look on; with the mutex ---- */
 
+static uint64_t tasks_done(const cl_driver *d)
+{
+    if (d->in_order)
+        return cl_in_order_done(d->in_order);
+    const cl_core_counts counts = cl_core_get_counts(d->core);
+    return counts.done > counts.rearmed ? counts.done - counts.rearmed : 0;
+}
+
+static size_t tasks_ready(const cl_driver *d)
+{
+    return d->in_order ? 0 : cl_core_ready(d->core);
+}
+
 /* What is in use, for those who look on. */
 static uint64_t in_use(const cl_driver *d)
 {
@@ -41,17 +54,15 @@ static void take_sample(cl_driver *d, double now)
                                      .read = d->read,
                                      .written = atomic_load(&d->exec->written),
                                      .spilled = d->spilled,
-                                     .ready = (uint32_t)cl_core_ready(d->core)});
+                                     .ready = (uint32_t)tasks_ready(d)});
 }
 
 /* Lets the mutex go while the host's function runs: its own workers go on. */
 static void tell(cl_driver *d, double now)
 {
-    const cl_core_counts counts = cl_core_get_counts(d->core);
     cl_progress *progress = d->run->progress;
     clast_progress *told = &d->told;
-    const uint64_t done =
-        counts.done > counts.rearmed ? counts.done - counts.rearmed : 0;
+    const uint64_t done = tasks_done(d);
     progress->due = now + TELL_INTERVAL;
     if (d->is_telling)
         return;
@@ -63,7 +74,7 @@ static void tell(cl_driver *d, double now)
     told->memory = in_use(d);
     told->seconds = now - d->begun;
     const clast_progress copy = *told;
-    if (cl_core_ready(d->core)) /* what was just made ready does not wait for it */
+    if (tasks_ready(d)) /* what was just made ready does not wait for it */
         cl_driver_wake(d);
     cl_mutex_unlock(d->mutex);
     progress->tell(progress->arg, &copy);
@@ -105,8 +116,9 @@ static clast_status make_tables(cl_driver *d, cl_error *err)
  * have the status' own text. */
 static clast_status report(const cl_driver *d, cl_error *err)
 {
-    uint32_t task, block;
-    const clast_status status = cl_core_failure(d->core, &task, &block);
+    uint32_t task, block = CL_NONE;
+    const clast_status status = d->in_order ? cl_in_order_failure(d->in_order, &task)
+                                            : cl_core_failure(d->core, &task, &block);
     for (size_t i = 0; i < d->nfailure && status != CLAST_ECANCELED; i++)
         if (d->failure[i].task == task && d->failure[i].block == block)
             return cl_error_set(err, status, "%s", d->failure[i].err.text);
@@ -149,7 +161,7 @@ static bool is_tiny(const cl_driver *d, uint64_t tasks)
 }
 
 /* No more workers than tasks; what they compute does not depend on it. */
-static int team_size(const cl_driver *d)
+int cl_driver_team(const cl_driver *d)
 {
     uint64_t tasks = 0;
     for (uint32_t i = 0; i < d->plan->nsegment; i++)
@@ -163,10 +175,9 @@ static int team_size(const cl_driver *d)
 clast_status cl_driver_run(cl_driver *d, cl_error *err)
 {
     CL_TRY(make_tables(d, err));
-    const int workers = team_size(d);
-    void *const hands = cl_worker_hands(d, workers);
-    if (!hands)
-        return cl_error_set(err, CLAST_ENOMEM, "no memory for %d workers", workers);
+    void *const hands = d->in_order ? NULL : cl_worker_hands(d, d->team);
+    if (!hands && !d->in_order)
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for %d workers", d->team);
     d->begun = cl_clock();
     if (d->run->progress)
         d->run->progress->due = fmax(d->run->progress->due, d->begun + TELL_INTERVAL);
@@ -176,8 +187,8 @@ clast_status cl_driver_run(cl_driver *d, cl_error *err)
     const cl_engine_options *o = &d->engine->options;
     d->has_calls = count_calls(d->plan) > 0;
     cl_blas_enter();
-    cl_team_run(d->run->in_background ? CL_TEAM_PTHREADS : o->team, workers,
-                cl_worker_main, d);
+    cl_team_run(d->run->in_background ? CL_TEAM_PTHREADS : o->team, d->team,
+                d->in_order ? cl_in_order_main : cl_worker_main, d);
     cl_blas_leave();
     cl_free(hands);
     cl_transfer_stop(d);

@@ -36,17 +36,21 @@ typedef struct {
     cl_error err;
 } cl_failure;
 
+typedef struct cl_in_order cl_in_order;
+
 typedef struct {
     cl_mutex *mutex;
     cl_cond work, io; /* workers, I/O threads wait here */
     cl_engine *engine;
     const cl_plan *plan;
     const cl_run *run;
-    cl_core *core;
+    cl_core *core;         /* NULL: tasks are run in order */
+    cl_in_order *in_order; /* NULL: the core says what is next */
+    int team;              /* workers that are asked for */
     cl_exec *exec;
 
-    void **address;      /* by block */
-    uint64_t *slot;      /* by block: 1 + slot in scratch, 0: none */
+    void **address; /* by block */
+    uint64_t *slot; /* by block: 1 + slot in scratch, 0: none. Of the core's, too: */
     uint8_t *is_unread;  /* by block that is loaded; feed.h */
     uint32_t unread;     /* such blocks */
     uint32_t *source_of; /* by tensor: index into plan->source, or CL_NONE */
@@ -86,6 +90,8 @@ typedef struct {
 
 /* Runs the core to its end, or to a failure. The core must hold the plan's segments. */
 clast_status cl_driver_run(cl_driver *driver, cl_error *err);
+/* How many workers the run is worth. */
+int cl_driver_team(const cl_driver *d);
 /* Frees the driver's tables, gives back all memory and scratch that its tables name.
  * With the mutex held; tolerates a driver that never ran. */
 void cl_driver_sweep(cl_driver *driver);

@@ -96,6 +96,8 @@ clast_status cl_budget_check(const cl_engine *engine, const cl_plan *plan,
                              const cl_budget *budget, cl_error *err);
 /* Bytes of memory with which the plan would run, here and now. */
 uint64_t cl_budget_minimum(const cl_budget *budget);
+/* Pages that blocks and workspaces of a run may have. */
+uint64_t cl_budget_pages(const cl_engine *engine, const cl_budget *budget);
 /* Pages that may be written to scratch. */
 uint64_t cl_budget_scratch(const cl_engine *engine, const cl_run *run);
 /* A core with the plan's segments. It may turn out larger than was set aside; then the

@@ -55,7 +55,7 @@ typedef struct {
 static inline bool cl_feed_is_wanted(const cl_job *job)
 {
     bool is_wanted = false;
-    for (uint32_t i = 0; i < job->reads && !is_wanted; i++)
+    for (uint32_t i = 0; job->exec->is_unread && i < job->reads && !is_wanted; i++)
         is_wanted = job->exec->is_unread[cl_operand_block(job->task.operand[i])];
     return is_wanted;
 }

@@ -65,6 +65,8 @@ static void adopt(void *arg, cl_persisted_block *p, uint32_t block)
 {
     const tables *t = arg;
     t->address[block] = p->address;
+    if (!t->core)
+        return;
     t->slot[block] = p->slot;
     cl_core_adopt(t->core, block, !p->address);
 }
@@ -76,11 +78,19 @@ void cl_persisted_adopt(cl_core *core, const cl_plan *plan, const cl_run *run,
              &(tables){.core = core, .address = address, .slot = slot});
 }
 
+/* Without a core nothing is ever spilled. */
+static cl_at where(const cl_core *ended, void *const *address, uint32_t block)
+{
+    if (ended)
+        return cl_core_where(ended, block);
+    return address[block] ? CL_AT_MEMORY : CL_AT_NOWHERE;
+}
+
 /* A block that is in memory and in scratch is left in memory: the sweep gives the slot
  * back. */
 static void move_back(const tables *t, cl_persisted_block *p, uint32_t block)
 {
-    const bool in_memory = cl_core_where(t->ended, block) == CL_AT_MEMORY;
+    const bool in_memory = where(t->ended, t->address, block) == CL_AT_MEMORY;
     p->address = in_memory ? t->address[block] : NULL;
     p->slot = in_memory ? 0 : t->slot[block];
     if (in_memory)
@@ -142,7 +152,7 @@ clast_status cl_persisted_make(cl_engine *engine, const cl_core *core,
     }
     for (uint64_t i = 0; i < p->count; i++) {
         const uint32_t block = cl_tile_block(t, i);
-        if (cl_core_where(core, block) == CL_AT_NOWHERE) {
+        if (where(core, address, block) == CL_AT_NOWHERE) {
             free_persisted(p);
             return cl_error_set(err, CLAST_EINTERNAL,
                                 "block %u was to be persisted and is gone", block);

@@ -8,7 +8,7 @@
  * However it ended, afterwards the engine holds persisted blocks only, and can run
  * again. Memory that blocks touched stays cached for the next run, within the budget.
  */
-#include "sched/driver.h"
+#include "sched/in_order.h"
 
 #include "base/alloc.h"
 #include "graph/build.h"
@@ -322,8 +322,9 @@ static clast_status end(cl_driver *d, clast_status status, cl_error *err)
 
 static void note_run(const cl_driver *d, const cl_budget *budget, clast_stats *stats)
 {
-    const cl_core_counts counts = cl_core_get_counts(d->core);
-    stats->peak = budget->fixed + counts.peak_pages * CL_PAGE;
+    const uint64_t peak = d->in_order ? cl_in_order_peak(d->in_order)
+                                      : cl_core_get_counts(d->core).peak_pages;
+    stats->peak = budget->fixed + peak * CL_PAGE;
     stats->read = d->read;
     stats->stored_read = d->stored_read + d->exec->stored_read;
     stats->written = d->exec->written;
@@ -338,10 +339,33 @@ static void note_run(const cl_driver *d, const cl_budget *budget, clast_stats *s
 /* What the rehearsal had in scratch, besides what earlier runs left there. */
 static clast_status reserve(const cl_driver *d, const cl_admission *a, cl_error *err)
 {
+    if (!d->core)
+        return CLAST_OK;
     const uint64_t there = cl_core_get_counts(d->core).peak_scratch_pages;
     return cl_spill_reserve(&d->engine->spill,
                             a->scratch_pages > there ? a->scratch_pages - there : 0,
                             err);
+}
+
+/* Which way the plan is run: tiny tasks in their order, any others by the core. What
+ * that takes. */
+static clast_status make_tables(cl_driver *d, cl_budget *budget, cl_error *err)
+{
+    const size_t n = (size_t)budget->blocks;
+    const bool in_order = cl_in_order_suits(d, budget);
+    if (!in_order)
+        CL_TRY(cl_budget_core(&d->core, d->engine, d->plan, d->run, budget, err));
+    d->address = cl_calloc(n, sizeof *d->address);
+    if (in_order && d->address) {
+        d->in_order = cl_in_order_new(d);
+    } else if (d->address) {
+        d->slot = cl_calloc(n, sizeof *d->slot);
+        d->is_unread = cl_calloc(n, sizeof *d->is_unread);
+    }
+    if (d->in_order || (d->slot && d->is_unread))
+        return CLAST_OK;
+    return cl_error_set(err, CLAST_ENOMEM, "no memory for %llu blocks' addresses",
+                        (unsigned long long)budget->blocks);
 }
 
 static clast_status drive(cl_engine *engine, cl_plan *plan, const cl_run *run,
@@ -360,12 +384,9 @@ static clast_status drive(cl_engine *engine, cl_plan *plan, const cl_run *run,
                             .predicted_read = stats->predicted_read,
                             .predicted_written = stats->predicted_written,
                             .predicted_spilled = stats->predicted_spilled}};
-    CL_TRY(cl_budget_core(&d.core, engine, plan, run, budget, err));
-    d.address = cl_calloc((size_t)budget->blocks, sizeof *d.address);
-    d.slot = cl_calloc((size_t)budget->blocks, sizeof *d.slot);
-    d.is_unread = cl_calloc((size_t)budget->blocks, sizeof *d.is_unread);
-    clast_status status = CLAST_OK;
-    if (d.address && d.slot && d.is_unread) {
+    d.team = cl_driver_team(&d);
+    clast_status status = make_tables(&d, budget, err);
+    if (status == CLAST_OK) {
         exec->address = d.address;
         exec->is_unread = d.is_unread;
         exec->poll = (cl_poll){is_canceled, engine};
@@ -378,11 +399,10 @@ static clast_status drive(cl_engine *engine, cl_plan *plan, const cl_run *run,
         }
         status = end(&d, status, err);
     } else {
-        status = cl_error_set(err, CLAST_ENOMEM, "no memory for %llu blocks' addresses",
-                              (unsigned long long)budget->blocks);
         cl_driver_sweep(&d);
     }
     cl_core_free(d.core);
+    cl_in_order_free(d.in_order);
     return status;
 }
 

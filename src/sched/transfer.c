@@ -419,8 +419,10 @@ static void free_block(cl_driver *d, uint32_t block)
         cl_memory_give(d->engine->memory, d->address[block],
                        cl_plan_block(d->plan, block)->pages);
     d->address[block] = NULL;
-    d->unread -= d->is_unread[block];
-    d->is_unread[block] = false;
+    if (d->is_unread) {
+        d->unread -= d->is_unread[block];
+        d->is_unread[block] = false;
+    }
 }
 
 static void discard_slot(cl_driver *d, uint32_t block)
@@ -445,11 +447,10 @@ void cl_driver_drain(cl_driver *d)
 
 void cl_driver_sweep(cl_driver *d)
 {
-    const bool is_whole = d->address && d->slot && d->is_unread;
-    for (uint64_t b = 0; is_whole && b < d->nblock; b++) {
+    for (uint64_t b = 0; d->address && b < d->nblock; b++)
         free_block(d, (uint32_t)b);
+    for (uint64_t b = 0; d->slot && b < d->nblock; b++)
         discard_slot(d, (uint32_t)b);
-    }
     cl_free(d->address);
     cl_free(d->slot);
     cl_free(d->is_unread);
