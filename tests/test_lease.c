@@ -195,15 +195,21 @@ static const struct {
 };
 enum { PROGRAMS = sizeof programs / sizeof *programs, SUM = 0, ROOTS = 7 };
 
+static file_spec make_first(void)
+{
+    const file_spec spec = {.file = "x.h5",
+                            .path = "/x",
+                            .ndim = 2,
+                            .shape = {SIDE, SIDE},
+                            .chunk = {512, 512},
+                            .is_noise = true};
+    files_make(&spec);
+    return spec;
+}
+
 static void make_files(void)
 {
-    file_spec spec = {.file = "x.h5",
-                      .path = "/x",
-                      .ndim = 2,
-                      .shape = {SIDE, SIDE},
-                      .chunk = {512, 512},
-                      .is_noise = true};
-    files_make(&spec);
+    file_spec spec = make_first();
     spec.file = "y.h5";
     files_make(&spec);
     spec.file = "small.h5";
@@ -493,7 +499,7 @@ END_TEST
 START_TEST(cut_meanwhile)
 {
     for (int n = 1; has_leases() && n <= 9; n += 4) {
-        make_files();
+        make_first();
         other o = other_start("x.h5", 1 << 20);
         watch();
         meanwhile = &o;
@@ -509,7 +515,7 @@ START_TEST(cut_meanwhile)
                       got.text);
         other_end(&o);
     }
-    make_files();
+    make_first();
 }
 END_TEST
 
