@@ -33,6 +33,59 @@ enum {
     MOST_TEXT = 2048 /* of a path */
 };
 
+/* ---- the axes of an output */
+
+/* What the scale of an axis is to be. */
+typedef struct {
+    cl_output_dim dim;
+    int64_t n;
+    bool is_unlimited;
+    char name[32]; /* of an axis that has none */
+} axis_scale;
+
+static bool is_named(const cl_output *o, int axis)
+{
+    const char *name = o->spec.dim ? o->spec.dim[axis].name : NULL;
+    return name && name[0] && !strchr(name, '/');
+}
+
+static bool has_names(const cl_output *o)
+{
+    int a = 0;
+    while (a < o->spec.shape.ndim && !is_named(o, a))
+        a++;
+    return a < o->spec.shape.ndim;
+}
+
+bool cl_hdf5_axis_is_unlimited(const cl_output *o, int axis)
+{
+    hsize_t most = 0;
+    const cl_hdf5_source *s =
+        o->spec.dim ? (const cl_hdf5_source *)o->spec.dim[axis].like : NULL;
+    if (!s || o->is_direct || cl_hdf5_source_wake(s, NULL) != CLAST_OK)
+        return false;
+    const hid_t space = H5Dget_space(s->client->dataset);
+    const bool is_unlimited = space >= 0 && H5Sget_simple_extent_ndims(space) == 1 &&
+                              H5Sget_simple_extent_dims(space, NULL, &most) == 1 &&
+                              most == H5S_UNLIMITED;
+    if (space >= 0)
+        H5Sclose(space);
+    return is_unlimited;
+}
+
+/* Of an axis of an output that has_names(). */
+static void settle_scale(const cl_output *o, int axis, axis_scale *s)
+{
+    s->n = o->spec.shape.dim[axis];
+    s->is_unlimited = cl_hdf5_axis_is_unlimited(o, axis);
+    if (is_named(o, axis)) {
+        s->dim = o->spec.dim[axis];
+        return;
+    }
+    snprintf(s->name, sizeof s->name, CL_UNNAMED "%d", axis);
+    s->dim = (cl_output_dim){.name = s->name};
+}
+
 /* ---- values of an axis, piece by piece */
 
 static hid_t open_piece(hid_t space, int64_t at, int64_t n)
@@ -103,38 +156,45 @@ static bool has_dtype(hid_t dataset, clast_dtype dtype)
     return is_equal;
 }
 
-static bool fits(hid_t scale, const cl_output_dim *dim, int64_t n)
+static bool fits(hid_t scale, const axis_scale *s)
 {
-    if (H5DSis_scale(scale) <= 0 || !cl_hdf5_is_of_length(scale, n))
+    const cl_output_dim *dim = &s->dim;
+    if (H5DSis_scale(scale) <= 0 || !cl_hdf5_is_of_length(scale, s->n))
         return false;
     if (!dim->values)
         return !cl_hdf5_scale_has_variable(scale);
     return cl_hdf5_scale_has_variable(scale) && has_dtype(scale, dim->dtype) &&
-           for_pieces(scale, dim, n, compare_piece);
+           for_pieces(scale, dim, s->n, compare_piece);
 }
 
 /* ---- scales that are made */
 
-static hid_t create(hid_t group, const char *name, hid_t type, hid_t space)
+/* chunk: of one that can grow; 0: it cannot. */
+static hid_t create(hid_t group, const char *name, hid_t type, hid_t space,
+                    hsize_t chunk)
 {
     const hid_t list = H5Pcreate(H5P_DATASET_CREATE);
     hid_t dataset = H5I_INVALID_HID;
-    if (list >= 0 && H5Pset_obj_track_times(list, 0) >= 0)
+    if (list >= 0 && H5Pset_obj_track_times(list, 0) >= 0 &&
+        (chunk == 0 || H5Pset_chunk(list, 1, &chunk) >= 0))
         dataset = H5Dcreate2(group, name, type, space, H5P_DEFAULT, list, H5P_DEFAULT);
     if (list >= 0)
         H5Pclose(list);
     return dataset;
 }
 
-static hid_t create_scale(hid_t group, const char *name, const cl_output_dim *dim,
-                          int64_t n)
+static hid_t create_scale(hid_t group, const char *name, const axis_scale *s)
 {
-    const hsize_t length = (hsize_t)n;
-    const hid_t space = H5Screate_simple(1, &length, NULL);
+    const cl_output_dim *dim = &s->dim;
+    const hsize_t length = (hsize_t)s->n, most = H5S_UNLIMITED;
+    const hid_t space = H5Screate_simple(1, &length, s->is_unlimited ? &most : NULL);
     const hid_t type =
         dim->values ? cl_hdf5_type_make(dim->dtype) : H5Tcopy(H5T_IEEE_F32BE);
-    const hid_t scale =
-        space >= 0 && type >= 0 ? create(group, name, type, space) : H5I_INVALID_HID;
+    const hid_t scale = space >= 0 && type >= 0 ? create(group, name, type, space,
+                                                         !s->is_unlimited ? 0
+                                                         : length < PIECE ? length
+                                                                          : PIECE)
+                                                : H5I_INVALID_HID;
     if (type >= 0)
         H5Tclose(type);
     if (space >= 0)
@@ -142,25 +202,27 @@ static hid_t create_scale(hid_t group, const char *name, const cl_output_dim *di
     return scale;
 }
 
-static bool fill_scale(hid_t group, hid_t scale, const char *name,
-                       const cl_output_dim *dim, int64_t n, cl_error *err)
+static bool fill_scale(hid_t group, hid_t scale, const char *name, const axis_scale *s,
+                       cl_error *err)
 {
+    const cl_output_dim *dim = &s->dim;
     char text[128];
     int left;
     if (!dim->values) {
-        snprintf(text, sizeof text, CL_NO_VARIABLE "%10lld", (long long)n);
+        snprintf(text, sizeof text, CL_NO_VARIABLE "%10lld", (long long)s->n);
         return H5DSset_scale(scale, text) >= 0;
     }
-    return for_pieces(scale, dim, n, write_piece) && H5DSset_scale(scale, name) >= 0 &&
+    return for_pieces(scale, dim, s->n, write_piece) &&
+           H5DSset_scale(scale, name) >= 0 &&
            (!dim->like || cl_hdf5_carry(dim->like, CL_CARRY_VALUES, dim->dtype, group,
                                         scale, &left, err) == CLAST_OK);
 }
 
-static hid_t make_scale(hid_t group, const char *name, const cl_output_dim *dim,
-                        int64_t n, cl_error *err)
+static hid_t make_scale(hid_t group, const char *name, const axis_scale *s,
+                        cl_error *err)
 {
-    const hid_t scale = create_scale(group, name, dim, n);
-    if (scale < 0 || fill_scale(group, scale, name, dim, n, err))
+    const hid_t scale = create_scale(group, name, s);
+    if (scale < 0 || fill_scale(group, scale, name, s, err))
         return scale;
     H5Dclose(scale);
     H5Ldelete(group, name, H5P_DEFAULT);
@@ -168,18 +230,18 @@ static hid_t make_scale(hid_t group, const char *name, const cl_output_dim *dim,
 }
 
 /* The scale of an axis, shared or made; negative: there is none. */
-static hid_t find_scale(hid_t group, const cl_output_dim *dim, int64_t n, cl_error *err)
+static hid_t find_scale(hid_t group, const axis_scale *s, cl_error *err)
 {
     char name[MOST_TEXT];
     for (int i = 1; i <= MOST_NAMES; i++) {
-        const int used = i == 1 ? snprintf(name, sizeof name, "%s", dim->name)
-                                : snprintf(name, sizeof name, "%s_%d", dim->name, i);
+        const int used = i == 1 ? snprintf(name, sizeof name, "%s", s->dim.name)
+                                : snprintf(name, sizeof name, "%s_%d", s->dim.name, i);
         if (used >= (int)sizeof name)
             break;
         if (H5Lexists(group, name, H5P_DEFAULT) <= 0)
-            return make_scale(group, name, dim, n, err);
+            return make_scale(group, name, s, err);
         const hid_t scale = H5Oopen(group, name, H5P_DEFAULT);
-        if (scale >= 0 && H5Iget_type(scale) == H5I_DATASET && fits(scale, dim, n))
+        if (scale >= 0 && H5Iget_type(scale) == H5I_DATASET && fits(scale, s))
             return scale;
         if (scale >= 0)
             H5Oclose(scale);
@@ -201,43 +263,14 @@ static hid_t open_group(hid_t file, const cl_output *o)
     return H5Gopen2(file, path, H5P_DEFAULT);
 }
 
-static bool is_named(const cl_output *o, int axis)
-{
-    const char *name = o->spec.dim ? o->spec.dim[axis].name : NULL;
-    return name && name[0] && !strchr(name, '/');
-}
-
-static bool has_names(const cl_output *o)
-{
-    int a = 0;
-    while (a < o->spec.shape.ndim && !is_named(o, a))
-        a++;
-    return a < o->spec.shape.ndim;
-}
-
-typedef struct {
-    cl_output_dim dim;
-    char name[32]; /* of one that has none */
-} axis_scale;
-
-/* Of an axis of an output that has_names(). */
-static const cl_output_dim *scale_of(const cl_output *o, int axis, axis_scale *s)
-{
-    if (is_named(o, axis))
-        return &o->spec.dim[axis];
-    snprintf(s->name, sizeof s->name, CL_UNNAMED "%d", axis);
-    s->dim = (cl_output_dim){.name = s->name};
-    return &s->dim;
-}
-
 static bool attach(hid_t group, hid_t dataset, const cl_output *o, int axis,
                    cl_error *err)
 {
     axis_scale s;
-    const cl_output_dim *dim = scale_of(o, axis, &s);
-    if (o->spec.shape.ndim == 1 && strcmp(dim->name, last_part(o)) == 0)
-        return H5DSset_scale(dataset, dim->name) >= 0;
-    const hid_t scale = find_scale(group, dim, o->spec.shape.dim[axis], err);
+    settle_scale(o, axis, &s);
+    if (o->spec.shape.ndim == 1 && strcmp(s.dim.name, last_part(o)) == 0)
+        return H5DSset_scale(dataset, s.dim.name) >= 0;
+    const hid_t scale = find_scale(group, &s, err);
     if (scale < 0)
         return false;
     const bool is_good = H5DSattach_scale(dataset, scale, (unsigned)axis) >= 0;
@@ -268,11 +301,10 @@ bool cl_hdf5_scales_include(const cl_output *o, hid_t dataset, const char *path)
     const size_t folder = (size_t)(last_part(o) - o->path);
     for (int a = 0; has_names(o) && a < o->spec.shape.ndim; a++) {
         axis_scale s;
-        const cl_output_dim *dim = scale_of(o, a, &s);
+        settle_scale(o, a, &s);
         if (strncmp(path, o->path, folder) == 0 &&
-            strcmp(path + folder, dim->name) == 0 &&
-            fits(dataset, dim, o->spec.shape.dim[a]) &&
-            cl_hdf5_carry_is_all(dim->like, dataset))
+            strcmp(path + folder, s.dim.name) == 0 && fits(dataset, &s) &&
+            cl_hdf5_carry_is_all(s.dim.like, dataset))
             return true;
     }
     return false;

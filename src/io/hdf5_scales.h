@@ -19,6 +19,10 @@ bool cl_hdf5_scales_release(hid_t dataset, cl_scale_users *users);
 void cl_hdf5_scales_restore(hid_t dataset, const char *name, cl_scale_users *users);
 void cl_hdf5_scale_users_fini(cl_scale_users *users);
 
+/* Whether an axis of an output can grow, as its input's can. Where chunks have to lie
+ * one after another, in a dataset without filters, none can. */
+bool cl_hdf5_axis_is_unlimited(const cl_output *o, int axis);
+
 /* Whether an output that is made anew will have a scale at this path that is equal to
  * this dataset, attributes included. */
 bool cl_hdf5_scales_include(const cl_output *o, hid_t dataset, const char *path);

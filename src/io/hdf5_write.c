@@ -65,13 +65,16 @@ static herr_t set_layout(hid_t list, const cl_output *o, bool is_new_format)
                : -1;
 }
 
-static hid_t make_space(const cl_shape *shape)
+static hid_t make_space(const cl_output *o)
 {
-    hsize_t dim[CL_MAXDIM];
-    for (int a = 0; a < shape->ndim; a++)
+    const cl_shape *shape = &o->spec.shape;
+    hsize_t dim[CL_MAXDIM], most[CL_MAXDIM];
+    for (int a = 0; a < shape->ndim; a++) {
         dim[a] = (hsize_t)shape->dim[a];
+        most[a] = cl_hdf5_axis_is_unlimited(o, a) ? H5S_UNLIMITED : dim[a];
+    }
     return shape->ndim == 0 ? H5Screate(H5S_SCALAR)
-                            : H5Screate_simple(shape->ndim, dim, NULL);
+                            : H5Screate_simple(shape->ndim, dim, most);
 }
 
 /* How groups are made, a new file's root among them: a list of class H5P_GROUP_CREATE
@@ -115,7 +118,7 @@ static hid_t create(hid_t file, const cl_output *o, bool is_new_format)
 {
     hid_t dataset = H5I_INVALID_HID;
     const hid_t list = H5Pcreate(H5P_DATASET_CREATE);
-    const hid_t space = make_space(&o->spec.shape);
+    const hid_t space = make_space(o);
     const hid_t type =
         cl_hdf5_type_make(is_number_of_bool(o) ? CLAST_INT8 : o->spec.dtype);
     if (list >= 0 && space >= 0 && type >= 0 && set_layout(list, o, is_new_format) >= 0)

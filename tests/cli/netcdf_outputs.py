@@ -142,6 +142,56 @@ class Axes(Case):
                 d["x"].comment = program
 
 
+class Unlimited(Case):
+    ways = [("x", [], (None, 7, 3)), ("x[:5].T", [], (3, 7, None)), ("x[::-1, 2]", ["--compress", "zstd"], (None, 3)), ("mean(x, axis='time')", [], (7, 3)),
+            ("x", ["--compress", "none"], (12, 7, 3)), ("x", ["--compress", "none", "--chunks", "5,3,2"], (12, 7, 3)), ("x", ["--no-attrs"], (12, 7, 3))]
+
+    def test_axes_that_can_grow(self):
+        for program, args, wanted in self.ways:
+            once = []
+            for _ in range(2):
+                self.out.unlink(missing_ok=True)
+                self.store(program, *args)
+                once.append(self.out.read_bytes())
+            self.assertEqual(*once)
+            with h5py.File(self.out) as f:
+                self.assertEqual(f["x"].maxshape, wanted, program)
+                if None in wanted:
+                    scale = f["x"].dims[wanted.index(None)][0]
+                    self.assertEqual(scale.maxshape, (None,))
+                    np.testing.assert_array_equal(scale, np.arange(12.0)[:5] if "T" in program else np.arange(12.0)[::-1] if "::" in program else np.arange(12.0))
+
+    def test_a_new_format_and_resuming(self):
+        """Chunks without filters want the new format, in which such axes have other indices; a journal writes the file anew."""
+        for more in [[], ["--resume"]]:
+            done = clast("y = x + 1; z = y", "--in", f"x={self.file}:/x", "--out", f"y={self.out}:/y", "--compress", "gzip:1", "--no-sync", "--overwrite", *more)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with h5py.File(self.out) as f:
+                self.assertEqual(f["y"].maxshape, (None, 7, 3))
+                np.testing.assert_array_equal(f["y"], self.x + np.float32(1))
+        plain = self.folder / "plain.h5"
+        with h5py.File(plain, "w") as f:
+            f.create_dataset("p", data=np.arange(100.0), chunks=(10,))
+        done = clast("y = x + 1; q = p", "--in", f"p={plain}:/p", "--in", f"x={self.file}:/x", "--out", f"q={self.out}:/q", "--out", f"y={self.out}:/y", "--overwrite")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with h5py.File(self.out) as f:
+            self.assertEqual((f["y"].maxshape, f["q"].maxshape), ((None, 7, 3), (100,)))
+            np.testing.assert_array_equal(f["y"], self.x + np.float32(1))
+        done = clast("all(y == x + 1)", "--in", f"y={self.out}:/y", "--in", f"x={self.file}:/x")
+        self.assertEqual(done.stdout, "True\n", done.stderr)
+
+    @unittest.skipUnless(netCDF4 and xarray, "netCDF4 or xarray is not installed")
+    def test_records_are_added(self):
+        self.store("x")
+        with netCDF4.Dataset(self.out, "a") as d:
+            self.assertEqual([d.dimensions[name].isunlimited() for name in ["time", "lat", "member"]], [True, False, False])
+            d["time"][12:14] = [12, 13]
+            d["x"][12:14] = self.x[:2] + 5
+        with xarray.open_dataset(self.out, decode_times=False) as d:
+            np.testing.assert_array_equal(d["x"], np.concatenate([self.x, self.x[:2] + 5]))
+            self.assertEqual(d["time"].size, 14)
+
+
 class Types(Case):
     def test_bools(self):
         """In netCDF int8 that says bool, elsewhere h5py's enumeration; the name of the file decides."""
