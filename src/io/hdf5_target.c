@@ -133,6 +133,12 @@ static clast_status reserve(cl_outputs *outputs, size_t index, cl_error *err)
         close(fd);
     if (error == 0)
         return CLAST_OK;
+    if (error == EBUSY)
+        return cl_error_set(err, cl_status_from_errno(error),
+                            "%s cannot be changed in place: another program has it "
+                            "open and holds a lock on it; whoever reads or writes it "
+                            "has to close it first",
+                            atomic->file);
     return cl_error_set(err, cl_status_from_errno(error),
                         "%s cannot get %llu more bytes in place: %s", atomic->file,
                         (unsigned long long)bytes, strerror(error));

@@ -110,6 +110,15 @@ class Writing(Case):
                 np.testing.assert_array_equal(f["s"], self.x[:, 0, 0] + np.arange(1.0, 25, 2) + np.float32(1))
                 self.assertEqual(g.attrs["reviewer"], b"somebody")
 
+    def test_in_place_while_somebody_reads(self):
+        self.store("x")
+        before = self.out.read_bytes()
+        with h5py.File(self.out):
+            done = clast("x", "--in", f"x={self.file}:/x", "--out", f"{self.out}:/y", "--in-place")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn(f"{self.out} cannot be changed in place: another program has it open", done.stderr)
+        self.assertEqual(self.out.read_bytes(), before)
+
     @unittest.skipUnless(shutil.which("ncdump"), "ncdump is not installed")
     def test_kind(self):
         self.store("x")
