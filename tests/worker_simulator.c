@@ -131,6 +131,11 @@ void cl_memory_give(cl_memory *memory, void *slot, uint64_t pages)
     w->live -= pages;
 }
 
+void *cl_driver_take(cl_driver *d, uint64_t pages)
+{
+    return cl_memory_take(d->engine->memory, pages);
+}
+
 void cl_driver_fail(cl_driver *d, uint32_t task, uint32_t block, const cl_error *err)
 {
     d->nfailure++;

@@ -39,6 +39,12 @@ void cl_core_fail(cl_core *core, clast_status status, uint32_t rank, uint32_t ta
     cl_action_revoke_work(core);
 }
 
+void cl_core_spill_failed(cl_core *core, uint32_t block, clast_status status)
+{
+    /* Before what fails for want of its memory, whatever the ranks. */
+    cl_core_fail(core, status, 0, CL_NONE, block);
+}
+
 void cl_core_cancel(cl_core *core)
 {
     cl_core_fail(core, CLAST_ECANCELED, CL_NONE, CL_NONE, CL_NONE);

@@ -34,11 +34,12 @@
  *     before the starts of that take(): these may count on the pages
  *   - a place that takes part goes on calling take() when something happened, or is
  *     LOST
- *   - every LOAD, COPY and SPILL is answered once; memory goes only by FREE, or with
- *     the take-over of a buffer: a spilled block gets its FREE after SPILLED, a failed
- *     load's block and a failed task's outputs get theirs after FAILED (the driver may
- *     have given them back already). After a failure what else remains is the driver's
- *     to sweep.
+ *   - every LOAD, COPY and SPILL is answered once (a SPILL as soon as it is asked for,
+ *     if whoever takes memory waits until it is there); memory goes only by FREE, or
+ *     with the take-over of a buffer: a spilled block gets its FREE after SPILLED, a
+ *     failed load's block and a failed task's outputs get theirs after FAILED (the
+ *     driver may have given them back already). After a failure what else remains is
+ *     the driver's to sweep.
  *   - the plan's segments and stages stay where they are while the core lives
  *
  * RESIDENT blocks can be read at every place, at no charge. See docs/task-model.md.
@@ -136,6 +137,8 @@ void cl_core_release(cl_core *core, uint32_t block);
 void cl_core_adopt(cl_core *core, uint32_t block, bool in_scratch);
 
 void cl_core_post(cl_core *core, const cl_event *event);
+/* A spill that was said to have ended before it had fails: so does the run. */
+void cl_core_spill_failed(cl_core *core, uint32_t block, clast_status status);
 void cl_core_cancel(cl_core *core);
 /* Hands out up to `max` tasks for a worker of `place`; 0: none now (idle, or nothing
  * left). */

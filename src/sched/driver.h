@@ -17,12 +17,17 @@
 /* A load or a spill under way. */
 typedef struct cl_transfer {
     struct cl_transfer *next;
+    struct cl_transfer *later; /* alone.h: of its list */
     cl_action action;
     void *data, *staging;
     uint32_t pages, staging_pages;
     uint64_t slot;   /* scratch */
     uint64_t stored; /* bytes that were read from a file */
     bool is_unread;  /* it arrives without its elements: its task reads them */
+    bool is_there;   /* alone.h: a load that waits for its turn */
+    bool is_encoded; /* ... and for being decoded */
+    bool is_owner;   /* alone.h: a spill whose block has gone, and left it the memory */
+    bool is_dropped; /* ... whose slot nobody wants any more */
     clast_status status;
     cl_error err;
 } cl_transfer;
@@ -61,6 +66,11 @@ typedef struct {
 
     /* to_read: loads that workers try; to_io: what I/O threads do. */
     cl_transfers to_read, to_io, to_decode, spare;
+    bool is_alone;         /* alone.h, and what follows */
+    cl_transfers to_spill; /* what I/O threads do first */
+    cl_transfers turn;     /* all loads, oldest first */
+    cl_transfer *leaving;  /* spills that have not ended */
+    uint64_t most;         /* pages that were live at once */
     bool is_cold;       /* what is loaded is not in the page cache: I/O threads read */
     uint32_t there;     /* loads of theirs in a row that were there all the same */
     uint32_t transfers; /* of them under way */
@@ -107,6 +117,8 @@ void cl_worker_main(void *driver, int worker, int nworkers);
 void cl_driver_drain(cl_driver *d);
 void cl_driver_fail(cl_driver *d, uint32_t task, uint32_t block, const cl_error *err);
 void cl_driver_wake(cl_driver *d); /* one worker that does nothing, if there is one */
+/* Memory for a worker; with one worker it waits for spills that still hold it. */
+void *cl_driver_take(cl_driver *d, uint64_t pages);
 /* Samples and progress, as far as they are due; may let the mutex go. */
 void cl_driver_look_on(cl_driver *d, double now);
 /* Serve the oldest transfer that is to be decoded, read by a worker, or moved by an I/O

@@ -9,6 +9,7 @@
  *   persisted.c  persisted blocks between runs
  *   damage.c     which chunks of a source cannot be read
  *   driver.c     one run;   worker.c   its workers;   transfer.c   its loads and spills
+ *   alone.c      with one worker: when they end
  *
  * `mutex` guards memory, charges, the list of persisted arrays and, during a run, its
  * core and all tables of its driver. `state` is the only thing that a signal handler
@@ -105,6 +106,13 @@ uint64_t cl_budget_scratch(const cl_engine *engine, const cl_run *run);
 clast_status cl_budget_core(cl_core **core, const cl_engine *engine,
                             const cl_plan *plan, const cl_run *run, cl_budget *budget,
                             cl_error *err);
+
+/* One worker, and something is loaded or has to go: what the core is told, and in which
+ * order, hangs on nothing but the plan (alone.h). */
+static inline bool cl_budget_is_alone(const cl_engine *engine, const cl_budget *b)
+{
+    return engine->options.workers == 1 && (b->binds || b->loads);
+}
 
 /* predict.c */
 /* Fills in what an admission says of a rehearsal; may correct its budget. */

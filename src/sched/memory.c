@@ -342,11 +342,16 @@ static void *cached_address(cl_memory *memory, class *c, uint64_t pages)
     return slot->address;
 }
 
+bool cl_memory_has_room(const cl_memory *memory, uint64_t pages)
+{
+    return memory->live <= memory->limit && pages <= memory->limit - memory->live;
+}
+
 void *cl_memory_take(cl_memory *memory, uint64_t pages)
 {
     if (!pages)
         return nothing;
-    if (memory->live > memory->limit || pages > memory->limit - memory->live)
+    if (!cl_memory_has_room(memory, pages))
         return NULL;
     class *c = find_class(memory, class_pages(pages));
     if (!c && !(c = add_class(memory, class_pages(pages))))

@@ -16,6 +16,7 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct cl_memory cl_memory;
@@ -35,6 +36,8 @@ void cl_memory_give(cl_memory *memory, void *slot, uint64_t pages);
  * below the live pages is legal: nothing can be taken then. */
 void cl_memory_set_limit(cl_memory *memory, uint64_t limit);
 
+/* Whether so many can be taken. */
+bool cl_memory_has_room(const cl_memory *memory, uint64_t pages);
 uint64_t cl_memory_live(const cl_memory *memory);
 uint64_t cl_memory_cached(const cl_memory *memory);
 uint64_t cl_memory_peak(const cl_memory *memory); /* of live */

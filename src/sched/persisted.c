@@ -87,10 +87,11 @@ static cl_at where(const cl_core *ended, void *const *address, uint32_t block)
 }
 
 /* A block that is in memory and in scratch is left in memory: the sweep gives the slot
- * back. */
+ * back. One whose spill failed after the core was told that it had ended is in memory,
+ * whatever the core says. */
 static void move_back(const tables *t, cl_persisted_block *p, uint32_t block)
 {
-    const bool in_memory = where(t->ended, t->address, block) == CL_AT_MEMORY;
+    const bool in_memory = t->address[block] != NULL;
     p->address = in_memory ? t->address[block] : NULL;
     p->slot = in_memory ? 0 : t->slot[block];
     if (in_memory)

@@ -2,12 +2,17 @@
 /*
  * The dry run: the scheduler core driven by workers that compute nothing.
  *
- * As many tasks are kept under way as the run has workers, and one load less; the
- * oldest ends when there are more, or when nothing can be started, loads before tasks.
- * Spills end at once. What the core asked for on the way is the prediction: the peak,
- * bytes read, written and spilled. It is the run's own state machine with the run's own
- * limits, so the prediction errs only by what the time changes that tasks and disks
- * take.
+ * What the core asked for on the way is the prediction: the peak, bytes read, written
+ * and spilled. It is the run's own state machine with the run's own limits, so the
+ * prediction errs only by what the time changes that tasks and disks take. Spills end
+ * at once.
+ *
+ * With one worker time changes nothing (alone.h): a task runs if there is one, else the
+ * oldest load ends. The run does the same, so that its figures are these.
+ *
+ * With several as many tasks are kept under way as there are workers, and one load
+ * less; the oldest ends when there are more, or when nothing can be started, loads
+ * before tasks.
  *
  * Where all blocks fit and none has to be loaded there is nothing to rehearse: the peak
  * is known from the plan's tables (needs.c), and nothing is read twice or spilled.
@@ -27,6 +32,12 @@ typedef struct {
     uint32_t first, n;
 } line;
 
+/* The same of any length. */
+typedef struct {
+    cl_action *action;
+    size_t first, n, room;
+} queue;
+
 enum { WAS_READ = 1, IS_NEW = 2 };
 
 typedef struct {
@@ -42,6 +53,9 @@ typedef struct {
     uint64_t staging, most_staging; /* pages: of loads that no task has waited for */
     line tasks, loads;              /* under way */
     uint32_t width;                 /* so many of each */
+    bool is_alone, lacks_memory, was_canceled;
+    uint64_t steps;
+    queue turn; /* alone: loads under way */
 } rehearsal;
 
 static uint64_t box_bytes(const cl_box *box, clast_dtype dtype)
@@ -101,6 +115,21 @@ static void join_line(rehearsal *r, line *l, uint32_t width, const cl_event *eve
         end_oldest(r, l);
 }
 
+static void join_queue(rehearsal *r, const cl_action *action)
+{
+    queue *q = &r->turn;
+    if (q->n == q->room && q->first >= q->room / 2) {
+        q->n -= q->first;
+        memmove(q->action, q->action + q->first, q->n * sizeof *q->action);
+        q->first = 0;
+    }
+    r->lacks_memory = !cl_grow(&q->action, &q->room, q->n + 1, sizeof *q->action);
+    if (r->lacks_memory)
+        cl_core_cancel(r->core);
+    else
+        q->action[q->n++] = *action;
+}
+
 /* Whether there were any to answer. */
 static bool answer_actions(rehearsal *r)
 {
@@ -115,7 +144,10 @@ static bool answer_actions(rehearsal *r)
             event.kind = CL_EVENT_LOADED;
             if (!action.from_scratch)
                 note_read(r, action.block);
-            join_line(r, &r->loads, r->width - 1, &event);
+            if (r->is_alone)
+                join_queue(r, &action);
+            else
+                join_line(r, &r->loads, r->width - 1, &event);
         } else if (action.kind == CL_ACTION_SPILL) {
             event.kind = CL_EVENT_SPILLED;
             cl_core_post(r->core, &event);
@@ -145,17 +177,16 @@ static uint64_t written_bytes(const cl_plan *plan, const cl_stage *stage,
     return box_bytes(&box, plan->sink[stage->sink].dtype);
 }
 
-static void rehearse_task(rehearsal *r, const cl_start *start)
+static cl_event rehearse_task(rehearsal *r, const cl_start *start)
 {
     const cl_task task = cl_task_get(r->plan, start->task);
     r->written += written_bytes(r->plan, task.stage, task.index);
     note_arrived(r, &task);
-    join_line(r, &r->tasks, r->width,
-              &(cl_event){.kind = CL_EVENT_DONE,
-                          .epoch = start->epoch,
-                          .task = start->task,
-                          .block = CL_NONE,
-                          .workspace_pages = start->workspace_pages});
+    return (cl_event){.kind = CL_EVENT_DONE,
+                      .epoch = start->epoch,
+                      .task = start->task,
+                      .block = CL_NONE,
+                      .workspace_pages = start->workspace_pages};
 }
 
 static clast_status stopped(const rehearsal *r, const cl_budget *budget, cl_error *err)
@@ -185,24 +216,67 @@ static clast_status lacks_scratch(const rehearsal *r, cl_error *err)
         (unsigned long long)(cl_core_get_counts(r->core).peak_scratch_pages * CL_PAGE));
 }
 
-static clast_status rehearse(rehearsal *r, const cl_budget *budget, cl_error *err)
+/* Now and then. */
+static bool look_for_cancel(rehearsal *r)
+{
+    if (r->steps++ % 4096 == 0 && r->is_canceled)
+        r->was_canceled = atomic_load(r->is_canceled);
+    return r->was_canceled;
+}
+
+/* As the worker of a run does it; false: there is nothing more to do. */
+static bool take_turn(rehearsal *r)
+{
+    cl_start start;
+    cl_event event = {.kind = CL_EVENT_LOADED, .task = CL_NONE};
+    const size_t n = cl_core_take(r->core, 0, &start, 1);
+    answer_actions(r);
+    if (n > 0) {
+        event = rehearse_task(r, &start);
+    } else if (r->turn.first < r->turn.n) {
+        const cl_action load = r->turn.action[r->turn.first++];
+        event.epoch = load.epoch;
+        event.block = load.block;
+    } else {
+        return false;
+    }
+    cl_core_post(r->core, &event);
+    answer_actions(r);
+    return true;
+}
+
+/* Several workers. */
+static void rehearse_many(rehearsal *r)
 {
     bool goes_on = true;
-    for (uint64_t step = 0; goes_on; step++) {
+    while (goes_on && !look_for_cancel(r)) {
         cl_start start;
-        if (step % 4096 == 0 && r->is_canceled && atomic_load(r->is_canceled))
-            return cl_error_set(err, CLAST_ECANCELED, "canceled while it was planned");
         if (r->tasks.n == r->width) {
             end_task(r);
             answer_actions(r);
         }
         const size_t n = cl_core_take(r->core, 0, &start, 1);
         goes_on = answer_actions(r) || n > 0;
-        if (n > 0)
-            rehearse_task(r, &start);
+        if (n > 0) {
+            const cl_event done = rehearse_task(r, &start);
+            join_line(r, &r->tasks, r->width, &done);
+        }
         goes_on =
             answer_actions(r) || goes_on || end_oldest(r, &r->loads) || end_task(r);
     }
+}
+
+static clast_status rehearse(rehearsal *r, const cl_budget *budget, cl_error *err)
+{
+    if (!r->is_alone)
+        rehearse_many(r);
+    else
+        while (!look_for_cancel(r) && take_turn(r))
+            ;
+    if (r->was_canceled)
+        return cl_error_set(err, CLAST_ECANCELED, "canceled while it was planned");
+    if (r->lacks_memory)
+        return cl_error_set(err, CLAST_ENOMEM, "no memory for the dry run's tables");
     uint32_t task, block;
     const clast_status status = cl_core_failure(r->core, &task, &block);
     if (status == CLAST_OK && !cl_core_is_finished(r->core))
@@ -233,12 +307,14 @@ static void note(const rehearsal *r, cl_admission *a)
     a->excess =
         r->again + (counts.spilled_pages + counts.reloaded_pages) * (uint64_t)CL_PAGE;
     a->scratch_pages = counts.peak_scratch_pages;
-    /* A run that throws something out takes all that it is given; in any other each
-     * load may be under way until its block is wanted. */
+    /* What is being spilled holds its memory a little longer. With several workers a
+     * run that throws something out takes all that it is given; in any other each load
+     * may be under way until its block is wanted. */
     const uint64_t most = a->budget.pages;
-    const uint64_t pages = counts.peak_pages + r->most_staging;
+    const uint64_t pages = counts.peak_pages + (r->is_alone ? 0 : r->most_staging);
+    const bool takes_all = r->is_alone ? counts.spilled_pages > 0 : a->excess > 0;
     a->peak = a->budget.fixed +
-              (a->excess > 0 || pages > most ? most : pages) * (uint64_t)CL_PAGE;
+              (takes_all || pages > most ? most : pages) * (uint64_t)CL_PAGE;
     a->read = r->read;
     a->written = r->written;
     a->spilled = counts.spilled_pages * CL_PAGE;
@@ -276,6 +352,7 @@ clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_r
     rehearsal r = {.plan = plan,
                    .scratch_folder = run->scratch_folder,
                    .is_canceled = run->is_canceled,
+                   .is_alone = cl_budget_is_alone(engine, budget),
                    .width = workers < CL_MOST_REHEARSED ? workers : CL_MOST_REHEARSED};
     r.has_scratch = run->scratch_folder &&
                     cl_scratch_room(run->scratch_folder, &room, NULL) == CLAST_OK &&
@@ -288,6 +365,7 @@ clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_r
     if (status == CLAST_OK)
         status = rehearse(&r, budget, err);
     cl_free(r.is_read);
+    cl_free(r.turn.action);
     note(&r, admission);
     admission->is_rehearsed = status == CLAST_OK;
     cl_core_free(r.core);

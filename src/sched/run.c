@@ -8,9 +8,11 @@
  * However it ended, afterwards the engine holds persisted blocks only, and can run
  * again. Memory that blocks touched stays cached for the next run, within the budget.
  */
+#include "sched/alone.h"
 #include "sched/in_order.h"
 
 #include "base/alloc.h"
+#include "base/least.h"
 #include "graph/build.h"
 
 /* Plans of fewer tasks are rehearsed even if everything fits, where something is
@@ -322,8 +324,10 @@ static clast_status end(cl_driver *d, clast_status status, cl_error *err)
 
 static void note_run(const cl_driver *d, const cl_budget *budget, clast_stats *stats)
 {
-    const uint64_t peak = d->in_order ? cl_in_order_peak(d->in_order)
-                                      : cl_core_get_counts(d->core).peak_pages;
+    const uint64_t peak =
+        d->in_order ? cl_in_order_peak(d->in_order)
+                    : cl_larger_u(cl_core_get_counts(d->core).peak_pages,
+                                  cl_alone_peak(d, budget->others));
     stats->peak = budget->fixed + peak * CL_PAGE;
     stats->read = d->read;
     stats->stored_read = d->stored_read + d->exec->stored_read;
@@ -380,6 +384,7 @@ static clast_status drive(cl_engine *engine, cl_plan *plan, const cl_run *run,
                    .exec = exec,
                    .nblock = budget->blocks,
                    .fixed = budget->fixed,
+                   .is_alone = cl_budget_is_alone(engine, budget),
                    .told = {.tasks = budget->tasks,
                             .predicted_read = stats->predicted_read,
                             .predicted_written = stats->predicted_written,

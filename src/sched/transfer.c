@@ -12,6 +12,8 @@
  * their work. A block that one task alone still reads may arrive unread (feed.h): the
  * worker only looks whether it begins in the page cache.
  *
+ * With one worker loads end in turn (alone.h), when it has no task.
+ *
  * Memory was reserved by the core before it asked, and is taken when the transfer
  * begins; address space may still be lacking, which fails the block. A transfer owns
  * its staging, and its data until the block has arrived.
@@ -19,6 +21,7 @@
 #include "sched/driver.h"
 
 #include "base/alloc.h"
+#include "sched/alone.h"
 #include "sched/feed.h"
 
 #include <string.h>
@@ -115,6 +118,10 @@ static void fail(cl_driver *d, cl_transfer *t)
 {
     cl_error_set(&t->err, t->status, "%s", clast_status_text(t->status));
     cl_driver_fail(d, CL_NONE, t->action.block, &t->err);
+    if (d->is_alone && t->action.kind == CL_ACTION_SPILL) {
+        cl_core_spill_failed(d->core, t->action.block, t->status);
+        return;
+    }
     if (t->action.kind == CL_ACTION_LOAD && t->data)
         cl_memory_give(d->engine->memory, t->data, t->pages);
     post(d, t, CL_EVENT_FAILED);
@@ -123,9 +130,13 @@ static void fail(cl_driver *d, cl_transfer *t)
 static void arrive(cl_driver *d, cl_transfer *t)
 {
     if (t->action.kind == CL_ACTION_SPILL) {
-        d->slot[t->action.block] = t->slot + 1;
         d->spilled += (uint64_t)t->pages * CL_PAGE;
-        post(d, t, CL_EVENT_SPILLED);
+        if (t->is_dropped)
+            cl_scratch_release(d->engine->spill.scratch, t->slot);
+        else
+            d->slot[t->action.block] = t->slot + 1;
+        if (!d->is_alone)
+            post(d, t, CL_EVENT_SPILLED);
         return;
     }
     d->address[t->action.block] = t->data;
@@ -149,6 +160,8 @@ static void give_staging(cl_driver *d, cl_transfer *t)
 static void finish(cl_driver *d, cl_transfer *t)
 {
     give_staging(d, t);
+    if (d->is_alone && t->action.kind == CL_ACTION_SPILL)
+        cl_alone_spilled(d, t);
     d->transfers--;
     d->loads -= t->action.kind == CL_ACTION_LOAD;
     if (t->status == CLAST_OK)
@@ -160,11 +173,31 @@ static void finish(cl_driver *d, cl_transfer *t)
     cl_driver_wake(d);
 }
 
+/* It was moved, or has failed. With one worker a load waits for its turn. */
+static void settle(cl_driver *d, cl_transfer *t)
+{
+    t->is_there = d->is_alone && t->action.kind == CL_ACTION_LOAD;
+    if (t->is_there)
+        cl_driver_wake(d);
+    else
+        finish(d, t);
+}
+
+/* It was to be spilled, which failed: the run ends soon. */
+static bool is_still_here(const cl_driver *d, const cl_transfer *t)
+{
+    return t->action.from_scratch && d->address[t->action.block];
+}
+
 static clast_status prepare(cl_driver *d, cl_transfer *t)
 {
     const cl_block *b = cl_plan_block(d->plan, t->action.block);
     t->pages = b->pages;
     if (t->action.kind == CL_ACTION_SPILL) {
+        t->data = d->is_alone ? t->data : d->address[t->action.block];
+        return CLAST_OK;
+    }
+    if (is_still_here(d, t)) {
         t->data = d->address[t->action.block];
         return CLAST_OK;
     }
@@ -172,8 +205,8 @@ static clast_status prepare(cl_driver *d, cl_transfer *t)
         t->slot = d->slot[t->action.block] - 1;
     else
         t->staging_pages = b->load_pages;
-    t->data = cl_memory_take(d->engine->memory, t->pages);
-    t->staging = cl_memory_take(d->engine->memory, t->staging_pages);
+    t->data = cl_driver_take(d, t->pages);
+    t->staging = cl_driver_take(d, t->staging_pages);
     if (t->data && t->staging)
         return CLAST_OK;
     return cl_error_set(&t->err, CLAST_ENOMEM,
@@ -181,13 +214,13 @@ static clast_status prepare(cl_driver *d, cl_transfer *t)
                         (unsigned long long)t->pages * CL_PAGE);
 }
 
-/* Memory for the transfer; false: it has failed. */
+/* Memory for the transfer; false: it has failed, or there is nothing to do. */
 static bool start(cl_driver *d, cl_transfer *t)
 {
     t->status = prepare(d, t);
-    if (t->status == CLAST_OK)
+    if (t->status == CLAST_OK && !is_still_here(d, t))
         return true;
-    finish(d, t);
+    settle(d, t);
     return false;
 }
 
@@ -199,9 +232,18 @@ static void learn(cl_driver *d, bool waited)
         d->is_cold = false;
 }
 
+/* What waits for a spill is left until that has ended. */
+static cl_transfer *pop_io(cl_driver *d)
+{
+    cl_transfer *t = pop(&d->to_spill);
+    if (!t && d->to_io.first && cl_alone_may_load(d, d->to_io.first))
+        t = pop(&d->to_io);
+    return t;
+}
+
 bool cl_transfer_io(cl_driver *d, uint32_t lane)
 {
-    cl_transfer *t = pop(&d->to_io);
+    cl_transfer *t = pop_io(d);
     if (!t)
         return false;
     if (!start(d, t))
@@ -217,14 +259,26 @@ bool cl_transfer_io(cl_driver *d, uint32_t lane)
                                                    : CL_TRACE_READ,
                           t->action.block, begin, cl_clock());
     cl_mutex_lock(d->mutex);
-    if (t->status != CLAST_OK || !is_of_source(t)) {
-        finish(d, t);
-    } else {
+    t->is_encoded = t->status == CLAST_OK && is_of_source(t);
+    if (t->is_encoded)
         learn(d, how.waited);
+    if (!t->is_encoded || d->is_alone) {
+        settle(d, t);
+    } else {
         push(&d->to_decode, t);
         cl_driver_wake(d);
     }
     return true;
+}
+
+static void decode_it(cl_driver *d, cl_transfer *t, uint32_t lane)
+{
+    cl_mutex_unlock(d->mutex);
+    const double begin = cl_clock();
+    t->status = decode(d, t);
+    cl_trace_add_transfer(&d->engine->trace, lane, CL_TRACE_DECODE, t->action.block,
+                          begin, cl_clock());
+    cl_mutex_lock(d->mutex);
 }
 
 bool cl_transfer_decode(cl_driver *d, uint32_t lane)
@@ -234,12 +288,7 @@ bool cl_transfer_decode(cl_driver *d, uint32_t lane)
         return false;
     if (d->to_decode.first || cl_core_ready(d->core))
         cl_driver_wake(d); /* one who looked out may have been told of several */
-    cl_mutex_unlock(d->mutex);
-    const double begin = cl_clock();
-    t->status = decode(d, t);
-    cl_trace_add_transfer(&d->engine->trace, lane, CL_TRACE_DECODE, t->action.block,
-                          begin, cl_clock());
-    cl_mutex_lock(d->mutex);
+    decode_it(d, t, lane);
     finish(d, t);
     return true;
 }
@@ -273,7 +322,8 @@ static void start_threads(cl_driver *d)
 /* Hands a transfer to the I/O threads. */
 static void pass_on(cl_driver *d, cl_transfer *t)
 {
-    push(&d->to_io, t);
+    push(d->is_alone && t->action.kind == CL_ACTION_SPILL ? &d->to_spill : &d->to_io,
+         t);
     if (!d->io_started)
         start_threads(d);
     if (d->threads)
@@ -334,7 +384,7 @@ static void look_back(cl_driver *d)
         pass_on(d, t);
 }
 
-bool cl_transfer_read(cl_driver *d, uint32_t lane)
+static bool read_first(cl_driver *d, uint32_t lane)
 {
     look_back(d);
     cl_transfer *t = pop(&d->to_read);
@@ -366,10 +416,31 @@ bool cl_transfer_read(cl_driver *d, uint32_t lane)
     if (t->is_unread)
         give_data(d, t);
     if (is_here || t->status != CLAST_OK)
-        finish(d, t);
+        settle(d, t);
     else
         turn_cold(d, t);
     return true;
+}
+
+/* The oldest load, whatever it takes. */
+static bool end_oldest(cl_driver *d, uint32_t lane)
+{
+    cl_transfer *const t = d->turn.first;
+    if (!t)
+        return false;
+    while (!t->is_there)
+        if (!read_first(d, lane) && (d->threads || !cl_transfer_io(d, lane)))
+            cl_alone_wait(d);
+    cl_alone_pop(d);
+    if (t->is_encoded)
+        decode_it(d, t, lane);
+    finish(d, t);
+    return true;
+}
+
+bool cl_transfer_read(cl_driver *d, uint32_t lane)
+{
+    return d->is_alone ? end_oldest(d, lane) : read_first(d, lane);
 }
 
 /* ---- the end ---- */
@@ -405,8 +476,12 @@ static void begin(cl_driver *d, const cl_action *action)
     t->action = *action;
     d->transfers++;
     d->loads += action->kind == CL_ACTION_LOAD;
+    if (d->is_alone)
+        cl_alone_begin(d, t);
     if (d->is_cold || !is_of_source(t) || is_slow(d, action->block)) {
         pass_on(d, t);
+        if (d->is_alone && action->kind == CL_ACTION_SPILL)
+            post(d, t, CL_EVENT_SPILLED);
         return;
     }
     push(&d->to_read, t);
@@ -415,7 +490,7 @@ static void begin(cl_driver *d, const cl_action *action)
 
 static void free_block(cl_driver *d, uint32_t block)
 {
-    if (d->address[block])
+    if (d->address[block] && !cl_alone_leaves(d, block))
         cl_memory_give(d->engine->memory, d->address[block],
                        cl_plan_block(d->plan, block)->pages);
     d->address[block] = NULL;
@@ -427,6 +502,7 @@ static void free_block(cl_driver *d, uint32_t block)
 
 static void discard_slot(cl_driver *d, uint32_t block)
 {
+    cl_alone_forget(d, block);
     if (d->slot[block])
         cl_scratch_release(d->engine->spill.scratch, d->slot[block] - 1);
     d->slot[block] = 0;

@@ -162,8 +162,7 @@ static void take_over(cl_driver *d, uint32_t from, uint32_t to)
 
 static bool make_block(cl_driver *d, uint32_t block)
 {
-    d->address[block] =
-        cl_memory_take(d->engine->memory, cl_plan_block(d->plan, block)->pages);
+    d->address[block] = cl_driver_take(d, cl_plan_block(d->plan, block)->pages);
     return d->address[block];
 }
 
@@ -257,7 +256,7 @@ static void fill(hand *h, size_t most)
     cl_driver_drain(d);
     if (h->count > 0) {
         h->workspace_pages = start[0].workspace_pages;
-        h->workspace = cl_memory_take(d->engine->memory, h->workspace_pages);
+        h->workspace = cl_driver_take(d, h->workspace_pages);
     }
     for (uint32_t i = 0; i < h->count; i++) {
         h->task[i].start = start[i];
@@ -298,10 +297,11 @@ static bool take_tasks(hand *h)
 }
 
 /* Twice as many next time if these took no time, fewer if they did. Functions of the
- * caller are taken one by one: what one took says nothing of the next. */
+ * caller are taken one by one: what one took says nothing of the next. So are all where
+ * a worker alone does what was foretold (alone.h). */
 static void adapt(hand *h, double seconds)
 {
-    if (h->driver->has_calls)
+    if (h->driver->has_calls || h->driver->is_alone)
         h->want = 1;
     else if (seconds > BATCH_TIME)
         h->want = h->want > 4 ? h->want / 4 : 1;
