@@ -14,6 +14,7 @@ void cl_alone_begin(cl_driver *d, cl_transfer *t)
         t->data = d->address[t->action.block];
         t->later = d->leaving;
         d->leaving = t;
+        d->has_spilled = true;
         return;
     }
     if (d->turn.last)

@@ -6,8 +6,8 @@
  * each time. Nobody waits for that who would not have waited anyway:
  *
  *   - The worker takes tasks one at a time, as long as there are any. When it finds
- *     none, the oldest load ends, and only then the core is told; what has come before
- *     its turn waits with its memory.
+ *     none, and no spill has made room since, the oldest load ends, and only then the
+ *     core is told; what has come before its turn waits with its memory.
  *   - A spill has ended, as far as the core knows, as soon as it is asked for. Its
  *     memory is not there yet, so that whoever takes some looks whether spills still
  *     hold it, and waits for these if so. I/O threads do spills first, and begin no

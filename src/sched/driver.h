@@ -70,6 +70,7 @@ typedef struct {
     cl_transfers to_spill; /* what I/O threads do first */
     cl_transfers turn;     /* all loads, oldest first */
     cl_transfer *leaving;  /* spills that have not ended */
+    bool has_spilled;      /* the core was told of one since it had no task */
     uint64_t most;         /* pages that were live at once */
     bool is_cold;       /* what is loaded is not in the page cache: I/O threads read */
     uint32_t there;     /* loads of theirs in a row that were there all the same */

@@ -54,6 +54,7 @@ typedef struct {
     line tasks, loads;              /* under way */
     uint32_t width;                 /* so many of each */
     bool is_alone, lacks_memory, was_canceled;
+    bool has_spilled; /* alone: since there was no task */
     uint64_t steps;
     queue turn; /* alone: loads under way */
 } rehearsal;
@@ -151,6 +152,7 @@ static bool answer_actions(rehearsal *r)
         } else if (action.kind == CL_ACTION_SPILL) {
             event.kind = CL_EVENT_SPILLED;
             cl_core_post(r->core, &event);
+            r->has_spilled = true;
         } else {
             continue;
         }
@@ -233,6 +235,9 @@ static bool take_turn(rehearsal *r)
     answer_actions(r);
     if (n > 0) {
         event = rehearse_task(r, &start);
+    } else if (r->has_spilled) {
+        r->has_spilled = false; /* that may do for a task */
+        return true;
     } else if (r->turn.first < r->turn.n) {
         const cl_action load = r->turn.action[r->turn.first++];
         event.epoch = load.epoch;

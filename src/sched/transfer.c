@@ -422,10 +422,14 @@ static bool read_first(cl_driver *d, uint32_t lane)
     return true;
 }
 
-/* The oldest load, whatever it takes. */
+/* The oldest load, whatever it takes; but a task first for which a spill made room. */
 static bool end_oldest(cl_driver *d, uint32_t lane)
 {
     cl_transfer *const t = d->turn.first;
+    if (d->has_spilled) {
+        d->has_spilled = false;
+        return true;
+    }
     if (!t)
         return false;
     while (!t->is_there)
