@@ -111,6 +111,16 @@ static cl_core_limits choose_limits(run *r)
     return l;
 }
 
+/* By the core's own count, which the model's need not agree with before actions are
+ * drained. */
+static void check_reserved(run *r)
+{
+    for (uint32_t p = 0; p < r->m.nplace; p++)
+        if (r->core->place[p].reserved > r->m.budget)
+            model_fail(&r->m, "place %u has %" PRIu64 " of %" PRIu64 " pages reserved",
+                       p, r->core->place[p].reserved, r->m.budget);
+}
+
 /* Blocks of an earlier run: in memory while they fit, else in scratch. */
 static void choose_adopted(run *r, cl_core_limits *l, bool *in_scratch)
 {
@@ -135,8 +145,13 @@ static void adopt(run *r, const bool *in_scratch)
         const cl_block *block = plans_find_block(&r->plans.plan, b);
         if (block->producer != CL_NONE || block->flags != CL_BLOCK_PERSIST)
             continue;
-        cl_core_adopt(r->core, b, in_scratch[b]);
+        const bool fits = r->m.place[0].used + block->pages <= r->m.budget;
+        if (!fits && cl_core_adopt(r->core, b, false))
+            model_fail(&r->m, "block %u is adopted without room for it", b);
+        if (!cl_core_adopt(r->core, b, in_scratch[b]))
+            model_fail(&r->m, "block %u is not adopted though there is room for it", b);
         model_adopt(&r->m, b, in_scratch[b]);
+        check_reserved(r);
     }
 }
 
@@ -150,6 +165,7 @@ static void remember_lowest(run *r)
 static void notice_failure(run *r)
 {
     uint32_t task, block;
+    check_reserved(r);
     const clast_status status = cl_core_failure(r->core, &task, &block);
     if (status == CLAST_OK || r->m.stopped)
         return;

@@ -34,7 +34,7 @@ static void adopt(cl_core *core, const cl_plan *plan)
         for (uint32_t b = 0; b < plan->segment[i].nblock; b++)
             if (plan->segment[i].block[b].producer == CL_NONE &&
                 plan->segment[i].block[b].flags == CL_BLOCK_PERSIST)
-                cl_core_adopt(core, plan->segment[i].block_base + b, false);
+                ck_assert(cl_core_adopt(core, plan->segment[i].block_base + b, false));
 }
 
 static uint64_t peak_of_run(const cl_plan *plan)

@@ -491,8 +491,8 @@ static void adopt(void)
             continue;
         const bool in_scratch =
             !w->fits && (w->live + block->pages > w->limit || dice_one_in(&w->d, 2));
-        if (w->driver.core)
-            cl_core_adopt(w->driver.core, b, in_scratch);
+        if (w->driver.core && !cl_core_adopt(w->driver.core, b, in_scratch))
+            fibers_complain("block %u is not adopted", b);
         w->scratch[b] = w->expected[b];
         if (in_scratch)
             continue;

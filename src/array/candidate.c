@@ -101,31 +101,51 @@ static clast_status try(cl_request *request, const cl_run *run, cl_order_kind or
     return status == CLAST_ECANCELED ? status : CLAST_OK;
 }
 
+/* Before any is tried: whether they are, with what the first one moves twice, or
+ * UINT64_MAX where it lacks scratch. */
+static clast_status look_at_first(cl_request *request, const cl_run *run,
+                                  uint64_t *excess, cl_error *err)
+{
+    cl_error refusal = {0};
+    cl_orders *const orders = &request->planned.orders;
+    *orders = CL_ORDERS_ASKED;
+    if (cl_engine_tuning(request->ctx->engine).has_order)
+        return CLAST_OK;
+    *orders = CL_ORDERS_NO_ROOM;
+    if (!has_room_for_another(request))
+        return CLAST_OK;
+    const clast_status status = cl_engine_excess(
+        request->ctx->engine, &request->planned.plan, run, excess, &refusal);
+    if (status == CLAST_ECANCELED)
+        return cl_error_set(err, status, "%s", refusal.text);
+    *orders = CL_ORDERS_TRIED;
+    if (status == CLAST_EBUDGET)
+        *orders = CL_ORDERS_REFUSED;
+    else if (status != CLAST_OK)
+        *excess = UINT64_MAX;
+    else if (*excess == 0)
+        *orders = CL_ORDERS_NOT_NEEDED;
+    else if (!is_worth_looking(request, *excess))
+        *orders = CL_ORDERS_TOO_DEAR;
+    return CLAST_OK;
+}
+
 /* Where no order can be rehearsed, the run itself says why, or --explain. One task that
  * does not fit will not in any order; but an order that spills may be all that is
  * wrong.
  */
 clast_status cl_candidate_choose(cl_request *request, const cl_run *run, cl_error *err)
 {
-    cl_error refusal = {0};
     uint64_t least = 0;
     const cl_tuning tuning = cl_engine_tuning(request->ctx->engine);
     request->planned.order_note[0] = '\0';
     request->planned.order = tuning.has_order ? tuning.order : CL_ORDER_TRAVERSALS;
     CL_TRY(cl_fit_plan(request, run, err));
-    if (tuning.has_order || !has_room_for_another(request))
+    CL_TRY(look_at_first(request, run, &least, err));
+    if (request->planned.orders != CL_ORDERS_TRIED)
         return CLAST_OK;
-    const clast_status status = cl_engine_excess(
-        request->ctx->engine, &request->planned.plan, run, &least, &refusal);
-    if (status == CLAST_ECANCELED)
-        return cl_error_set(err, status, "%s", refusal.text);
-    if (status == CLAST_EBUDGET ||
-        (status == CLAST_OK && (least == 0 || !is_worth_looking(request, least))))
-        return CLAST_OK;
-    if (status == CLAST_OK)
+    if (least < UINT64_MAX)
         say(request, request->planned.order, least);
-    else
-        least = UINT64_MAX;
     for (int k = CL_ORDER_TRAVERSALS + 1; k < CL_NORDER && least > 0; k++)
         if (k != CL_ORDER_SMALL_TILES || has_products(&request->planned.plan))
             CL_TRY(try(request, run, (cl_order_kind)k, &least, err));
@@ -134,10 +154,27 @@ clast_status cl_candidate_choose(cl_request *request, const cl_run *run, cl_erro
 
 void cl_candidate_describe(const cl_request *request, char *text, size_t size)
 {
-    if (request->planned.order_note[0] == '\0')
-        snprintf(text, size, "order:   %s; nothing is moved twice\n",
-                 order_name[request->planned.order]);
-    else
+    static const char *const reason[] = {
+        [CL_ORDERS_TRIED] = "no other could be rehearsed",
+        [CL_ORDERS_NOT_NEEDED] = "no other was needed",
+        [CL_ORDERS_ASKED] = "it was asked for",
+        [CL_ORDERS_NO_ROOM] = "no other was tried, as memory lacks room for two plans",
+        [CL_ORDERS_REFUSED] = "no other was tried, as the plan is refused",
+        [CL_ORDERS_TOO_DEAR] =
+            "no other was tried, as that takes longer than what it could save",
+    };
+    const cl_planned *p = &request->planned;
+    const cl_orders why = p->admission.is_rehearsed ? p->orders : CL_ORDERS_REFUSED;
+    char bytes[CL_BYTES_TEXT];
+    if (p->order_note[0])
         snprintf(text, size, "order:   %s, moves least twice: %s\n",
-                 order_name[request->planned.order], request->planned.order_note);
+                 order_name[p->order], p->order_note);
+    else if (!p->admission.is_rehearsed)
+        snprintf(text, size, "order:   %s; %s\n", order_name[p->order], reason[why]);
+    else if (p->admission.excess == 0)
+        snprintf(text, size, "order:   %s; nothing is moved twice\n",
+                 order_name[p->order]);
+    else
+        snprintf(text, size, "order:   %s, moves %s twice; %s\n", order_name[p->order],
+                 cl_bytes_text(p->admission.excess, bytes), reason[why]);
 }

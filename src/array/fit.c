@@ -46,6 +46,15 @@ typedef struct {
     int ntried;
 } search;
 
+/* Bytes that blocks of a run may have: persisted ones that it reads are among them. If
+ * some of these were displaced meanwhile they are free, and not to be counted twice. */
+static uint64_t within_reach(const cl_request *request)
+{
+    const clast_ctx *ctx = request->ctx;
+    return cl_lesser_u(cl_engine_free_bytes(ctx->engine) + request->key.persisted,
+                       ctx->options.memory);
+}
+
 static clast_status build(cl_request *request, cl_order_kind order, uint64_t held,
                           uint64_t block, cl_plan *plan, cl_error *err)
 {
@@ -53,7 +62,7 @@ static clast_status build(cl_request *request, cl_order_kind order, uint64_t hel
     const uint64_t all = cl_engine_free_bytes(ctx->engine);
     const uint64_t others = held + ctx->plans.bytes;
     const cl_plan_settings settings = {.block_bytes = block,
-                                       .budget_pages = all / CL_PAGE,
+                                       .budget_pages = within_reach(request) / CL_PAGE,
                                        .copy_pages = request->planned.copy_pages,
                                        .room = all > others ? all - others : 1,
                                        .workers = ctx->options.workers,
@@ -75,7 +84,7 @@ clast_status cl_fit_build(cl_request *request, cl_order_kind order, uint64_t hel
 static uint64_t free_pages(const cl_request *request, uint64_t memory)
 {
     const clast_ctx *ctx = request->ctx;
-    const uint64_t taken = ctx->options.memory - cl_engine_free_bytes(ctx->engine);
+    const uint64_t taken = ctx->options.memory - within_reach(request);
     return memory > taken ? (memory - taken) / CL_PAGE : 0;
 }
 

@@ -15,11 +15,22 @@
 
 #include "sched/run.h"
 
+/* Why other orders were tried, or not. */
+typedef enum {
+    CL_ORDERS_TRIED,
+    CL_ORDERS_NOT_NEEDED, /* nothing is moved twice */
+    CL_ORDERS_ASKED,      /* for this one */
+    CL_ORDERS_NO_ROOM,    /* for another plan */
+    CL_ORDERS_REFUSED,    /* a task does not fit, whatever the order is */
+    CL_ORDERS_TOO_DEAR    /* trying them takes longer than what they could save */
+} cl_orders;
+
 /* A plan, and what was found out when it was made. */
 typedef struct {
     cl_plan plan;
     cl_admission admission;
     cl_order_kind order;
+    cl_orders orders;
     uint64_t copy_pages;  /* of the settings that the plan is made with */
     uint64_t least;       /* cl_run.least */
     uint64_t block;       /* cl_run.block */
@@ -35,6 +46,7 @@ typedef struct {
     /* Serial numbers of entries of the source table that the plan is bound to, of the
      * first and of the last that was made; 0: none. */
     uint64_t oldest, newest;
+    uint64_t persisted; /* bytes in memory of the persisted arrays that are read */
 } cl_plan_key;
 
 void cl_plan_key_fini(cl_plan_key *key);

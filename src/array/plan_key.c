@@ -15,6 +15,9 @@
  *   state    what is free of the budget, the folder for scratch, what a benchmark
  *            switched off. All other options are the context's for its life
  *
+ * On the way persisted arrays that are read become those that go last where memory is
+ * lacking.
+ *
  * Each part has a length that what comes before it fixes, so equal bytes mean equal
  * parts. Cost: O(nodes + edges + persisted blocks that are read).
  */
@@ -77,6 +80,7 @@ static void write_persisted(writer *w, const cl_source_facts *f,
         return;
     cl_persisted_places(persisted, k->bytes + k->size);
     k->size += count;
+    k->persisted += cl_persisted_bytes(persisted);
 }
 
 static void write_source(writer *w, uint32_t index)
@@ -90,6 +94,7 @@ static void write_source(writer *w, uint32_t index)
         write_numbers(w, f->shape.ndim, f->stride);
         write_number(w, (uintptr_t)info->data % 64);
     } else if (e->persisted) {
+        cl_persisted_touch(w->request->ctx->engine, e->persisted);
         write_persisted(w, f, e->persisted);
     } else {
         write_number(w, e->serial);

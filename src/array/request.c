@@ -17,6 +17,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What is made free at least where planning lacks memory. */
+#define LEAST_ROOM ((uint64_t)8 << 20)
+
 static clast_status no_memory(cl_error *err)
 {
     return cl_error_set(err, CLAST_ENOMEM, "compute: the process is out of memory");
@@ -123,22 +126,54 @@ static cl_run run_of(cl_request *request, cl_outputs *outputs)
                     .progress =
                         request->ctx->listener.fn ? &request->ctx->progress : NULL,
                     .in_background = request->in_background,
+                    .displaced = request->displaced,
                     .least = request->planned.least,
                     .block = request->planned.block,
                     .admission = &request->planned.admission};
 }
 
-/* Where planning lacks memory, plans that are kept go, and it is tried again. */
-static clast_status make_plan(cl_request *request, const cl_run *run, cl_error *err)
+/* Again with more memory: twice as much as there was, as nobody knows yet how much the
+ * plan takes. *more: there was some to be had. */
+static clast_status displace(cl_request *request, const cl_run *run, bool *more,
+                             cl_error *err)
 {
-    cl_plan_cache *cache = &request->ctx->plans;
-    const clast_status status = cl_candidate_choose(request, run, err);
-    if (status != CLAST_EBUDGET || cache->bytes == 0)
-        return status;
-    cl_plan_cache_trim(cache, 0);
+    cl_engine *engine = request->ctx->engine;
+    const uint64_t there = cl_engine_free_bytes(engine), before = request->displaced;
+    const clast_status status =
+        cl_engine_displace(engine, run, there > LEAST_ROOM / 2 ? 2 * there : LEAST_ROOM,
+                           &request->displaced, err);
+    *more = request->displaced > before;
+    return status;
+}
+
+static clast_status plan_again(cl_request *request, const cl_run *run, cl_error *err)
+{
     cl_planned_fini(&request->planned);
     *err = (cl_error){0};
     return cl_candidate_choose(request, run, err);
+}
+
+/* Where planning lacks memory, plans that are kept go, then persisted arrays to
+ * scratch, those used longest ago first, and it is tried again. */
+static clast_status make_plan(cl_request *request, const cl_run *run, cl_error *err)
+{
+    cl_plan_cache *cache = &request->ctx->plans;
+    bool more = cache->bytes > 0;
+    clast_status status = cl_candidate_choose(request, run, err);
+    if (status == CLAST_EBUDGET && more) {
+        cl_plan_cache_trim(cache, 0);
+        status = plan_again(request, run, err);
+    }
+    for (more = true; status == CLAST_EBUDGET && more;) {
+        cl_error full = {0};
+        if (displace(request, run, &more, &full) != CLAST_OK) {
+            *err = full;
+            return full.status;
+        }
+        if (more)
+            status = plan_again(request, run, err);
+    }
+    return status;
 }
 
 /* An earlier run's plan, if all that it was made for is as it was; else one is made.
@@ -157,7 +192,8 @@ static clast_status provide_plan(cl_request *request, cl_error *err)
     }
     if (!request->is_reused)
         CL_TRY(make_plan(request, &run, err));
-    request->is_planned = !atomic_load(&ctx->is_canceled);
+    /* With what was displaced the key does not say any more where blocks are. */
+    request->is_planned = !atomic_load(&ctx->is_canceled) && request->displaced == 0;
     cl_plan_cache_trim(&ctx->plans, cl_engine_unused(&planned->admission));
     request->plan_seconds = cl_clock() - start;
     return CLAST_OK;

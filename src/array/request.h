@@ -27,6 +27,8 @@ typedef struct {
     cl_run_source *source; /* a copy: the context's table may move during the run */
     cl_planned planned;
     cl_plan_key key; /* of the plan */
+    uint64_t
+        displaced;   /* bytes of persisted arrays that went to scratch for planning */
     bool is_planned; /* completely: for other runs too */
     bool is_reused;  /* the plan is an earlier run's */
     char *scratch;   /* the folder, where it is not the context's */

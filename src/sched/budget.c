@@ -24,29 +24,6 @@
 #define DRIVER_STAGE  64u
 #define DRIVER_TENSOR (sizeof(char *) + sizeof(uint32_t))
 
-static uint64_t persisted_pages(const cl_engine *engine, const cl_plan *plan,
-                                const cl_run *run)
-{
-    uint64_t pages = 0;
-    for (const cl_persisted *k = engine->persisted; k; k = k->next)
-        if (!cl_persisted_is_read(k, plan, run))
-            for (uint64_t i = 0; i < k->count; i++)
-                pages += k->block[i].address ? k->block[i].pages : 0;
-    return pages;
-}
-
-/* Whether a persisted block that the plan reads was spilled by an earlier run. */
-static bool reads_scratch(const cl_plan *plan, const cl_run *run)
-{
-    for (uint32_t i = 0; i < plan->nsource; i++) {
-        const cl_persisted *p = run->sources[plan->source[i].source].persisted;
-        for (uint64_t k = 0; p && k < p->count; k++)
-            if (!p->block[k].address)
-                return true;
-    }
-    return false;
-}
-
 static uint64_t guessed_core(const cl_budget *b)
 {
     return CORE_FIXED + b->tasks * CORE_PER_TASK + b->blocks * CORE_PER_BLOCK;
@@ -82,18 +59,15 @@ void cl_budget_settle(cl_budget *b, const cl_engine *engine, const cl_plan *plan
     b->stated = run->least;
     b->block = run->block;
     b->charged = engine->charged;
-    b->others = persisted_pages(engine, plan, run);
-    const uint64_t spent = b->charged + b->fixed + b->others * CL_PAGE;
-    const uint64_t memory = engine->options.memory;
-    b->pages = spent < memory ? (memory - spent) / CL_PAGE : 0;
+    cl_room_settle(b, engine, plan, run);
     b->binds = b->needs.all > b->pages;
-    b->loads = b->needs.loads || reads_scratch(plan, run);
+    b->loads = b->needs.loads || b->own_out + b->own_leaving > 0;
 }
 
 uint64_t cl_budget_minimum(const cl_budget *b)
 {
     return cl_larger_u(b->stated,
-                       b->charged + b->fixed + (b->others + b->needs.least) * CL_PAGE);
+                       b->charged + b->fixed + (b->stuck + b->needs.least) * CL_PAGE);
 }
 
 uint64_t cl_engine_unused(const cl_admission *a)
@@ -126,11 +100,26 @@ static const char *mebibytes(uint64_t bytes, double (*rounded)(double), char *te
     return text;
 }
 
+/* Persisted blocks do not fit beside the plan's tables and cannot go. With what is
+ * said to do all that the plan has fits. */
+static clast_status stuck(const cl_engine *engine, const cl_budget *b, cl_error *err)
+{
+    char budget[32], more[32], need[32];
+    const uint64_t all = b->charged + b->fixed + (b->others + b->needs.all) * CL_PAGE;
+    return cl_error_set(
+        err, CLAST_ENOSPACE,
+        "a memory budget of %s is too small for the plan beside persisted arrays, and "
+        "scratch has no room for the %s of them that do not fit; %s would do",
+        mebibytes(engine->options.memory, floor, budget, sizeof budget),
+        mebibytes(b->own_leaving * CL_PAGE, ceil, more, sizeof more),
+        mebibytes(all, ceil, need, sizeof need));
+}
+
 clast_status cl_budget_check(const cl_engine *engine, const cl_plan *plan,
                              const cl_budget *b, cl_error *err)
 {
     if (b->needs.least <= b->pages)
-        return CLAST_OK;
+        return b->is_stuck ? stuck(engine, b, err) : CLAST_OK;
     char budget[32], task[32], need[32], block[64] = "";
     const char *label = b->needs.neediest == CL_NONE
                             ? NULL
@@ -150,14 +139,15 @@ clast_status cl_budget_check(const cl_engine *engine, const cl_plan *plan,
 
 /* ---- the core of a run ---- */
 
-uint64_t cl_budget_scratch(const cl_engine *engine, const cl_run *run)
+uint64_t cl_budget_scratch(const cl_engine *engine, const cl_run *run,
+                           const cl_budget *b)
 {
     uint64_t bytes = 0;
     if (!run->scratch_folder || cl_scratch_room(run->scratch_folder, &bytes, NULL))
         return 0;
     if (engine->spill.scratch)
         bytes += cl_scratch_bytes(engine->spill.scratch);
-    return bytes / CL_PAGE;
+    return bytes / CL_PAGE > b->others_out ? bytes / CL_PAGE - b->others_out : 0;
 }
 
 /* Where everything fits, tasks that are taken together may have workspaces up to the
@@ -170,7 +160,7 @@ uint64_t cl_budget_pages(const cl_engine *engine, const cl_budget *b)
     return spare < b->pages - least ? b->pages - spare : least;
 }
 
-clast_status cl_budget_core(cl_core **out, const cl_engine *engine, const cl_plan *plan,
+clast_status cl_budget_core(cl_core **out, cl_engine *engine, const cl_plan *plan,
                             const cl_run *run, cl_budget *b, cl_error *err)
 {
     const uint32_t workers = (uint32_t)engine->options.workers;
@@ -180,7 +170,7 @@ clast_status cl_budget_core(cl_core **out, const cl_engine *engine, const cl_pla
             .budget_pages = blocks,
             .ahead_pages = cl_needs_ahead(&b->needs, workers, blocks),
             .task_pages = b->needs.most,
-            .scratch_pages = b->binds ? cl_budget_scratch(engine, run) : 0,
+            .scratch_pages = b->binds ? cl_budget_scratch(engine, run, b) : 0,
             .nplace = 1,
             .prefetch = engine->tuning.is_without_prefetch ? 0 : 2 * workers + 2,
             .loads = workers,
@@ -193,10 +183,11 @@ clast_status cl_budget_core(cl_core **out, const cl_engine *engine, const cl_pla
         /* More than was set aside: once more with that. */
         cl_core_free(*out);
         const uint64_t more = bytes - guessed_core(b);
-        const uint64_t pages = cl_pages(more - b->more);
         b->fixed += more - b->more;
         b->more = more;
-        b->pages -= pages < b->pages ? pages : b->pages;
+        cl_mutex_lock(&engine->mutex);
+        cl_budget_settle(b, engine, plan, run);
+        cl_mutex_unlock(&engine->mutex);
         CL_TRY(cl_budget_check(engine, plan, b, err));
     }
 }

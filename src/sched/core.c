@@ -102,10 +102,12 @@ void cl_core_release(cl_core *core, uint32_t block)
     core->stirred = true;
 }
 
-void cl_core_adopt(cl_core *core, uint32_t block, bool in_scratch)
+bool cl_core_adopt(cl_core *core, uint32_t block, bool in_scratch)
 {
     cl_place *place = &core->place[0];
     const uint64_t pages = cl_core_block(core, block)->pages;
+    if (!in_scratch && place->reserved + pages > core->limits.budget_pages)
+        return false;
     if (in_scratch) {
         place->hold[block] |= CL_HOLD_SCRATCH;
         place->scratch += pages;
@@ -122,6 +124,7 @@ void cl_core_adopt(cl_core *core, uint32_t block, bool in_scratch)
         cl_evict_add(core, block, 0);
     }
     cl_task_notify(core, block);
+    return true;
 }
 
 static bool is_idle(const cl_core *core)

@@ -6,7 +6,7 @@
  *
  * INVARIANTS (the simulator checks all of them after every event)
  *   - reserved pages (resident, loading and spilling blocks, outputs and workspaces of
- *     running tasks) <= budget, per place
+ *     running tasks) <= budget, per place, blocks that were adopted included
  *   - a task starts once per arming, after all its operands are resident, which stay
  *     pinned until it is done; outputs and workspace are reserved in the same step
  *   - while the lowest-ranked ready task lacks memory nobody else starts and nothing is
@@ -133,8 +133,9 @@ clast_status cl_core_append(cl_core *core, const cl_segment *segment, cl_error *
 /* A PERSIST block is no longer wanted. */
 void cl_core_release(cl_core *core, uint32_t block);
 /* A PERSIST block of an earlier run is here: in memory at place 0, or in scratch.
- * Before the first take. */
-void cl_core_adopt(cl_core *core, uint32_t block, bool in_scratch);
+ * Before the first take. false: that would be more memory than the budget, and nothing
+ * has changed; what does not fit has to be in scratch. */
+bool cl_core_adopt(cl_core *core, uint32_t block, bool in_scratch);
 
 void cl_core_post(cl_core *core, const cl_event *event);
 /* A spill that was said to have ended before it had fails: so does the run. */

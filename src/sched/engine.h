@@ -7,6 +7,7 @@
  *   budget.c     what a run may have
  *   predict.c    the dry run
  *   persisted.c  persisted blocks between runs
+ *   room.c       which of them are in scratch when a run begins
  *   damage.c     which chunks of a source cannot be read
  *   driver.c     one run;   worker.c   its workers;   transfer.c   its loads and spills
  *   alone.c      with one worker: when they end
@@ -78,6 +79,9 @@ struct cl_engine {
 /* At most so many tasks are thought to be under way before a run. */
 #define CL_MOST_REHEARSED 63u
 
+/* run.c: what memory may be live or cached, from what others have. With the mutex. */
+void cl_engine_adjust_limit(cl_engine *engine);
+
 /* needs.c: so many workers run tasks in rank order. Persisted blocks are in memory. */
 cl_needs cl_needs_of(const cl_plan *plan, uint32_t workers);
 /* Where everything fits in so many pages and nothing is loaded: what may be reserved
@@ -99,13 +103,13 @@ clast_status cl_budget_check(const cl_engine *engine, const cl_plan *plan,
 uint64_t cl_budget_minimum(const cl_budget *budget);
 /* Pages that blocks and workspaces of a run may have. */
 uint64_t cl_budget_pages(const cl_engine *engine, const cl_budget *budget);
-/* Pages that may be written to scratch. */
-uint64_t cl_budget_scratch(const cl_engine *engine, const cl_run *run);
+/* Pages of scratch that the run's blocks may have, those it finds there included. */
+uint64_t cl_budget_scratch(const cl_engine *engine, const cl_run *run,
+                           const cl_budget *budget);
 /* A core with the plan's segments. It may turn out larger than was set aside; then the
  * budget is corrected. */
-clast_status cl_budget_core(cl_core **core, const cl_engine *engine,
-                            const cl_plan *plan, const cl_run *run, cl_budget *budget,
-                            cl_error *err);
+clast_status cl_budget_core(cl_core **core, cl_engine *engine, const cl_plan *plan,
+                            const cl_run *run, cl_budget *budget, cl_error *err);
 
 /* One worker, and something is loaded or has to go: what the core is told, and in which
  * order, hangs on nothing but the plan (alone.h). */
@@ -116,8 +120,25 @@ static inline bool cl_budget_is_alone(const cl_engine *engine, const cl_budget *
 
 /* predict.c */
 /* Fills in what an admission says of a rehearsal; may correct its budget. */
-clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_run *run,
+clast_status cl_predict(cl_engine *engine, const cl_plan *plan, const cl_run *run,
                         cl_admission *admission, cl_error *err);
+
+/* room.c */
+/* Of the blocks that the plan reads those stay in memory that are wanted before `rank`,
+ * and of those wanted just then as many as `left` pages hold. */
+typedef struct {
+    uint64_t rank, left;
+} cl_stay;
+cl_stay cl_room_stay(const cl_plan *plan, const cl_run *run, uint64_t pages);
+/* Of each of these blocks once, always in the same order. */
+bool cl_room_stays(cl_stay *stay, const cl_plan *plan, const cl_persisted_block *p,
+                   uint32_t block);
+/* What a budget has for blocks, and what has to go for that. With the mutex held. */
+void cl_room_settle(cl_budget *budget, const cl_engine *engine, const cl_plan *plan,
+                    const cl_run *run);
+/* Writes that to scratch; adds the bytes. Without the mutex. */
+clast_status cl_room_make(cl_engine *engine, const cl_plan *plan, const cl_run *run,
+                          const cl_budget *budget, uint64_t *bytes, cl_error *err);
 
 /* spill.c */
 /* The scratch of the run under way. */
@@ -130,8 +151,15 @@ void cl_spill_end(cl_spill *spill);
 /* persisted.c: `address` and `slot` are a run's tables by block. */
 bool cl_persisted_is_read(const cl_persisted *p, const cl_plan *plan,
                           const cl_run *run);
-void cl_persisted_adopt(cl_core *core, const cl_plan *plan, const cl_run *run,
-                        void **address, uint64_t *slot);
+/* Calls fn once for every persisted block that the plan reads. */
+typedef void cl_persisted_fn(void *arg, cl_persisted_block *p, uint32_t block);
+void cl_persisted_each(const cl_plan *plan, const cl_run *run, cl_persisted_fn *fn,
+                       void *arg);
+/* Those that the budget leaves no memory to are adopted as if they were in scratch
+ * already: *leaving pages. */
+clast_status cl_persisted_adopt(cl_core *core, const cl_plan *plan, const cl_run *run,
+                                const cl_budget *budget, void **address, uint64_t *slot,
+                                uint64_t *leaving, cl_error *err);
 void cl_persisted_return(const cl_core *core, const cl_plan *plan, const cl_run *run,
                          void **address, uint64_t *slot);
 clast_status cl_persisted_make(cl_engine *engine, const cl_core *core,

@@ -31,6 +31,14 @@ void cl_persisted_places(const cl_persisted *p, uint8_t *in_memory)
         in_memory[i] = p->block[i].address != NULL;
 }
 
+uint64_t cl_persisted_bytes(const cl_persisted *p)
+{
+    uint64_t pages = 0;
+    for (uint64_t i = 0; i < p->count; i++)
+        pages += p->block[i].address ? p->block[i].pages : 0;
+    return pages * CL_PAGE;
+}
+
 bool cl_persisted_is_read(const cl_persisted *p, const cl_plan *plan, const cl_run *run)
 {
     for (uint32_t i = 0; i < plan->nsource; i++)
@@ -39,10 +47,8 @@ bool cl_persisted_is_read(const cl_persisted *p, const cl_plan *plan, const cl_r
     return false;
 }
 
-typedef void each_fn(void *arg, cl_persisted_block *p, uint32_t block);
-
-/* Calls fn once for every persisted block that the plan reads. */
-static void for_each(const cl_plan *plan, const cl_run *run, each_fn *fn, void *arg)
+void cl_persisted_each(const cl_plan *plan, const cl_run *run, cl_persisted_fn *fn,
+                       void *arg)
 {
     for (uint32_t i = 0; i < plan->nsource; i++) {
         cl_persisted *p = run->sources[plan->source[i].source].persisted;
@@ -61,21 +67,40 @@ typedef struct {
     uint64_t *slot;
 } tables;
 
+typedef struct {
+    tables tables;
+    const cl_plan *plan;
+    cl_stay stay;
+    uint64_t leaving; /* pages */
+    bool fits;
+} adoption;
+
 static void adopt(void *arg, cl_persisted_block *p, uint32_t block)
 {
-    const tables *t = arg;
-    t->address[block] = p->address;
-    if (!t->core)
+    adoption *a = arg;
+    const bool stays = cl_room_stays(&a->stay, a->plan, p, block);
+    a->tables.address[block] = p->address;
+    a->leaving += p->address && !stays ? p->pages : 0;
+    if (!a->tables.core)
         return;
-    t->slot[block] = p->slot;
-    cl_core_adopt(t->core, block, !p->address);
+    a->tables.slot[block] = p->slot;
+    a->fits = cl_core_adopt(a->tables.core, block, !stays) && a->fits;
 }
 
-void cl_persisted_adopt(cl_core *core, const cl_plan *plan, const cl_run *run,
-                        void **address, uint64_t *slot)
+clast_status cl_persisted_adopt(cl_core *core, const cl_plan *plan, const cl_run *run,
+                                const cl_budget *budget, void **address, uint64_t *slot,
+                                uint64_t *leaving, cl_error *err)
 {
-    for_each(plan, run, adopt,
-             &(tables){.core = core, .address = address, .slot = slot});
+    adoption a = {.tables = {.core = core, .address = address, .slot = slot},
+                  .plan = plan,
+                  .stay = cl_room_stay(plan, run, budget->pages),
+                  .fits = true};
+    cl_persisted_each(plan, run, adopt, &a);
+    *leaving = a.leaving;
+    return a.fits ? CLAST_OK
+                  : cl_error_set(err, CLAST_EINTERNAL,
+                                 "persisted blocks do not fit into %llu pages",
+                                 (unsigned long long)budget->pages);
 }
 
 /* Without a core nothing is ever spilled. */
@@ -108,8 +133,37 @@ static void give_back(void *arg, cl_persisted_block *p, uint32_t block)
 void cl_persisted_return(const cl_core *core, const cl_plan *plan, const cl_run *run,
                          void **address, uint64_t *slot)
 {
-    for_each(plan, run, give_back,
-             &(tables){.ended = core, .address = address, .slot = slot});
+    cl_persisted_each(plan, run, give_back,
+                      &(tables){.ended = core, .address = address, .slot = slot});
+}
+
+/* ---- the engine's list, used last first ---- */
+
+static void put_first(cl_engine *engine, cl_persisted *p)
+{
+    p->previous = NULL;
+    p->next = engine->persisted;
+    if (p->next)
+        p->next->previous = p;
+    engine->persisted = p;
+}
+
+static void take_out(cl_engine *engine, cl_persisted *p)
+{
+    if (p->previous)
+        p->previous->next = p->next;
+    else
+        engine->persisted = p->next;
+    if (p->next)
+        p->next->previous = p->previous;
+}
+
+void cl_persisted_touch(cl_engine *engine, cl_persisted *p)
+{
+    cl_mutex_lock(&engine->mutex);
+    take_out(engine, p);
+    put_first(engine, p);
+    cl_mutex_unlock(&engine->mutex);
 }
 
 /* ---- new ones ---- */
@@ -165,10 +219,7 @@ clast_status cl_persisted_make(cl_engine *engine, const cl_core *core,
         move_back(&(tables){.ended = core, .address = address, .slot = slot},
                   &p->block[i], block);
     }
-    p->next = engine->persisted;
-    if (p->next)
-        p->next->previous = p;
-    engine->persisted = p;
+    put_first(engine, p);
     *out = p;
     return CLAST_OK;
 }
@@ -185,12 +236,7 @@ void cl_persisted_free(cl_engine *engine, cl_persisted *p)
         if (b->slot)
             cl_scratch_release(engine->spill.scratch, b->slot - 1);
     }
-    if (p->previous)
-        p->previous->next = p->next;
-    else
-        engine->persisted = p->next;
-    if (p->next)
-        p->next->previous = p->previous;
+    take_out(engine, p);
     cl_mutex_unlock(&engine->mutex);
     free_persisted(p);
 }

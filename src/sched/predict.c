@@ -50,6 +50,7 @@ typedef struct {
     uint64_t again;   /* of `read`: what had been read before */
     uint8_t *is_read; /* by block: WAS_READ, ever; IS_NEW, and no task that wants it has
                          begun since */
+    uint64_t leaving; /* pages: of persisted blocks that go before the first task */
     uint64_t staging, most_staging; /* pages: of loads that no task has waited for */
     line tasks, loads;              /* under way */
     uint32_t width;                 /* so many of each */
@@ -291,14 +292,16 @@ static clast_status rehearse(rehearsal *r, const cl_budget *budget, cl_error *er
     return cl_error_set(err, status, "the dry run: %s", clast_status_text(status));
 }
 
-static clast_status adopt_dry(cl_core *core, const cl_plan *plan, const cl_run *run,
-                              uint64_t blocks, cl_error *err)
+static clast_status adopt_dry(rehearsal *r, const cl_run *run, const cl_budget *budget,
+                              cl_error *err)
 {
-    void **address = cl_calloc((size_t)blocks, sizeof *address);
-    uint64_t *slot = cl_calloc((size_t)blocks, sizeof *slot);
+    const size_t blocks = (size_t)budget->blocks;
+    void **address = cl_calloc(blocks, sizeof *address);
+    uint64_t *slot = cl_calloc(blocks, sizeof *slot);
     clast_status status = CLAST_OK;
     if (address && slot)
-        cl_persisted_adopt(core, plan, run, address, slot);
+        status = cl_persisted_adopt(r->core, r->plan, run, budget, address, slot,
+                                    &r->leaving, err);
     else
         status = cl_error_set(err, CLAST_ENOMEM, "no memory for the dry run's tables");
     cl_free(address);
@@ -309,8 +312,8 @@ static clast_status adopt_dry(cl_core *core, const cl_plan *plan, const cl_run *
 static void note(const rehearsal *r, cl_admission *a)
 {
     const cl_core_counts counts = cl_core_get_counts(r->core);
-    a->excess =
-        r->again + (counts.spilled_pages + counts.reloaded_pages) * (uint64_t)CL_PAGE;
+    const uint64_t spilled = counts.spilled_pages + r->leaving;
+    a->excess = r->again + (spilled + counts.reloaded_pages) * (uint64_t)CL_PAGE;
     a->scratch_pages = counts.peak_scratch_pages;
     /* What is being spilled holds its memory a little longer. With several workers a
      * run that throws something out takes all that it is given; in any other each load
@@ -322,7 +325,7 @@ static void note(const rehearsal *r, cl_admission *a)
               (takes_all || pages > most ? most : pages) * (uint64_t)CL_PAGE;
     a->read = r->read;
     a->written = r->written;
-    a->spilled = counts.spilled_pages * CL_PAGE;
+    a->spilled = (spilled + a->budget.leaving) * CL_PAGE;
 }
 
 /* All bytes that sinks are given. */
@@ -338,7 +341,7 @@ static uint64_t all_written(const cl_plan *plan)
     return bytes;
 }
 
-clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_run *run,
+clast_status cl_predict(cl_engine *engine, const cl_plan *plan, const cl_run *run,
                         cl_admission *admission, cl_error *err)
 {
     uint64_t room = 0;
@@ -350,7 +353,8 @@ clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_r
             budget->fixed +
             cl_needs_peak(&budget->needs, workers, budget->pages) * CL_PAGE;
         admission->written = all_written(plan);
-        admission->read = admission->spilled = 0;
+        admission->read = 0;
+        admission->spilled = budget->leaving * CL_PAGE;
         admission->is_rehearsed = true;
         return CLAST_OK;
     }
@@ -363,7 +367,7 @@ clast_status cl_predict(const cl_engine *engine, const cl_plan *plan, const cl_r
                     cl_scratch_room(run->scratch_folder, &room, NULL) == CLAST_OK &&
                     room > 0;
     CL_TRY(cl_budget_core(&r.core, engine, plan, run, budget, err));
-    clast_status status = adopt_dry(r.core, plan, run, budget->blocks, err);
+    clast_status status = adopt_dry(&r, run, budget, err);
     r.is_read = cl_calloc((size_t)budget->blocks + 1, 1);
     if (status == CLAST_OK && !r.is_read)
         status = cl_error_set(err, CLAST_ENOMEM, "no memory for the dry run's tables");

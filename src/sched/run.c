@@ -106,7 +106,7 @@ static uint64_t free_bytes(const cl_engine *engine)
     return minus(left(engine), cl_memory_live(engine->memory) * CL_PAGE);
 }
 
-static void adjust_limit(cl_engine *engine)
+void cl_engine_adjust_limit(cl_engine *engine)
 {
     cl_memory_set_limit(engine->memory, minus(left(engine), engine->spare) / CL_PAGE);
 }
@@ -128,7 +128,7 @@ clast_status cl_engine_charge(cl_engine *engine, uint64_t bytes, cl_error *err)
             (unsigned long long)engine->options.memory);
     else
         engine->charged += bytes;
-    adjust_limit(engine);
+    cl_engine_adjust_limit(engine);
     cl_mutex_unlock(&engine->mutex);
     return status;
 }
@@ -137,7 +137,7 @@ void cl_engine_uncharge(cl_engine *engine, uint64_t bytes)
 {
     cl_mutex_lock(&engine->mutex);
     engine->charged -= bytes < engine->charged ? bytes : engine->charged;
-    adjust_limit(engine);
+    cl_engine_adjust_limit(engine);
     cl_mutex_unlock(&engine->mutex);
 }
 
@@ -145,7 +145,7 @@ void cl_engine_set_spare(cl_engine *engine, uint64_t bytes)
 {
     cl_mutex_lock(&engine->mutex);
     engine->spare = bytes;
-    adjust_limit(engine);
+    cl_engine_adjust_limit(engine);
     cl_mutex_unlock(&engine->mutex);
 }
 
@@ -170,26 +170,31 @@ static void note_budget(const cl_engine *engine, const cl_plan *plan,
     stats->workers = engine->options.workers;
 }
 
-static void note_prediction(const cl_admission *admission, clast_stats *stats)
+static void note_prediction(const cl_admission *admission, const cl_run *run,
+                            clast_stats *stats)
 {
     stats->predicted_peak = admission->peak;
     stats->predicted_read = admission->read;
     stats->predicted_written = admission->written;
     stats->predicted_spilled = admission->spilled;
+    if (admission->is_rehearsed)
+        stats->predicted_spilled += run->displaced;
 }
 
-/* Others may hold more than when the plan was measured (less changes nothing). */
+/* Others may hold more than when the plan was measured; where they hold less, the plan
+ * gets by with what it was to have. */
 static void settle_again(cl_engine *engine, const cl_plan *plan, const cl_run *run,
                          cl_admission *a)
 {
-    cl_budget now = a->budget;
-    cl_budget_settle(&now, engine, plan, run);
-    a->budget.stated = now.stated;
-    a->budget.block = now.block;
-    if (now.pages >= a->budget.pages)
+    const cl_budget was = a->budget;
+    cl_budget *const now = &a->budget;
+    cl_budget_settle(now, engine, plan, run);
+    if (now->pages < was.pages) {
+        a->is_rehearsed = a->is_rehearsed && !now->binds;
         return;
-    a->is_rehearsed = a->is_rehearsed && !now.binds;
-    a->budget = now;
+    }
+    now->pages = was.pages;
+    now->binds = was.binds;
 }
 
 /* Workspaces of the plan's stages, and its budget. exec: NULL, or to be filled in. */
@@ -233,7 +238,7 @@ static clast_status admit(cl_engine *engine, cl_plan *plan, const cl_run *run,
                              (when == REHEARSE_SMALL &&
                               (budget->tasks < ALWAYS_REHEARSED || !budget->loads))))
         status = cl_predict(engine, plan, run, a, err);
-    note_prediction(a, stats);
+    note_prediction(a, run, stats);
     return status;
 }
 
@@ -268,18 +273,30 @@ clast_status cl_engine_excess(cl_engine *engine, cl_plan *plan, const cl_run *ru
 bool cl_engine_has_scratch(const cl_engine *engine, const cl_run *run)
 {
     const cl_admission *a = run->admission;
-    return a->scratch_pages == 0 || cl_budget_scratch(engine, run) >= a->scratch_pages;
+    return a->scratch_pages == 0 ||
+           cl_budget_scratch(engine, run, &a->budget) >= a->scratch_pages;
 }
 
 /* ---- a run ---- */
 
-static void begin(cl_engine *engine, const cl_run *run, const cl_budget *budget)
+/* Makes room for what the run has besides blocks, and takes it. */
+static clast_status begin(cl_engine *engine, const cl_plan *plan, const cl_run *run,
+                          const cl_budget *budget, uint64_t *spilled, cl_error *err)
 {
     cl_mutex_lock(&engine->mutex);
     engine->running = budget->fixed;
     engine->spill.folder = run->scratch_folder;
-    adjust_limit(engine);
+    cl_engine_adjust_limit(engine);
     cl_mutex_unlock(&engine->mutex);
+    return cl_room_make(engine, plan, run, budget, spilled, err);
+}
+
+/* With the mutex. */
+static void leave(cl_engine *engine)
+{
+    engine->running = 0;
+    cl_engine_adjust_limit(engine);
+    cl_spill_end(&engine->spill);
 }
 
 static clast_status persist_results(cl_driver *d, cl_error *err)
@@ -313,9 +330,7 @@ static clast_status end(cl_driver *d, clast_status status, cl_error *err)
         status = persist_results(d, err);
     cl_trace_resolve(&engine->trace, d->plan, d->run, d->source_of);
     cl_driver_sweep(d);
-    engine->running = 0;
-    adjust_limit(engine);
-    cl_spill_end(&engine->spill);
+    leave(engine);
     cl_mutex_unlock(&engine->mutex);
     if (status != CLAST_OK)
         drop_results(d);
@@ -351,6 +366,14 @@ static clast_status reserve(const cl_driver *d, const cl_admission *a, cl_error 
                             err);
 }
 
+/* The core, and room for it where it turned out larger than was thought. */
+static clast_status make_core(cl_driver *d, cl_budget *budget, cl_error *err)
+{
+    CL_TRY(cl_budget_core(&d->core, d->engine, d->plan, d->run, budget, err));
+    d->fixed = budget->fixed;
+    return begin(d->engine, d->plan, d->run, budget, &d->spilled, err);
+}
+
 /* Which way the plan is run: tiny tasks in their order, any others by the core. What
  * that takes. */
 static clast_status make_tables(cl_driver *d, cl_budget *budget, cl_error *err)
@@ -358,7 +381,7 @@ static clast_status make_tables(cl_driver *d, cl_budget *budget, cl_error *err)
     const size_t n = (size_t)budget->blocks;
     const bool in_order = cl_in_order_suits(d, budget);
     if (!in_order)
-        CL_TRY(cl_budget_core(&d->core, d->engine, d->plan, d->run, budget, err));
+        CL_TRY(make_core(d, budget, err));
     d->address = cl_calloc(n, sizeof *d->address);
     if (in_order && d->address) {
         d->in_order = cl_in_order_new(d);
@@ -370,6 +393,25 @@ static clast_status make_tables(cl_driver *d, cl_budget *budget, cl_error *err)
         return CLAST_OK;
     return cl_error_set(err, CLAST_ENOMEM, "no memory for %llu blocks' addresses",
                         (unsigned long long)budget->blocks);
+}
+
+/* With all that it needs made. */
+static clast_status go(cl_driver *d, const cl_admission *a, clast_stats *stats,
+                       cl_error *err)
+{
+    uint64_t leaving;
+    d->exec->address = d->address;
+    d->exec->is_unread = d->is_unread;
+    d->exec->poll = (cl_poll){is_canceled, d->engine};
+    clast_status status = cl_persisted_adopt(d->core, d->plan, d->run, &a->budget,
+                                             d->address, d->slot, &leaving, err);
+    if (status == CLAST_OK)
+        status = reserve(d, a, err);
+    if (status == CLAST_OK) {
+        status = cl_driver_run(d, err);
+        note_run(d, &a->budget, stats);
+    }
+    return end(d, status, err);
 }
 
 static clast_status drive(cl_engine *engine, cl_plan *plan, const cl_run *run,
@@ -385,26 +427,23 @@ static clast_status drive(cl_engine *engine, cl_plan *plan, const cl_run *run,
                    .nblock = budget->blocks,
                    .fixed = budget->fixed,
                    .is_alone = cl_budget_is_alone(engine, budget),
+                   .spilled = run->displaced,
                    .told = {.tasks = budget->tasks,
                             .predicted_read = stats->predicted_read,
                             .predicted_written = stats->predicted_written,
                             .predicted_spilled = stats->predicted_spilled}};
     d.team = cl_driver_team(&d);
-    clast_status status = make_tables(&d, budget, err);
+    /* Before there is a core, as there may be no room for it. */
+    clast_status status = begin(engine, plan, run, budget, &d.spilled, err);
+    if (status == CLAST_OK)
+        status = make_tables(&d, budget, err);
     if (status == CLAST_OK) {
-        exec->address = d.address;
-        exec->is_unread = d.is_unread;
-        exec->poll = (cl_poll){is_canceled, engine};
-        begin(engine, run, budget);
-        cl_persisted_adopt(d.core, plan, run, d.address, d.slot);
-        status = reserve(&d, a, err);
-        if (status == CLAST_OK) {
-            status = cl_driver_run(&d, err);
-            note_run(&d, budget, stats);
-        }
-        status = end(&d, status, err);
+        status = go(&d, a, stats, err);
     } else {
         cl_driver_sweep(&d);
+        cl_mutex_lock(&engine->mutex);
+        leave(engine);
+        cl_mutex_unlock(&engine->mutex);
     }
     cl_core_free(d.core);
     cl_in_order_free(d.in_order);

@@ -56,6 +56,9 @@ typedef struct cl_persisted cl_persisted;
 void cl_persisted_free(cl_engine *engine, cl_persisted *persisted);
 const cl_grid *cl_persisted_grid(const cl_persisted *persisted);
 uint64_t cl_persisted_count(const cl_persisted *persisted); /* blocks */
+uint64_t cl_persisted_bytes(const cl_persisted *persisted); /* in memory */
+/* Somebody is about to read it: it is the last to go where memory is lacking. */
+void cl_persisted_touch(cl_engine *engine, cl_persisted *persisted);
 /* By block: whether it is in memory (1) or in scratch (0). Between runs. */
 void cl_persisted_places(const cl_persisted *persisted, uint8_t *in_memory);
 
@@ -112,7 +115,14 @@ typedef struct {
     uint64_t fixed; /* bytes: plan, core, tables */
     uint64_t pages; /* for blocks and workspaces, all that is left */
     cl_needs needs;
-    uint64_t others;        /* pages of persisted blocks that the plan does not read */
+    uint64_t others;        /* pages of persisted blocks that the plan does not read,
+                               as far as they stay in memory */
+    uint64_t leaving;       /* ... of those that go to scratch before the run */
+    uint64_t stuck;         /* ... that would go, had scratch the room */
+    uint64_t others_out;    /* ... that are in scratch then */
+    uint64_t own_leaving;   /* pages of those that it reads which go */
+    uint64_t own_out;       /* ... which are in scratch already */
+    bool is_stuck;          /* they cannot go */
     uint64_t charged;       /* bytes that others hold */
     uint64_t stated;        /* cl_run.least */
     uint64_t block;         /* cl_run.block */
@@ -152,6 +162,8 @@ typedef struct {
     const atomic_bool *is_canceled; /* a cancel that came before the run; or NULL */
     cl_progress *progress;          /* NULL: nobody listens */
     bool in_background;             /* on pthreads, whatever the engine's team is */
+    uint64_t displaced; /* bytes of persisted arrays that went to scratch while it was
+                           planned */
     uint64_t least; /* what would do if more than the plan's own minimum, as less makes
                        another plan; or 0 */
     uint64_t block; /* bytes of the blocks with which the plan would fit; or 0 */
@@ -168,6 +180,10 @@ clast_status cl_engine_minimum(cl_engine *engine, cl_plan *plan, const cl_run *r
                                uint64_t *bytes, cl_error *err);
 /* What a refusal calls so many bytes, in bytes: a little more. */
 uint64_t cl_engine_rounded(uint64_t bytes);
+/* Has persisted arrays spilled, those first that were used longest ago, until so many
+ * bytes are free or no more can go; adds what was written to *moved. Between runs. */
+clast_status cl_engine_displace(cl_engine *engine, const cl_run *run, uint64_t bytes,
+                                uint64_t *moved, cl_error *err);
 /* Bytes of the budget that no run of the plan will touch; 0 where the budget binds. */
 uint64_t cl_engine_unused(const cl_admission *admission);
 /* Whether scratch still has the room that the plan was admitted with. */

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Runs beside persisted arrays that fill the memory: the budget holds, what does not fit
+ * goes to scratch, and results are the same as with ample memory.
+ */
+#include "check_main.h"
+#include "clast.h"
+#include "io/sys.h"
+#include "temp_folder.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static clast_ctx *ctx;
+
+static void open_with(uint64_t memory, int workers, uint64_t block, const char *scratch)
+{
+    ctx = clast_open(&(clast_options){
+        .memory = memory, .workers = workers, .block = block, .scratch = scratch});
+}
+
+static clast_array *noise(int64_t n)
+{
+    return clast_random(ctx, 1, &n, 1, CLAST_FLOAT64);
+}
+
+static clast_status value_of(clast_array *a, double *value)
+{
+    return clast_fetch(
+        a, &(clast_buffer){value, sizeof *value, CLAST_FLOAT64, 0, NULL, NULL});
+}
+
+/* Twice the sum, by a plan that has more tables than the one that made the array, and
+ * wants blocks from both ends at once. */
+static clast_array *folded(clast_array *x)
+{
+    return clast_sum(clast_add(x, clast_flip(x, 0)), CLAST_ALL);
+}
+
+static void check_budget(void)
+{
+    const clast_stats s = clast_ctx_stats(ctx);
+    ck_assert_uint_le(s.peak, s.memory);
+    ck_assert_uint_gt(s.predicted_peak, 0);
+    ck_assert_uint_le(s.predicted_peak, s.memory);
+}
+
+static void finish(double expected, clast_array *a)
+{
+    double value = -1;
+    ck_assert_msg(value_of(a, &value) == CLAST_OK, "%s", clast_ctx_error(ctx));
+    ck_assert_double_eq(value, expected);
+    check_budget();
+}
+
+static void begin(void)
+{
+    temp_folder_begin();
+}
+
+static void end(void)
+{
+    clast_close(&ctx);
+    ck_assert_int_eq(temp_folder_count(), 0);
+    temp_folder_end();
+}
+
+static double expected_of(int64_t n, uint64_t block)
+{
+    double value = -1;
+    open_with(CLAST_MIB(512), 1, block, ".");
+    ck_assert_int_eq(value_of(folded(noise(n)), &value), CLAST_OK);
+    clast_close(&ctx);
+    return value;
+}
+
+/* ---- arrays that the plan reads ---- */
+
+static const struct {
+    uint64_t memory, block;
+    int percent; /* of the budget that the array takes */
+    int workers;
+} full[] = {
+    {CLAST_MIB(4), 4096, 96, 1},
+    {CLAST_MIB(4), 4096, 96, 2},
+    {CLAST_MIB(4), 4096, 96, 4},
+    {CLAST_MIB(4), 4096, 250, 1},
+    {CLAST_MIB(4), 4096, 250, 2},
+    {CLAST_MIB(4), 4096, 250, 4},
+    {CLAST_MIB(16), 4096, 150, 1},
+    {CLAST_MIB(16), 4096, 150, 4},
+    {CLAST_MIB(12), CLAST_KIB(256), 120, 1},
+    {CLAST_MIB(12), CLAST_KIB(256), 120, 2},
+    {CLAST_MIB(12), CLAST_KIB(256), 120, 4},
+    {CLAST_MIB(16), CLAST_KIB(64), 300, 2},
+};
+
+START_TEST(read_again)
+{
+    const int64_t n = (int64_t)(full[_i].memory / 100 * (uint64_t)full[_i].percent) / 8;
+    const double expected = expected_of(n, full[_i].block);
+    open_with(full[_i].memory, full[_i].workers, full[_i].block, ".");
+    clast_array *x = clast_persist(noise(n));
+    ck_assert_str_eq(clast_ctx_error(ctx), "");
+    for (int round = 0; round < 3; round++)
+        finish(expected, folded(x));
+}
+END_TEST
+
+/* What goes before the first task is predicted, and with one worker what goes later, but
+ * for a tenth. */
+START_TEST(spilling_is_predicted)
+{
+    const int64_t n = 2000 * 512;
+    open_with(CLAST_MIB(8) + CLAST_KIB(100), 1, 4096, ".");
+    clast_array *x = clast_persist(noise(n));
+    ck_assert_uint_eq(clast_ctx_stats(ctx).spilled, 0);
+    double value;
+    ck_assert_int_eq(value_of(clast_sum(x, CLAST_ALL), &value), CLAST_OK);
+    const clast_stats s = clast_ctx_stats(ctx);
+    check_budget();
+    ck_assert_uint_gt(s.spilled, 0);
+    ck_assert_uint_lt(s.spilled, CLAST_MIB(1));
+    ck_assert_uint_le(s.spilled / 10 * 9, s.predicted_spilled);
+    ck_assert_uint_le(s.predicted_spilled / 10 * 9, s.spilled);
+}
+END_TEST
+
+/* ---- arrays that it does not read ---- */
+
+START_TEST(unread_ones_go)
+{
+    const double expected = expected_of(700000, 65536);
+    open_with(CLAST_MIB(8), 1 + _i, 65536, ".");
+    clast_array *x = clast_keep(clast_persist(noise(900000)));
+    double all, value;
+    ck_assert_int_eq(value_of(clast_sum(x, CLAST_ALL), &all), CLAST_OK);
+    clast_array *y = clast_persist(noise(700000));
+    ck_assert_msg(y, "%s", clast_ctx_error(ctx));
+    finish(expected, folded(y));
+    ck_assert_int_eq(value_of(clast_sum(x, CLAST_ALL), &value), CLAST_OK);
+    ck_assert_double_eq(value, all);
+    check_budget();
+    clast_drop(x);
+}
+END_TEST
+
+/* ---- plans that lack memory while they are made ---- */
+
+static clast_array *many_tasks(void)
+{
+    const int64_t n = 80000 * 512;
+    return clast_sum(
+        clast_add(clast_zeros(ctx, 1, &n, CLAST_FLOAT64), clast_double(ctx, 1)),
+        CLAST_ALL);
+}
+
+static const double ones = 80000 * 512.0;
+
+START_TEST(large_plans)
+{
+    open_with(CLAST_MIB(16), 1 + _i % 2, 4096, ".");
+    double all, value;
+    clast_array *x = clast_persist(noise(2000000));
+    ck_assert_int_eq(value_of(clast_sum(x, CLAST_ALL), &all), CLAST_OK);
+    const bool reads = _i / 2;
+    finish(ones + (reads ? all : 0),
+           reads ? clast_add(clast_sum(x, CLAST_ALL), many_tasks()) : many_tasks());
+    ck_assert_int_eq(value_of(clast_sum(x, CLAST_ALL), &value), CLAST_OK);
+    ck_assert_double_eq(value, all);
+}
+END_TEST
+
+/* ---- without scratch ---- */
+
+/* The budget that a refusal names. */
+static uint64_t would_do(const char *text)
+{
+    const char *at = strstr(text, " would do");
+    ck_assert_msg(at, "%s", text);
+    while (at[-1] != ';')
+        at--;
+    char *unit;
+    const double number = strtod(at, &unit);
+    return (uint64_t)(number * (strncmp(unit, " KiB", 4) == 0 ? 1024 : 1048576));
+}
+
+START_TEST(refused_without_scratch)
+{
+    const int64_t n = 2000 * 512;
+    uint64_t memory = CLAST_MIB(8) + CLAST_KIB(100);
+    double value;
+    for (int round = 0; round < 2; round++) {
+        open_with(memory, 2, 4096, "nowhere");
+        clast_array *x = clast_persist(noise(n));
+        ck_assert_str_eq(clast_ctx_error(ctx), "");
+        const clast_status status = value_of(folded(x), &value);
+        if (round == 0) {
+            const char *text = clast_ctx_error(ctx);
+            ck_assert_int_eq(status, CLAST_ENOSPACE);
+            ck_assert_uint_eq(clast_ctx_stats(ctx).peak, 0); /* nothing ran */
+            ck_assert_msg(strstr(text, "persisted arrays"), "%s", text);
+            memory = would_do(text);
+        } else {
+            ck_assert_msg(status == CLAST_OK, "%s", clast_ctx_error(ctx));
+            check_budget();
+        }
+        clast_close(&ctx);
+    }
+}
+END_TEST
+
+static ssize_t no_write(int fd, const struct iovec *iov, int n, off_t at)
+{
+    errno = ENOSPC;
+    return -1;
+}
+
+/* A disk that turns out to be full: no task runs, and no block is lost. */
+START_TEST(full_disk)
+{
+    const int64_t n = 2000 * 512;
+    const double expected = expected_of(n, 4096);
+    open_with(CLAST_MIB(8) + CLAST_KIB(100), 1, 4096, ".");
+    clast_array *x = clast_persist(noise(n));
+    const cl_sys_table real = cl_sys;
+    double value;
+    cl_sys.pwritev = no_write;
+    const clast_status status = value_of(folded(x), &value);
+    cl_sys = real;
+    ck_assert_int_eq(status, CLAST_ENOSPACE);
+    ck_assert_uint_eq(clast_ctx_stats(ctx).peak, 0);
+    finish(expected, folded(x));
+}
+END_TEST
+
+static Suite *room_suite(void)
+{
+    Suite *s = suite_create("room");
+    TCase *t = tcase_create("room");
+    tcase_add_checked_fixture(t, begin, end);
+    tcase_add_loop_test(t, read_again, 0, sizeof full / sizeof *full);
+    tcase_add_test(t, spilling_is_predicted);
+    tcase_add_loop_test(t, unread_ones_go, 0, 2);
+    tcase_add_loop_test(t, large_plans, 0, 4);
+    tcase_add_test(t, refused_without_scratch);
+    tcase_add_test(t, full_disk);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    Suite *(*const suites[])(void) = {room_suite};
+    return cl_check_main(suites, 1);
+}
