@@ -218,10 +218,16 @@ class Bench:
             ratios = [r[0]["wall"] / r[2]["wall"] for r in rounds]
             cells += [f"{statistics.median(ratios):.2f}"]
         cells += [f"{worst / MIB:.0f} / {allowance / MIB:.0f}" + ("" if worst <= allowance else " EXCEEDED"),
-                  f"{s['read'] / MIB:.0f} ({s['predicted_read'] / MIB:.0f})",
-                  f"{s['spilled'] / MIB:.0f} ({s['predicted_spilled'] / MIB:.0f})", f"{s['written'] / MIB:.0f}"]
+                  f"{s['read'] / MIB:.0f} ({predicted(s, 'read')})",
+                  f"{s['spilled'] / MIB:.0f} ({predicted(s, 'spilled')})", f"{s['written'] / MIB:.0f}"]
         print("| " + " | ".join(cells) + " |", flush=True)
         return worst <= allowance
+
+
+def predicted(stats, name):
+    """Of a large plan that fits nothing is."""
+    value = stats[f"predicted_{name}"]
+    return "-" if value is None else f"{value / MIB:.0f}"
 
 
 def main():

@@ -112,7 +112,8 @@ typedef struct clast_stats {
     uint64_t predicted_peak, peak; /**< predicted: a bound where nothing is loaded and
                                       everything fits; else that of a rehearsal. A plan
                                       of 65,536 tasks and more that loads and fits is
-                                      not rehearsed: predicted_* of its run are 0 */
+                                      not rehearsed: predicted_* of its run are 0, which
+                                      a predicted peak never is else */
     uint64_t predicted_read, read; /**< of sources, decoded bytes */
     uint64_t predicted_written, written; /**< by sinks, array bytes */
     uint64_t predicted_spilled, spilled;

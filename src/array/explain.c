@@ -75,15 +75,21 @@ static void describe(cl_request *request, cl_voice *v, cl_error *err)
     char text[640];
     cl_candidate_describe(request, text, sizeof text);
     cl_voice_say(v, text, strlen(text));
-    const int n = snprintf(text, sizeof text,
-                           "memory:  budget %" PRIu64 ", at least %" PRIu64
-                           ", predicted peak %" PRIu64 "\nbytes:   read %" PRIu64
-                           ", written %" PRIu64 ", spilled %" PRIu64
-                           "\nworkers: %d, scratch %s\n",
-                           s->memory, s->minimum_memory, s->predicted_peak,
-                           s->predicted_read, s->predicted_written,
-                           s->predicted_spilled, s->workers, request->scratch_folder);
-    cl_voice_say(v, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1);
+    snprintf(text, sizeof text, "memory:  budget %" PRIu64 ", at least %" PRIu64,
+             s->memory, s->minimum_memory);
+    cl_voice_say(v, text, strlen(text));
+    if (status == CLAST_OK)
+        snprintf(text, sizeof text,
+                 ", predicted peak %" PRIu64 "\nbytes:   read %" PRIu64
+                 ", written %" PRIu64 ", spilled %" PRIu64 "\n",
+                 s->predicted_peak, s->predicted_read, s->predicted_written,
+                 s->predicted_spilled);
+    else
+        snprintf(text, sizeof text, ": refused\n");
+    cl_voice_say(v, text, strlen(text));
+    snprintf(text, sizeof text, "workers: %d, scratch %s\n", s->workers,
+             request->scratch_folder);
+    cl_voice_say(v, text, strlen(text));
     describe_files(request, v, err);
 }
 

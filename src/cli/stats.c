@@ -63,6 +63,12 @@ static double seconds_at(const clast_stats *stats, size_t offset)
     return v;
 }
 
+/* A peak is never 0: tables count as well. */
+static bool is_predicted(const clast_stats *stats)
+{
+    return stats->predicted_peak > 0;
+}
+
 static void write_value(FILE *to, const clast_stats *stats, unit u, size_t offset)
 {
     if (u == SECONDS)
@@ -94,8 +100,10 @@ static void write_text(const cli_options *o, const clast_options *settled,
     fprintf(stderr, "%-16s%15s  %17s\n", "", "predicted", "measured");
     for (int i = 0; i < NROWS; i++) {
         fprintf(stderr, "%-16s", rows[i].name);
-        if (rows[i].predicted != 0)
+        if (rows[i].predicted != 0 && is_predicted(stats))
             write_value(stderr, stats, rows[i].unit, rows[i].predicted);
+        else if (rows[i].predicted != 0)
+            fprintf(stderr, "%15s  ", "not predicted");
         else
             fprintf(stderr, "%17s", "");
         write_value(stderr, stats, rows[i].unit, rows[i].offset);
@@ -122,7 +130,9 @@ static void write_json(FILE *to, const cli_options *o, const clast_options *sett
             fprintf(to, "%.6f", seconds_at(stats, rows[i].offset));
         else
             fprintf(to, "%llu", (unsigned long long)number_at(stats, rows[i].offset));
-        if (rows[i].predicted != 0)
+        if (rows[i].predicted != 0 && !is_predicted(stats))
+            fprintf(to, ",\n  \"predicted_%s\": null", rows[i].name);
+        else if (rows[i].predicted != 0)
             fprintf(to, ",\n  \"predicted_%s\": %llu", rows[i].name,
                     (unsigned long long)number_at(stats, rows[i].predicted));
     }

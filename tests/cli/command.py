@@ -166,6 +166,52 @@ class Command(unittest.TestCase):
         self.assertIn("matmul", done.stdout)
         self.assertFalse(out.exists())
 
+    def explained(self, memory, block, code=0):
+        """The lines about order, memory and bytes of a plan that reads 8 MiB twice."""
+        large = self.folder / "large.h5"
+        if not large.exists():
+            with h5py.File(large, "w") as f:
+                f.create_dataset("x", data=np.random.default_rng(1).random((1024, 1024)), chunks=(32, 32))
+        done = self.eval("x - mean(x) + x.T", "--in", f"x={large}:/x", "--out", f"{self.folder}/out.h5:/y", "--explain",
+                         "--workers=2", "--memory", memory, "--block", block)
+        self.assertEqual(done.returncode, code, done.stderr)
+        lines = {line.split(":")[0]: line for line in done.stdout.splitlines() if ":" in line}
+        return lines.get("order"), lines.get("memory"), lines.get("bytes")
+
+    def test_explain_says_why_this_order(self):
+        none = "; no other was tried, as "
+        for memory, block, what in [("64M", "32K", "; nothing is moved twice"), ("5M", "512", ", moves least twice: "),
+                                    ("3500K", "512", none + "memory lacks room for two plans"),
+                                    ("16M", "256", none + "that takes longer than what it could save")]:
+            order, peak, moved = self.explained(memory, block)
+            self.assertIn(what, order)
+            read = int(re.search(r"read (\d+)", moved)[1])
+            self.assertEqual("nothing" in what, read == 8 << 20, moved)
+            self.assertEqual(none in what, re.search(r", moves [0-9.]+ MiB twice;", order) is not None, order)
+            self.assertGreater(int(re.search(r"predicted peak (\d+)", peak)[1]), 0)
+
+    def test_explain_of_what_is_refused(self):
+        order, peak, moved = self.explained("400K", "32K", code=3)
+        self.assertTrue(order.endswith("; no other was tried, as the plan is refused"), order)
+        self.assertTrue(peak.endswith(": refused"), peak)
+        self.assertIsNone(moved)
+
+    def test_what_is_not_predicted(self):
+        """65,536 tasks and more that load and fit are not rehearsed."""
+        fine, stats = self.folder / "fine.h5", self.folder / "stats.json"
+        with h5py.File(fine, "w") as f:
+            f.create_dataset("x", data=np.ones(66000 * 8, "u1"), chunks=(8,))
+        args = ["sum(x * 2)", "--in", f"x={fine}:/x", "--block=8"]
+        for memory, is_predicted in [("2G", False), ("64M", True)]:
+            done = self.eval(*args, "--memory", memory, f"--stats=json:{stats}")
+            self.assertEqual((done.returncode, done.stdout), (0, f"{66000 * 8 * 2}\n"), done.stderr)
+            numbers = json.loads(stats.read_text())
+            self.assertGreater(numbers["tasks"], 65536)
+            for name in ["peak", "read", "written", "spilled"]:
+                self.assertEqual(numbers[f"predicted_{name}"] is not None, is_predicted, name)
+        done = self.eval(*args, "--memory=2G", "--stats")
+        self.assertEqual(done.stderr.count("not predicted"), 4, done.stderr)
+
     def test_info(self):
         done = clast("info", self.file)
         self.assertEqual(done.returncode, 0, done.stderr)
