@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Runs beside persisted arrays that fill the memory: the budget holds, what does not fit
- * goes to scratch, and results are the same as with ample memory.
+ * Runs beside persisted arrays that fill the memory: the budget holds, what does not
+ * fit goes to scratch, and results are the same as with ample memory.
  */
 #include "check_main.h"
 #include "clast.h"
@@ -108,8 +108,8 @@ START_TEST(read_again)
 }
 END_TEST
 
-/* What goes before the first task is predicted, and with one worker what goes later, but
- * for a tenth. */
+/* What goes before the first task is predicted, and with one worker what goes later,
+ * but for a tenth. */
 START_TEST(spilling_is_predicted)
 {
     const int64_t n = 2000 * 512;
