@@ -339,10 +339,10 @@ static clast_status end(cl_driver *d, clast_status status, cl_error *err)
 
 static void note_run(const cl_driver *d, const cl_budget *budget, clast_stats *stats)
 {
-    const uint64_t peak =
-        d->in_order ? cl_in_order_peak(d->in_order)
-                    : cl_larger_u(cl_core_get_counts(d->core).peak_pages,
-                                  cl_alone_peak(d, budget->others));
+    const uint64_t peak = d->in_order
+                              ? cl_in_order_peak(d->in_order)
+                              : cl_larger_u(cl_core_get_counts(d->core).peak_pages,
+                                            cl_alone_peak(d, budget->others));
     stats->peak = budget->fixed + peak * CL_PAGE;
     stats->read = d->read;
     stats->stored_read = d->stored_read + d->exec->stored_read;
