@@ -110,7 +110,9 @@ typedef struct clast_stats {
     uint64_t memory;               /**< the budget */
     uint64_t minimum_memory;       /**< with which the plan would still run */
     uint64_t predicted_peak, peak; /**< predicted: a bound where nothing is loaded and
-                                      everything fits; else that of a rehearsal. A plan
+                                      everything fits; else that of a rehearsal, which
+                                      one worker keeps to, and of which several differ
+                                      a little, within the budget. A plan
                                       of 65,536 tasks and more that loads and fits is
                                       not rehearsed: predicted_* of its run are 0, which
                                       a predicted peak never is else */

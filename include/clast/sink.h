@@ -13,7 +13,8 @@ extern "C" {
 
 typedef struct clast_hdf5_options {
     const int64_t *chunks; /**< one number an axis, -1: the whole axis; NULL: as the
-                              first input of the same shape, else near 1 MiB */
+                              first input of the same shape, or of those that are
+                              joined to it, else near 1 MiB */
     int gzip; /**< 0: as the first input, or as `compress` says; -1: no compression; 1
                  to 9: deflate level */
     int shuffle;         /**< 0: as the first input, or as is usual with what is asked

@@ -178,7 +178,7 @@ typedef struct clast_task_options {
  * @errors         CLAST_EVALUE no kernel, nout; CLAST_ESHAPE, CLAST_EDTYPE an output
  *                 that makes no sense; CLAST_ENOTSUP a reserved field is not zero; in a
  *                 run those of clast_map()
- * @cost           about 7 KiB of plan and 30 us a task, besides its call; an input of
+ * @cost           about 6 KiB of plan and 30 us a task, besides its call; an input of
  *                 several tiles is copied into one block, once for all that read it
  */
 CLAST_API clast_status clast_task(clast_ctx *ctx, int nin, clast_array *const *in,

@@ -164,7 +164,8 @@ void cl_candidate_describe(const cl_request *request, char *text, size_t size)
             "no other was tried, as that takes longer than what it could save",
     };
     const cl_planned *p = &request->planned;
-    const cl_orders why = p->admission.is_rehearsed ? p->orders : CL_ORDERS_REFUSED;
+    const bool is_known = p->admission.is_rehearsed || p->orders == CL_ORDERS_TRIED;
+    const cl_orders why = is_known ? p->orders : CL_ORDERS_REFUSED;
     char bytes[CL_BYTES_TEXT];
     if (p->order_note[0])
         snprintf(text, size, "order:   %s, moves least twice: %s\n",

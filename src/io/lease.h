@@ -30,7 +30,9 @@ typedef struct {
 void cl_lease_init(cl_lease *lease, int fd);
 void cl_lease_fini(cl_lease *lease); /* nobody holds it */
 /* false: the file is open for writing, or somebody waits for that, or the system gives
- * no lease. From take to give the holder looks at memory and does nothing else. */
+ * no lease. From take to give the holder does nothing that waits for another process or
+ * for libhdf5's lock. Mutexes are taken in this order: this one, then those of the
+ * sleeping thread. */
 bool cl_lease_take(cl_lease *lease);
 void cl_lease_give(cl_lease *lease);
 

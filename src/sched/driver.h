@@ -5,7 +5,9 @@
  * Lives for one run. `mutex` (the engine's) guards the core, the memory manager and
  * everything here but `exec`, which is constant while tasks run. An entry of `address`
  * is written under the mutex, before the task that uses it is taken under the same
- * mutex, and is read by that task without it.
+ * mutex, and is read by that task without it. Where tasks are run in order their worker
+ * writes it without the mutex, and the word that says they are done publishes it
+ * (in_order.h).
  */
 #ifndef CL_SCHED_DRIVER_H
 #define CL_SCHED_DRIVER_H
@@ -55,7 +57,8 @@ typedef struct {
     cl_exec *exec;
 
     void **address; /* by block */
-    uint64_t *slot; /* by block: 1 + slot in scratch, 0: none. Of the core's, too: */
+    /* These two only with a core. */
+    uint64_t *slot;      /* by block: 1 + slot in scratch, 0: none */
     uint8_t *is_unread;  /* by block that is loaded; feed.h */
     uint32_t unread;     /* such blocks */
     uint32_t *source_of; /* by tensor: index into plan->source, or CL_NONE */
@@ -99,7 +102,8 @@ typedef struct {
     clast_progress told; /* totals, and what was told last */
 } cl_driver;
 
-/* Runs the core to its end, or to a failure. The core must hold the plan's segments. */
+/* Runs the plan to its end, or to a failure, by the core, which must hold the plan's
+ * segments, or in order. */
 clast_status cl_driver_run(cl_driver *driver, cl_error *err);
 /* How many workers the run is worth. */
 int cl_driver_team(const cl_driver *d);

@@ -10,6 +10,9 @@
  *   room.c       which of them are in scratch when a run begins
  *   damage.c     which chunks of a source cannot be read
  *   driver.c     one run;   worker.c   its workers;   transfer.c   its loads and spills
+ *   spill.c      its scratch;   feed.c   inputs that tasks read themselves
+ *   in_order.c   a run without a core;   in_order_suits.c   of which plans
+ *   pool.c       memory of that run's blocks
  *   alone.c      with one worker: when they end
  *
  * `mutex` guards memory, charges, the list of persisted arrays and, during a run, its

@@ -26,11 +26,6 @@
  * many bytes at a time. */
 #define HELD_FOR ((uint64_t)8 << 20)
 
-static uint64_t minus(uint64_t a, uint64_t b)
-{
-    return a > b ? a - b : 0;
-}
-
 /* ---- where blocks are; with the mutex ---- */
 
 typedef struct {
@@ -61,16 +56,20 @@ static uint64_t kept(const cl_engine *engine, const cl_plan *plan, const cl_run 
     for (const cl_persisted *k = engine->persisted; k; k = k->next) {
         if (cl_persisted_is_read(k, plan, run))
             continue;
-        for (uint64_t i = 0; i < k->count; i++)
-            if (k->block[i].address && k->block[i].pages <= room - pages)
-                pages += k->block[i].pages;
+        for (uint64_t i = 0; i < k->count; i++) {
+            if (!k->block[i].address)
+                continue;
+            if (k->block[i].pages > room - pages)
+                return pages;
+            pages += k->block[i].pages;
+        }
     }
     return pages;
 }
 
 static uint64_t all_pages(const cl_engine *engine, const cl_budget *b)
 {
-    return minus(engine->options.memory, engine->charged + b->fixed) / CL_PAGE;
+    return cl_minus_u(engine->options.memory, engine->charged + b->fixed) / CL_PAGE;
 }
 
 /* ---- blocks that the plan reads ---- */
@@ -159,7 +158,7 @@ void cl_room_settle(cl_budget *b, const cl_engine *engine, const cl_plan *plan,
 {
     const whereabouts w = look(engine, plan, run);
     const uint64_t all = all_pages(engine, b);
-    const uint64_t room = minus(all, cl_larger_u(b->needs.least, w.own));
+    const uint64_t room = cl_minus_u(all, cl_larger_u(b->needs.least, w.own));
     b->others = w.others;
     b->others_out = w.others_out;
     b->own_out = w.own_out;
@@ -174,7 +173,7 @@ void cl_room_settle(cl_budget *b, const cl_engine *engine, const cl_plan *plan,
     }
     b->others -= b->leaving;
     b->others_out += b->leaving;
-    b->pages = minus(all, b->others);
+    b->pages = cl_minus_u(all, b->others);
     if (w.own <= b->pages)
         return;
     b->own_leaving = own_leaving(plan, run, b->pages);
@@ -220,6 +219,12 @@ static bool is_canceled(const cl_engine *engine, const atomic_bool *also)
            (also && atomic_load(also));
 }
 
+static clast_status canceled(const mover *m)
+{
+    return cl_error_set(m->err, CLAST_ECANCELED, "%s",
+                        clast_status_text(CLAST_ECANCELED));
+}
+
 /* The array is held by who runs, so that the block can be written without the mutex. */
 static void move_own(void *arg, cl_persisted_block *p, uint32_t block)
 {
@@ -228,8 +233,7 @@ static void move_own(void *arg, cl_persisted_block *p, uint32_t block)
         cl_room_stays(&m->stay, m->plan, p, block))
         return;
     m->status = is_canceled(m->engine, m->is_canceled)
-                    ? cl_error_set(m->err, CLAST_ECANCELED, "%s",
-                                   clast_status_text(CLAST_ECANCELED))
+                    ? canceled(m)
                     : spill(m->engine, p, m->bytes, m->err);
     if (m->status != CLAST_OK)
         return;
@@ -278,8 +282,7 @@ static clast_status displace(const mover *m, const cl_run *run, uint64_t room)
     bool more = true;
     while (status == CLAST_OK && more) {
         if (is_canceled(m->engine, m->is_canceled))
-            return cl_error_set(m->err, CLAST_ECANCELED, "%s",
-                                clast_status_text(CLAST_ECANCELED));
+            return canceled(m);
         cl_mutex_lock(&m->engine->mutex);
         m->engine->spill.folder = run->scratch_folder;
         status = move_others(m, run, room, &more);
@@ -296,7 +299,7 @@ clast_status cl_room_make(cl_engine *engine, const cl_plan *plan, const cl_run *
                .is_canceled = run->is_canceled,
                .bytes = bytes,
                .err = err};
-    CL_TRY(displace(&m, run, minus(all_pages(engine, b), b->pages)));
+    CL_TRY(displace(&m, run, cl_minus_u(all_pages(engine, b), b->pages)));
     m.stay = cl_room_stay(plan, run, b->pages);
     cl_persisted_each(plan, run, move_own, &m);
     return m.status;
@@ -305,7 +308,7 @@ clast_status cl_room_make(cl_engine *engine, const cl_plan *plan, const cl_run *
 clast_status cl_engine_displace(cl_engine *engine, const cl_run *run, uint64_t bytes,
                                 uint64_t *moved, cl_error *err)
 {
-    const uint64_t want = cl_pages(minus(bytes, cl_engine_free_bytes(engine)));
+    const uint64_t want = cl_pages(cl_minus_u(bytes, cl_engine_free_bytes(engine)));
     cl_mutex_lock(&engine->mutex);
     const whereabouts w = look(engine, &(cl_plan){0}, run);
     const cl_budget b = {.others_out = w.others_out};

@@ -89,26 +89,21 @@ void cl_engine_write_trace(const cl_engine *engine, clast_text_fn *write, void *
 
 /* ---- charges; with the mutex ---- */
 
-/* Not below zero. */
-static uint64_t minus(uint64_t a, uint64_t b)
-{
-    return a > b ? a - b : 0;
-}
-
 /* Bytes that blocks may have. */
 static uint64_t left(const cl_engine *engine)
 {
-    return minus(engine->options.memory, engine->charged + engine->running);
+    return cl_minus_u(engine->options.memory, engine->charged + engine->running);
 }
 
 static uint64_t free_bytes(const cl_engine *engine)
 {
-    return minus(left(engine), cl_memory_live(engine->memory) * CL_PAGE);
+    return cl_minus_u(left(engine), cl_memory_live(engine->memory) * CL_PAGE);
 }
 
 void cl_engine_adjust_limit(cl_engine *engine)
 {
-    cl_memory_set_limit(engine->memory, minus(left(engine), engine->spare) / CL_PAGE);
+    cl_memory_set_limit(engine->memory,
+                        cl_minus_u(left(engine), engine->spare) / CL_PAGE);
 }
 
 clast_status cl_engine_charge(cl_engine *engine, uint64_t bytes, cl_error *err)
@@ -376,7 +371,7 @@ static clast_status make_core(cl_driver *d, cl_budget *budget, cl_error *err)
 
 /* Which way the plan is run: tiny tasks in their order, any others by the core. What
  * that takes. */
-static clast_status make_tables(cl_driver *d, cl_budget *budget, cl_error *err)
+static clast_status choose_way(cl_driver *d, cl_budget *budget, cl_error *err)
 {
     const size_t n = (size_t)budget->blocks;
     const bool in_order = cl_in_order_suits(d, budget);
@@ -436,7 +431,7 @@ static clast_status drive(cl_engine *engine, cl_plan *plan, const cl_run *run,
     /* Before there is a core, as there may be no room for it. */
     clast_status status = begin(engine, plan, run, budget, &d.spilled, err);
     if (status == CLAST_OK)
-        status = make_tables(&d, budget, err);
+        status = choose_way(&d, budget, err);
     if (status == CLAST_OK) {
         status = go(&d, a, stats, err);
     } else {
