@@ -274,12 +274,16 @@ static int count_mappings(const char *file)
 }
 
 /* Between the run and the end of its context nobody is kept waiting any more. */
+static bool is_without_mapping; /* the option */
+
 static outcome compute(int i, int workers)
 {
     outcome o = {0};
     const int mappings = count_mappings(programs[i].file);
-    clast_ctx *ctx = clast_open(
-        &(clast_options){.memory = CLAST_MIB(64), .workers = workers, .block = TILE});
+    clast_ctx *ctx = clast_open(&(clast_options){.memory = CLAST_MIB(64),
+                                                 .workers = workers,
+                                                 .block = TILE,
+                                                 .no_mapping = is_without_mapping});
     const clast_name names[] = {{"x", clast_from_hdf5(ctx, programs[i].file, "/x")},
                                 {"y", clast_from_hdf5(ctx, "y.h5", "/x")}};
     const size_t n = strchr(programs[i].program, 'y') ? 2 : 1;
@@ -395,6 +399,22 @@ START_TEST(refused)
         }
         cl_free(want.values);
     }
+}
+END_TEST
+
+/* By who opened the context. */
+START_TEST(not_wanted)
+{
+    outcome want = expected(SUM);
+    is_without_mapping = true;
+    watch();
+    check(&want, compute(SUM, 1));
+    unwatch();
+    is_without_mapping = false;
+    ck_assert_int_eq(shown, 0);
+    ck_assert_int_eq(leases, 0);
+    ck_assert_int_gt(strips, 0);
+    cl_free(want.values);
 }
 END_TEST
 
@@ -605,6 +625,7 @@ static Suite *lease(void)
     tcase_add_unchecked_fixture(t, begin, files_end);
     tcase_add_loop_test(t, strips_in_place, 0, PROGRAMS);
     tcase_add_loop_test(t, refused, 0, 6);
+    tcase_add_test(t, not_wanted);
     tcase_add_test(t, files_that_are_open_for_writing);
     tcase_add_test(t, files_elsewhere);
     tcase_add_loop_test(t, opened_meanwhile, SUM, ROOTS + 1);

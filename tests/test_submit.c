@@ -163,6 +163,21 @@ START_TEST(runs_are_canceled_one_by_one)
 }
 END_TEST
 
+/* Whoever knows that a run has failed finds its error in the context. */
+START_TEST(errors_are_there_when_it_has_ended)
+{
+    clast_array *good = clast_sum(filled(1), 0);
+    const clast_sink sink = clast_sink_hdf5(good, "/no/such/folder/x.h5", "/x", NULL);
+    for (int i = 0; i < 500; i++) {
+        clast_run *run = clast_submit(ctx, 1, &sink);
+        ck_assert_int_eq(clast_wait(run, -1), CLAST_ENOENT);
+        ck_assert_int_eq(clast_ctx_status(ctx), CLAST_ENOENT);
+        clast_run_close(&run);
+        clast_ctx_clear(ctx);
+    }
+}
+END_TEST
+
 /* Who holds the context's lock, to plan another run, is not waited for. */
 START_TEST(waiting_needs_no_context)
 {
@@ -508,6 +523,7 @@ static Suite *submit(void)
     tcase_add_test(c, order_is_that_of_submission);
     tcase_add_test(c, files_and_their_options);
     tcase_add_test(c, runs_are_canceled_one_by_one);
+    tcase_add_test(c, errors_are_there_when_it_has_ended);
     tcase_add_test(c, waiting_needs_no_context);
     tcase_add_test(c, what_is_closed_has_ended);
     tcase_add_test(c, a_context_that_is_closed_waits);

@@ -3,6 +3,8 @@
 #ifndef CLAST_CONTEXT_H
 #define CLAST_CONTEXT_H
 
+#include <stdbool.h>
+
 #include "clast/types.h"
 
 #ifdef __cplusplus
@@ -24,6 +26,9 @@ typedef struct clast_options {
                              (clast_trace()), at least 64 KiB; 0: nothing is recorded */
     const char *helper;   /**< the program clast-describe, which opens untrusted files;
                            NULL: the one that is installed with the library */
+    bool no_mapping;      /**< inputs are copied, never looked at where they are in the
+                           page cache: for hosts whose inputs are cut by others in ways
+                           that heed no lease (docs/hdf5.md) */
     uint64_t reserved[5]; /**< zero */
 } clast_options;
 

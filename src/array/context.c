@@ -167,7 +167,8 @@ static clast_status start(clast_ctx *ctx, const clast_options *asked, cl_error *
     const cl_engine_options options = {.memory = ctx->options.memory,
                                        .workers = ctx->options.workers,
                                        .team = cl_team_default(),
-                                       .trace = ctx->options.trace};
+                                       .trace = ctx->options.trace,
+                                       .copies_input = ctx->options.no_mapping};
     CL_TRY(cl_engine_new(&ctx->engine, &options, err));
     cl_plan_cache_init(&ctx->plans, ctx->engine);
     return CLAST_OK;

@@ -80,8 +80,10 @@ static clast_status read_values(const cl_file_axes *axes, cl_values *values,
     const uint64_t bytes = (uint64_t)n * sizeof(double);
     if (n > CL_COORDINATE_MOST)
         return cl_error_set(err, CLAST_ENOTSUP,
-                            "%s:%s: a coordinate has at most %lld numbers, not %lld",
-                            file, path, (long long)CL_COORDINATE_MOST, (long long)n);
+                            "%s:%s: a coordinate has at most %lld numbers, not %lld"
+                            "%s",
+                            file, path, (long long)CL_COORDINATE_MOST, (long long)n,
+                            HINT);
     CL_TRY(cl_engine_charge(axes->ctx->engine, bytes, err));
     const clast_status status = cl_values_read(values, file, path, n, err);
     if (status == CLAST_OK)

@@ -222,11 +222,11 @@ static uint64_t find_block(search *s, bool smaller)
     return 0;
 }
 
-/* Has no plan because it would not be made within the budget. */
-static void name_blocks(search *s, cl_error *err)
+void cl_fit_name_blocks(cl_request *request, const cl_run *run, cl_error *err)
 {
+    search s = {.request = request, .run = run, .block = request->ctx->options.block};
     const size_t n = strlen(err->text);
-    const uint64_t block = find_block(s, false);
+    const uint64_t block = find_block(&s, false);
     if (block)
         snprintf(err->text + n, sizeof err->text - n,
                  "; blocks of %" PRIu64 " KiB (--block) would do", block / 1024);
@@ -247,8 +247,6 @@ clast_status cl_fit_plan(cl_request *request, const cl_run *run, cl_error *err)
         request->planned.least = find_least(&s, f.need, unbound);
     if (status == CLAST_OK && f.need > ctx->options.memory)
         request->planned.block = find_block(&s, true);
-    if (status == CLAST_EBUDGET)
-        name_blocks(&s, err);
     request->planned.copy_pages = f.copy_pages;
     return status;
 }

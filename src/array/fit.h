@@ -14,5 +14,8 @@ clast_status cl_fit_build(cl_request *request, cl_order_kind order, uint64_t hel
 /* Fills request->planned but for its order, which is given: a plan that fits into the
  * budget, else the one that needs least. */
 clast_status cl_fit_plan(cl_request *request, const cl_run *run, cl_error *err);
+/* Adds to the error of a plan that could not be made within the budget the blocks with
+ * which it could, if there are any. */
+void cl_fit_name_blocks(cl_request *request, const cl_run *run, cl_error *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include "array/request.h"
 
 #include "array/candidate.h"
+#include "array/fit.h"
 #include "array/plan_key.h"
 #include "array/user_call.h"
 #include "io/duplicate.h"
@@ -173,6 +174,8 @@ static clast_status make_plan(cl_request *request, const cl_run *run, cl_error *
         if (more)
             status = plan_again(request, run, err);
     }
+    if (status == CLAST_EBUDGET)
+        cl_fit_name_blocks(request, run, err);
     return status;
 }
 

@@ -164,6 +164,8 @@ static void do_run(clast_ctx *ctx, clast_run *run)
         fail(run, CLAST_ECANCELED, "submit: canceled before it began");
     else if (run->n && cl_turn_run(ctx, run->n, run->sink, NULL, &run->err))
         run->stats = ctx->stats;
+    if (run->err.status != CLAST_OK) /* before anybody knows that it has ended */
+        cl_ctx_record(ctx, run->err.status, run->err.text);
     end(run);
     cl_turn_give(ctx, &run->err);
 }

@@ -15,6 +15,7 @@
  */
 #include "base/alloc.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +73,9 @@ static void *hand_out_fresh(header *h, size_t bytes)
         char *const p = (char *)h;
         const size_t before = -(uintptr_t)p & (HUGE_PAGE - 1);
         const size_t after = bytes > before ? (bytes - before) & ~(HUGE_PAGE - 1) : 0;
+        const int before_wish = errno;
         madvise(p + before, after, MADV_HUGEPAGE); /* a wish: whatever it answers */
+        errno = before_wish;
     }
     return hand_out(h, bytes);
 }

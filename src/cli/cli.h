@@ -62,8 +62,8 @@ typedef struct {
     const char *compress; /* NULL: same */
     int nrule;
     chunk_rule rule[MAX_RULES];
-    bool overwrite, raw, explain, stats, progress, quiet, no_sync, no_attrs, in_place,
-        json, resume;
+    bool overwrite, raw, explain, stats, progress, quiet, no_sync, no_attrs, no_mapping,
+        in_place, json, resume;
     bool nan_differs, any_dtype, any_coordinates, decoded, check;
     double rtol, atol;
     const char *stats_file; /* JSON; NULL: text on stderr */

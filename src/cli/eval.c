@@ -69,6 +69,7 @@ static const char help[] =
     "                      one second)\n"
     "  --quiet             no messages but errors\n"
     "  --no-sync           skip the fsyncs\n"
+    "  --no-mapping        copy all input, look at none where it is in the page cache\n"
     "  --resume            keep what is done when the run is interrupted, fails or is "
     "killed;\n"
     "                      the same command goes on from there\n"

@@ -345,6 +345,7 @@ static const struct {
     {"--quiet", ALL_RUNS, FLAG, set_quiet, 0},
     {"--no-sync", RUNS, FLAG, NULL, offsetof(cli_options, no_sync)},
     {"--no-attrs", EVAL, FLAG, NULL, offsetof(cli_options, no_attrs)},
+    {"--no-mapping", EVAL, FLAG, NULL, offsetof(cli_options, no_mapping)},
     {"--resume", EVAL, FLAG, NULL, offsetof(cli_options, resume)},
     {"--in-place", EVAL, FLAG, NULL, offsetof(cli_options, in_place)},
     {"--json", INFO | DIFF, FLAG, NULL, offsetof(cli_options, json)},

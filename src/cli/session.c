@@ -38,7 +38,8 @@ int session_open(const cli_options *o, clast_ctx **ctx)
                                    .workers = o->workers,
                                    .scratch = o->scratch,
                                    .block = o->block,
-                                   .trace = trace_bytes(o, memory)};
+                                   .trace = trace_bytes(o, memory),
+                                   .no_mapping = o->no_mapping};
     *ctx = clast_open(&options);
     interrupt_watch(*ctx);
     if (!o->quiet) {

@@ -150,14 +150,21 @@ static clast_status take(cl_dim *dim, const char *path, contents is, cl_error *e
     return dim->name && (*values || is == NOTHING) ? CLAST_OK : no_memory(err);
 }
 
+/* Whether outputs give this name to an axis that has none. */
+static bool is_unnamed(const char *name)
+{
+    const size_t n = sizeof CL_UNNAMED - 1;
+    return strncmp(name, CL_UNNAMED, n) == 0 && name[n] != '\0' &&
+           name[n + strspn(name + n, "0123456789_")] == '\0';
+}
+
 static clast_status take_scale(hid_t scale, const char *beside, int64_t n, cl_dim *dim,
                                cl_error *err)
 {
     char path[NAME_MOST];
     if (H5Iget_type(scale) != H5I_DATASET || !find_path(scale, beside, path))
         return CLAST_OK;
-    if (!cl_hdf5_scale_has_variable(scale) &&
-        strncmp(last_part(path), CL_UNNAMED, sizeof CL_UNNAMED - 1) == 0)
+    if (!cl_hdf5_scale_has_variable(scale) && is_unnamed(last_part(path)))
         return CLAST_OK;
     return take(dim, path, contents_of(scale, n), err);
 }

@@ -23,15 +23,36 @@
 enum { MOST_ATTRIBUTES = 1024 /* of a group */, MOST_PATH = 1024 };
 
 /* A star stands for any end. */
-static const char *const not_repeated[] = {
-    "history",       "_NCProperties",  "_nc3_strict",
-    "CLASS",         "FILTERS",        "PYTABLES_FORMAT_VERSION",
-    "NX_class",      "default",        "signal",
-    "axes",          "file_name",      "file_time",
-    "HDF5_Version",  "h5py_version",   "coordinates",
-    "tracking_id",   "uuid",           "date_created",
-    "date_modified", "date_issued",    "date_metadata_modified",
-    "geospatial_*",  "time_coverage_*"};
+static const char *const not_repeated[] = {"history",
+                                           "_NCProperties",
+                                           "_nc3_strict",
+                                           "CLASS",
+                                           "FILTERS",
+                                           "PYTABLES_FORMAT_VERSION",
+                                           "NX_class",
+                                           "default",
+                                           "signal",
+                                           "axes",
+                                           "file_name",
+                                           "file_time",
+                                           "HDF5_Version",
+                                           "h5py_version",
+                                           "coordinates",
+                                           "tracking_id",
+                                           "uuid",
+                                           "date_created",
+                                           "date_modified",
+                                           "date_issued",
+                                           "date_metadata_modified",
+                                           "geospatial_*",
+                                           "time_coverage_*",
+                                           "encoding-type",
+                                           "encoding-version",
+                                           "model_config",
+                                           "keras_version",
+                                           "backend",
+                                           "TITLE",
+                                           "VERSION"};
 
 static bool is_repeated(const char *name)
 {

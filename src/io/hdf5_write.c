@@ -40,7 +40,11 @@
 
 #define LARGE_SHARE 8 /* of what the page cache can hold */
 
-#define IN_ORDER (H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED)
+/* Links are found in the order in which they were made, as netCDF wants it. Of
+ * attributes the order is known, but not indexed: HDF5 leaves that index behind when
+ * one is renamed, which is how h5py replaces an attribute. */
+#define LINKS      (H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED)
+#define ATTRIBUTES H5P_CRT_ORDER_TRACKED
 
 /* --- datasets -----------------------------------------------------------------------
  */
@@ -50,7 +54,7 @@ static herr_t set_layout(hid_t list, const cl_output *o, bool is_new_format)
 {
     hsize_t chunk[CL_MAXDIM];
     if (H5Pset_obj_track_times(list, 0) < 0 ||
-        (is_new_format && H5Pset_attr_creation_order(list, IN_ORDER) < 0))
+        (is_new_format && H5Pset_attr_creation_order(list, ATTRIBUTES) < 0))
         return -1;
     if (o->is_direct && (H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY) < 0 ||
                          H5Pset_fill_time(list, H5D_FILL_TIME_NEVER) < 0))
@@ -82,8 +86,8 @@ static hid_t make_space(const cl_output *o)
 static herr_t set_group(hid_t list)
 {
     return list >= 0 && H5Pset_obj_track_times(list, 0) >= 0 &&
-                   H5Pset_link_creation_order(list, IN_ORDER) >= 0 &&
-                   H5Pset_attr_creation_order(list, IN_ORDER) >= 0
+                   H5Pset_link_creation_order(list, LINKS) >= 0 &&
+                   H5Pset_attr_creation_order(list, ATTRIBUTES) >= 0
                ? 0
                : -1;
 }

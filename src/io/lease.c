@@ -26,8 +26,12 @@
  * /proc/sys/fs/lease-break-time (45 s), which only a process that was stopped in the
  * middle of a strip can miss.
  *
- * File systems are those of which it is known that all ways to their pages heed leases:
- * network file systems know of changes too late, overlays have two inodes.
+ * File systems are those whose ways to their pages heed leases, as far as anyone goes
+ * through them: network file systems know of changes too late, overlays have two
+ * inodes.
+ * Not heeded are open(O_RDONLY | O_TRUNC), which POSIX leaves undefined and Linux does;
+ * and who truncates a file from above, through an overlay of its folder or as a client
+ * of this machine's NFS server. Hosts to which this may happen have options.no_mapping.
  */
 #include "io/lease.h"
 
@@ -161,6 +165,10 @@ static bool take_first(cl_lease *l)
         l->told = use_sleeper();
     const bool is_given = l->told && set_lease(l);
     l->is_refused = !is_given && (!l->told || errno != EAGAIN); /* a writer's doing */
+    if (l->is_refused && l->told) {
+        l->told = 0;
+        unuse_sleeper();
+    }
     return is_given;
 }
 

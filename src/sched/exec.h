@@ -32,6 +32,7 @@ typedef struct {
     _Atomic uint64_t written, stored_written, stored_read;
     const uint32_t *source_of; /* by tensor: index into plan->source, or CL_NONE */
     const uint8_t *is_unread;  /* by block that is loaded: its task reads it (feed.h) */
+    bool copies_input;         /* and looks at nothing where it is in the page cache */
     atomic_bool has_waited;    /* ... and had to wait for a disk */
 } cl_exec;
 

@@ -227,7 +227,7 @@ static clast_status hide_all(cl_feeder *f, cl_error *err)
 
 static bool find_all(cl_feeder *f, const cl_box *part)
 {
-    bool is_found = true;
+    bool is_found = !f->job->exec->copies_input;
     for (cl_fed *fed = f->first; fed && is_found; fed = fed->next) {
         const cl_box box = strip_of(f, fed, part);
         fed->is_found = cl_source_find(fed->home.source, &box, &fed->at);

@@ -259,12 +259,12 @@ static bool lease(runner *r, uint32_t l, uint32_t piece)
 }
 
 /* Takes the lease that the task is in if nobody has it; at once where this worker had
- * the lane's last lease. */
+ * the lane's last lease, for that lane's worker did not come. */
 static bool help(runner *r, uint32_t l, uint32_t task, double waited)
 {
     const uint32_t piece = leased(r, l);
     if (first_of(r, l, piece) > task ||
-        (waited < LOOK_TIME && piece != r->share[l].leased))
+        (waited < LOOK_TIME && (piece == 0 || piece != r->share[l].leased)))
         return false;
     if (!lease(r, l, piece))
         return false;
@@ -567,12 +567,12 @@ void cl_in_order_main(void *driver, int worker, int nworkers)
     const double begin = cl_clock();
     begin_worker(r, (uint32_t)nworkers);
     for (way went = o->s->ntask > 0 ? WENT_ON : OVER; went != OVER;) {
+        if (own->at >= own->until && r->due < INFINITY)
+            look_on(r); /* with no lease of its own, which nobody else could take */
         while (own->at >= own->until && own->at < o->s->ntask)
             lease(r, r->own, leased(r, r->own));
         const uint32_t l = choose_lane(r);
         look_for_cancel(r);
-        if (r->due < INFINITY)
-            look_on(r);
         went = r->share[l].at < o->s->ntask ? run_piece(r, l) : see_to_others(r);
     }
     end_worker(r, cl_clock() - begin);

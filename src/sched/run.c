@@ -366,6 +366,7 @@ static clast_status make_core(cl_driver *d, cl_budget *budget, cl_error *err)
 {
     CL_TRY(cl_budget_core(&d->core, d->engine, d->plan, d->run, budget, err));
     d->fixed = budget->fixed;
+    d->is_alone = cl_budget_is_alone(d->engine, budget);
     return begin(d->engine, d->plan, d->run, budget, &d->spilled, err);
 }
 
@@ -397,6 +398,7 @@ static clast_status go(cl_driver *d, const cl_admission *a, clast_stats *stats,
     uint64_t leaving;
     d->exec->address = d->address;
     d->exec->is_unread = d->is_unread;
+    d->exec->copies_input = d->engine->options.copies_input;
     d->exec->poll = (cl_poll){is_canceled, d->engine};
     clast_status status = cl_persisted_adopt(d->core, d->plan, d->run, &a->budget,
                                              d->address, d->slot, &leaving, err);
@@ -421,7 +423,6 @@ static clast_status drive(cl_engine *engine, cl_plan *plan, const cl_run *run,
                    .exec = exec,
                    .nblock = budget->blocks,
                    .fixed = budget->fixed,
-                   .is_alone = cl_budget_is_alone(engine, budget),
                    .spilled = run->displaced,
                    .told = {.tasks = budget->tasks,
                             .predicted_read = stats->predicted_read,

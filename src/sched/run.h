@@ -21,7 +21,8 @@ typedef struct {
     uint64_t memory; /* the budget, bytes */
     int workers;
     cl_team_kind team;
-    uint64_t trace; /* bytes of the budget for what is recorded; 0: nothing is */
+    uint64_t trace;    /* bytes of the budget for what is recorded; 0: nothing is */
+    bool copies_input; /* nothing is seen in place */
 } cl_engine_options;
 
 clast_status cl_engine_new(cl_engine **engine, const cl_engine_options *options,

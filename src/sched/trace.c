@@ -21,6 +21,7 @@
 
 #define FIRST_INTERVAL 200e-6 /* seconds between samples */
 #define MOST_LISTED    (1u << 24)
+#define LEAST_LISTED   32u /* what a worker takes at once */
 
 static uint64_t rounded(uint64_t bytes)
 {
@@ -35,7 +36,7 @@ static bool share_out(cl_trace *t, uint64_t bytes)
     if (bytes < lanes + 2 * part + 16)
         return false;
     const uint64_t rings = (bytes - lanes - 2 * part) / t->lanes;
-    t->entries = 4;
+    t->entries = LEAST_LISTED;
     while (t->entries < MOST_LISTED &&
            2 * (uint64_t)t->entries * sizeof *t->lane->list <= rings / 4)
         t->entries *= 2;

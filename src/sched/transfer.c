@@ -439,6 +439,9 @@ static bool end_oldest(cl_driver *d, uint32_t lane)
     if (t->is_encoded)
         decode_it(d, t, lane);
     finish(d, t);
+    const double now = cl_clock();
+    if (now >= d->due)
+        cl_driver_look_on(d, now);
     return true;
 }
 

@@ -110,6 +110,22 @@ class Writing(Case):
                 np.testing.assert_array_equal(f["s"], self.x[:, 0, 0] + np.arange(1.0, 25, 2) + np.float32(1))
                 self.assertEqual(g.attrs["reviewer"], b"somebody")
 
+    def test_attributes_can_be_replaced(self):
+        """HDF5 loses those whose order it has in an index, and h5py replaces them by renaming."""
+        for path, args in self.ways:
+            self.out.unlink(missing_ok=True)
+            self.store("x", *args, path=path)
+            with h5py.File(self.out, "r+") as f:
+                for thing in (f[path], f[path].parent, f):
+                    for n in range(12):
+                        thing.attrs[f"more{n:02}"] = n
+                    for n in range(4):
+                        thing.attrs["more03"] = f"replaced {n}"
+                        thing.attrs["more07"] = n
+                    del thing.attrs["more07"]
+                    self.assertEqual(thing.attrs["more03"], "replaced 3")
+                    self.assertNotIn("more07", thing.attrs)
+
     def test_in_place_while_somebody_reads(self):
         self.store("x")
         before = self.out.read_bytes()
