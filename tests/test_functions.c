@@ -71,7 +71,7 @@ static double hard(uint64_t *seed)
     const double k = (double)naive_below(seed, 1 << naive_below(seed, 17));
     switch (naive_below(seed, 6)) {
     case 0:
-        return any_sign(seed, near(seed, edges[naive_below(seed, 19)]));
+        return any_sign(seed, near(seed, edges[naive_below(seed, 18)]));
     case 1: /* zeros of sin and cos, and halves between them */
         return any_sign(seed, near(seed, k * 0x1.921fb54442d18p-1));
     case 2: /* halves between sixteenths of log(2) */

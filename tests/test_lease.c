@@ -159,7 +159,8 @@ static void watch(void)
     cl_sys.preadv_now = watched_read;
     shown = strips = leases = 0;
     lease_error = populate_error = 0;
-    has_no_room = is_waiting = false;
+    has_no_room = false;
+    is_waiting = false;
     moment = 0;
     meanwhile = NULL;
 }

@@ -380,11 +380,11 @@ static void *wait_long(void *arg)
     return NULL;
 }
 
-static bool are_waiting(const clast_ctx *c, uint64_t threads)
+static bool are_waiting(clast_ctx *c, uint64_t threads)
 {
-    cl_ctx_lock(c);
+    cl_mutex_lock(&c->ending);
     const bool all = c->waiting == threads;
-    cl_ctx_unlock(c);
+    cl_mutex_unlock(&c->ending);
     return all;
 }
 

@@ -120,7 +120,7 @@ static void join_line(rehearsal *r, line *l, uint32_t width, const cl_event *eve
 static void join_queue(rehearsal *r, const cl_action *action)
 {
     queue *q = &r->turn;
-    if (q->n == q->room && q->first >= q->room / 2) {
+    if (q->n == q->room && q->first > 0 && q->first >= q->room / 2) {
         q->n -= q->first;
         memmove(q->action, q->action + q->first, q->n * sizeof *q->action);
         q->first = 0;
