@@ -315,7 +315,7 @@ static void check_values(const cl_fold *f, const cl_program *p, const cl_box *bo
 START_TEST(random_folds)
 {
     uint64_t seed = (uint64_t)_i + 100;
-    for (int round = 0; round < 120; round++) {
+    for (int round = 0; round < 70; round++) {
         const cl_box box = random_box(&seed);
         const cl_fold f = random_fold(&seed, (clast_reduction)_i, &box);
         const uint8_t dtype = (uint8_t)f.dtype;
@@ -439,7 +439,7 @@ START_TEST(values_piece_by_piece)
     static const int64_t sizes[] = {1, 5000, 16384, 40000};
     uint64_t seed = (uint64_t)_i + 900;
     int64_t most_calls = 0;
-    for (int round = 0; round < 120; round++) {
+    for (int round = 0; round < 70; round++) {
         const cl_box box = random_box(&seed);
         const cl_fold f = random_fold(&seed, (clast_reduction)_i, &box);
         const uint8_t dtype = (uint8_t)f.dtype;
@@ -552,7 +552,7 @@ END_TEST
 START_TEST(chains_and_joins)
 {
     uint64_t seed = (uint64_t)_i + 500;
-    for (int round = 0; round < 60; round++) {
+    for (int round = 0; round < 35; round++) {
         cl_box box = random_box(&seed);
         if (box.ndim == 0 || box.n[0] < 2)
             continue;

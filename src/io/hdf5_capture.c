@@ -4,6 +4,9 @@
  *
  * Reads of metadata go through as positioned reads; reads of raw data (H5FD_MEM_DRAW)
  * are noted while a capture is on. A capture is good if exactly one raw read was noted.
+ * So the addresses of chunks are found in the same way with every libhdf5; newer ones
+ * have H5Dchunk_iter, which goes through all chunks of a dataset and would have to be
+ * kept for each, where a capture asks for those that a run reads.
  *
  * Two opens are the same file to libhdf5 only if device, inode, size and time of
  * change agree: a file that was changed since must not share metadata with its past.

@@ -66,8 +66,8 @@ void cl_budget_settle(cl_budget *b, const cl_engine *engine, const cl_plan *plan
 
 uint64_t cl_budget_minimum(const cl_budget *b)
 {
-    return cl_larger_u(b->stated,
-                       b->charged + b->fixed + (b->stuck + b->needs.least) * CL_PAGE);
+    return cl_larger_u(b->stated, b->charged + b->fixed +
+                                      (b->others_stuck + b->needs.least) * CL_PAGE);
 }
 
 uint64_t cl_engine_unused(const cl_admission *a)
@@ -119,7 +119,7 @@ clast_status cl_budget_check(const cl_engine *engine, const cl_plan *plan,
                              const cl_budget *b, cl_error *err)
 {
     if (b->needs.least <= b->pages)
-        return b->is_stuck ? stuck(engine, b, err) : CLAST_OK;
+        return b->own_are_stuck ? stuck(engine, b, err) : CLAST_OK;
     char budget[32], task[32], need[32], block[64] = "";
     const char *label = b->needs.neediest == CL_NONE
                             ? NULL

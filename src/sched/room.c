@@ -162,12 +162,12 @@ void cl_room_settle(cl_budget *b, const cl_engine *engine, const cl_plan *plan,
     b->others = w.others;
     b->others_out = w.others_out;
     b->own_out = w.own_out;
-    b->leaving = b->own_leaving = b->stuck = 0;
-    b->is_stuck = false;
+    b->leaving = b->own_leaving = b->others_stuck = 0;
+    b->own_are_stuck = false;
     if (w.others > room) {
         const uint64_t stay = kept(engine, plan, run, room);
         if (cl_budget_scratch(engine, run, b) < w.own_out + w.others - stay)
-            b->stuck = w.others;
+            b->others_stuck = w.others;
         else
             b->leaving = w.others - stay;
     }
@@ -177,7 +177,7 @@ void cl_room_settle(cl_budget *b, const cl_engine *engine, const cl_plan *plan,
     if (w.own <= b->pages)
         return;
     b->own_leaving = own_leaving(plan, run, b->pages);
-    b->is_stuck = cl_budget_scratch(engine, run, b) < w.own_out + b->own_leaving;
+    b->own_are_stuck = cl_budget_scratch(engine, run, b) < w.own_out + b->own_leaving;
 }
 
 /* ---- moving them ---- */

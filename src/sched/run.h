@@ -119,11 +119,11 @@ typedef struct {
     uint64_t others;        /* pages of persisted blocks that the plan does not read,
                                as far as they stay in memory */
     uint64_t leaving;       /* ... of those that go to scratch before the run */
-    uint64_t stuck;         /* ... that would go, had scratch the room */
+    uint64_t others_stuck;  /* ... that would go, had scratch the room */
     uint64_t others_out;    /* ... that are in scratch then */
     uint64_t own_leaving;   /* pages of those that it reads which go */
     uint64_t own_out;       /* ... which are in scratch already */
-    bool is_stuck;          /* they cannot go */
+    bool own_are_stuck;     /* they cannot go */
     uint64_t charged;       /* bytes that others hold */
     uint64_t stated;        /* cl_run.least */
     uint64_t block;         /* cl_run.block */
