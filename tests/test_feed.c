@@ -9,6 +9,7 @@
  */
 #include "check_main.h"
 #include "clast.h"
+#include "fetched.h"
 #include "hdf5_files.h"
 
 #include "base/alloc.h"
@@ -177,18 +178,11 @@ static clast_status compute(int i, int workers, uint64_t memory, void **values,
                                 {"y", clast_from_hdf5(ctx, "y.h5", "/x")}};
     const size_t n = strchr(programs[i].program, 'y') ? 2 : 1;
     clast_array *a = clast_expr(ctx, programs[i].program, n, names);
-    int64_t elements = 1;
-    for (int k = 0; k < clast_ndim(a); k++)
-        elements *= clast_shape(a)[k];
-    *bytes = (size_t)elements * clast_dtype_size(clast_array_dtype(a));
-    *values = cl_calloc(*bytes + 1, 1);
-    const clast_buffer into = {.data = *values,
-                               .bytes = *bytes,
-                               .dtype = clast_array_dtype(a),
-                               .ndim = clast_ndim(a),
-                               .shape = clast_shape(a)};
+    fetched got;
     running = ctx;
-    const clast_status status = clast_fetch(a, &into);
+    const clast_status status = fetch_bytes(a, &got);
+    *values = got.values;
+    *bytes = got.bytes;
     if (stats)
         *stats = clast_ctx_stats(ctx);
     if (text)

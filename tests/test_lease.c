@@ -10,6 +10,7 @@
  */
 #include "check_main.h"
 #include "clast.h"
+#include "fetched.h"
 #include "hdf5_files.h"
 
 #include "base/alloc.h"
@@ -289,17 +290,10 @@ static outcome compute(int i, int workers)
                                 {"y", clast_from_hdf5(ctx, "y.h5", "/x")}};
     const size_t n = strchr(programs[i].program, 'y') ? 2 : 1;
     clast_array *a = clast_expr(ctx, programs[i].program, n, names);
-    int64_t elements = 1;
-    for (int k = 0; k < clast_ndim(a); k++)
-        elements *= clast_shape(a)[k];
-    o.bytes = (size_t)elements * clast_dtype_size(clast_array_dtype(a));
-    o.values = cl_calloc(o.bytes + 1, 1);
-    const clast_buffer into = {.data = o.values,
-                               .bytes = o.bytes,
-                               .dtype = clast_array_dtype(a),
-                               .ndim = clast_ndim(a),
-                               .shape = clast_shape(a)};
-    o.status = clast_fetch(a, &into);
+    fetched got;
+    o.status = fetch_bytes(a, &got);
+    o.values = got.values;
+    o.bytes = got.bytes;
     o.stats = clast_ctx_stats(ctx);
     snprintf(o.text, sizeof o.text, "%s", clast_ctx_error(ctx));
     ck_assert(is_open_to_all(programs[i].file));

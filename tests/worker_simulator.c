@@ -131,7 +131,7 @@ void cl_memory_give(cl_memory *memory, void *slot, uint64_t pages)
     w->live -= pages;
 }
 
-void *cl_driver_take(cl_driver *d, uint64_t pages)
+void *cl_alone_take(cl_driver *d, uint64_t pages)
 {
     return cl_memory_take(d->engine->memory, pages);
 }

@@ -11,6 +11,16 @@
 
 #include "kernel/record.h"
 
+static cl_record record_to_read(const cl_folder *f, const void *partial,
+                                int64_t elements)
+{
+    const union {
+        const void *given;
+        void *read;
+    } p = {partial};
+    return cl_record_of(f, p.read, elements);
+}
+
 void cl_fold_join(const cl_fold *fold, int64_t elements, size_t n,
                   const void *const *partial, void *out)
 {
@@ -20,11 +30,7 @@ void cl_fold_join(const cl_fold *fold, int64_t elements, size_t n,
         memcpy(out, partial[0], (size_t)bytes);
     cl_record sum = cl_record_of(&f, out, elements);
     for (size_t i = 1; i < n; i++) {
-        union {
-            const void *given;
-            void *read; /* only read */
-        } p = {partial[i]};
-        const cl_record right = cl_record_of(&f, p.read, elements);
+        const cl_record right = record_to_read(&f, partial[i], elements);
         cl_record_join(&f, &sum, &right, elements);
     }
     memcpy(out, &sum.count, sizeof sum.count);
@@ -110,11 +116,7 @@ void cl_fold_finish(const cl_fold *fold, int64_t elements, const void *partial,
                     void *out)
 {
     const cl_folder f = cl_folder_of(fold, fold->dtype, cl_loops_now());
-    union {
-        const void *given;
-        void *read; /* only read */
-    } p = {partial};
-    const cl_record r = cl_record_of(&f, p.read, elements);
+    const cl_record r = record_to_read(&f, partial, elements);
     const clast_dtype to = cl_reduction_dtype(fold->reduction, fold->dtype);
     if (f.is_moment || f.is_counted || fold->reduction == CLAST_MEAN)
         finish_numbers(&f, &r, elements, out);

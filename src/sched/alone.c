@@ -90,7 +90,7 @@ void cl_alone_wait(cl_driver *d)
     *wait += cl_clock() - begin;
 }
 
-void *cl_driver_take(cl_driver *d, uint64_t pages)
+void *cl_alone_take(cl_driver *d, uint64_t pages)
 {
     cl_memory *const memory = d->engine->memory;
     while (d->leaving && !cl_memory_has_room(memory, pages))

@@ -36,6 +36,9 @@ bool cl_alone_leaves(cl_driver *d, uint32_t block);
 void cl_alone_forget(cl_driver *d, uint32_t block);
 /* A spill has ended, good or bad. */
 void cl_alone_spilled(cl_driver *d, cl_transfer *t);
+/* Memory for a worker, whose wait for spills that still hold it this is; of several
+ * workers, whatever there is. */
+void *cl_alone_take(cl_driver *d, uint64_t pages);
 /* The worker sleeps until something has ended. */
 void cl_alone_wait(cl_driver *d);
 /* Pages that were live at once where something was spilled, but for those of others. */

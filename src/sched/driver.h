@@ -122,8 +122,6 @@ void cl_worker_main(void *driver, int worker, int nworkers);
 void cl_driver_drain(cl_driver *d);
 void cl_driver_fail(cl_driver *d, uint32_t task, uint32_t block, const cl_error *err);
 void cl_driver_wake(cl_driver *d); /* one worker that does nothing, if there is one */
-/* Memory for a worker; with one worker it waits for spills that still hold it. */
-void *cl_driver_take(cl_driver *d, uint64_t pages);
 /* Samples and progress, as far as they are due; may let the mutex go. */
 void cl_driver_look_on(cl_driver *d, double now);
 /* Serve the oldest transfer that is to be decoded, read by a worker, or moved by an I/O

@@ -205,8 +205,8 @@ static clast_status prepare(cl_driver *d, cl_transfer *t)
         t->slot = d->slot[t->action.block] - 1;
     else
         t->staging_pages = b->load_pages;
-    t->data = cl_driver_take(d, t->pages);
-    t->staging = cl_driver_take(d, t->staging_pages);
+    t->data = cl_alone_take(d, t->pages);
+    t->staging = cl_alone_take(d, t->staging_pages);
     if (t->data && t->staging)
         return CLAST_OK;
     return cl_error_set(&t->err, CLAST_ENOMEM,

@@ -28,7 +28,7 @@
  * Canceling sets a flag and wakes nobody: a sleeping worker implies a running task or
  * transfer, whose end looks at the flag.
  */
-#include "sched/driver.h"
+#include "sched/alone.h"
 
 #include "base/alloc.h"
 
@@ -162,7 +162,7 @@ static void take_over(cl_driver *d, uint32_t from, uint32_t to)
 
 static bool make_block(cl_driver *d, uint32_t block)
 {
-    d->address[block] = cl_driver_take(d, cl_plan_block(d->plan, block)->pages);
+    d->address[block] = cl_alone_take(d, cl_plan_block(d->plan, block)->pages);
     return d->address[block];
 }
 
@@ -256,7 +256,7 @@ static void fill(hand *h, size_t most)
     cl_driver_drain(d);
     if (h->count > 0) {
         h->workspace_pages = start[0].workspace_pages;
-        h->workspace = cl_driver_take(d, h->workspace_pages);
+        h->workspace = cl_alone_take(d, h->workspace_pages);
     }
     for (uint32_t i = 0; i < h->count; i++) {
         h->task[i].start = start[i];
