@@ -344,6 +344,33 @@ START_TEST(links)
 }
 END_TEST
 
+/* Of the formats that people take for HDF5 the message says what makes HDF5 of them. */
+START_TEST(other_formats)
+{
+    static const struct {
+        const char *bytes, *said;
+    } row[] = {
+        {"CDF\1", "a.h5 is a netCDF-3 file (nccopy -k nc4"},
+        {"CDF\2", "a.h5 is a netCDF-3 file"},
+        {"CDF\5", "a.h5 is a netCDF-3 file"},
+        {"\016\003\023\001", "a.h5 is an HDF4 file (h4toh5"},
+        {"GRIB", "a.h5 is a GRIB file (cdo -f nc4 copy"},
+        {"CDF\3", "a.h5 cannot be opened as an HDF5 file (libhdf5: "},
+        {"CDF", "a.h5 cannot be opened as an HDF5 file (libhdf5: "},
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++)
+        for (size_t bytes = 8; bytes <= 4096; bytes *= 512) {
+            char content[4096] = {0};
+            memcpy(content, row[i].bytes, strlen(row[i].bytes));
+            FILE *const file = fopen("a.h5", "wb");
+            ck_assert_ptr_nonnull(file);
+            ck_assert_uint_eq(fwrite(content, 1, bytes, file), bytes);
+            ck_assert_int_eq(fclose(file), 0);
+            refused("a.h5", "/x", CLAST_EFORMAT, row[i].said);
+        }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("hdf5_refused");
@@ -359,6 +386,7 @@ static Suite *suite(void)
     tcase_add_test(t, replaced_file_is_read_as_it_was);
     tcase_add_test(t, damaged_object);
     tcase_add_test(t, links);
+    tcase_add_test(t, other_formats);
     suite_add_tcase(s, t);
     return s;
 }

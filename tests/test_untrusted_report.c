@@ -84,6 +84,12 @@ START_TEST(refused_reports)
                    "leads into another file");
     report_refused(untrusted_ctx, "a.h5", "/link/y", CLAST_ENOTSUP,
                    "leads into another file");
+    FILE *const old = fopen("old.nc", "wb");
+    ck_assert_ptr_nonnull(old);
+    ck_assert_int_eq(fprintf(old, "CDF\1%100d", 0), 104);
+    ck_assert_int_eq(fclose(old), 0);
+    report_refused(untrusted_ctx, "old.nc", NULL, CLAST_EFORMAT,
+                   "old.nc is a netCDF-3 file");
     clast_info_options options = {.untrusted = true};
     options.reserved[1] = 1;
     clast_ctx_clear(untrusted_ctx);

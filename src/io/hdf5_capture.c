@@ -30,6 +30,7 @@ static _Thread_local struct {
 
 /* guarded by the lock of hdf5_lib.h */
 static int open_error;
+static const char *other_format;
 static struct {
     bool (*confine)(void);
     bool is_asked, has_one, is_confined;
@@ -69,6 +70,7 @@ static H5FD_t *open_file(const char *name, unsigned flags, hid_t list, haddr_t m
         open_error = EACCES;
         return NULL;
     }
+    other_format = NULL;
     cl_hdf5_driver_file *f =
         cl_hdf5_driver_open(sizeof *f, name, O_RDONLY, &open_error);
     if (!f)
@@ -128,6 +130,26 @@ bool cl_hdf5_capture_postpone(bool postpones)
     return has_failed;
 }
 
+#define NETCDF_3 "a netCDF-3 file (nccopy -k nc4 makes a netCDF-4 file of it)"
+
+/* libhdf5 looks for its signature at the begin first. */
+static void note_format(const char *begin)
+{
+    static const struct {
+        char signature[5];
+        const char *name;
+    } known[] = {
+        {"CDF\1", NETCDF_3},
+        {"CDF\2", NETCDF_3},
+        {"CDF\5", NETCDF_3},
+        {"\016\003\023\001", "an HDF4 file (h4toh5 makes an HDF5 file of it)"},
+        {"GRIB", "a GRIB file (cdo -f nc4 copy makes a netCDF-4 file of it)"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (memcmp(begin, known[i].signature, 4) == 0)
+            other_format = known[i].name;
+}
+
 static herr_t read_file(H5FD_t *file, H5FD_mem_t type, hid_t list, haddr_t at,
                         size_t bytes, void *buffer)
 {
@@ -148,6 +170,8 @@ static herr_t read_file(H5FD_t *file, H5FD_mem_t type, hid_t list, haddr_t at,
         memset(buffer, 0, bytes);
         return 0;
     }
+    if (error == 0 && at == 0 && bytes >= 4)
+        note_format(buffer);
     return error == 0 ? 0 : cl_hdf5_driver_fail(error);
 }
 
@@ -187,6 +211,11 @@ bool cl_hdf5_capture_use(hid_t access_list)
 int cl_hdf5_capture_error(void)
 {
     return open_error;
+}
+
+const char *cl_hdf5_capture_other_format(void)
+{
+    return other_format;
 }
 
 /* The innermost complaint tells a chunk that was never written from an index that

@@ -23,6 +23,10 @@ bool cl_hdf5_capture_use(hid_t access_list);
  * writing. 0: it is libhdf5 that refused the contents. */
 int cl_hdf5_capture_error(void);
 
+/* What the last file that was opened is instead of an HDF5 file, and what makes one of
+ * it. NULL: nothing that is known. */
+const char *cl_hdf5_capture_other_format(void);
+
 /* For a process that reads one file: `confine` is called when a file is open and not a
  * byte of it read, and says whether it did what it is for. From then on no other file
  * is opened: EACCES. */

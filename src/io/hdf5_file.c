@@ -96,6 +96,7 @@ static bool is_written_here(const struct stat *st)
 static clast_status explain(const char *name, cl_error *err)
 {
     const int error = cl_hdf5_capture_error();
+    const char *const other = cl_hdf5_capture_other_format();
     if (error == EWOULDBLOCK)
         return cl_error_set(err, CLAST_EACCESS,
                             "%s is open for writing elsewhere and locked by HDF5 "
@@ -103,6 +104,8 @@ static clast_status explain(const char *name, cl_error *err)
                             name);
     if (error == ENOMEM)
         return cl_error_set(err, CLAST_ENOMEM, "%s: no memory to open it", name);
+    if (other)
+        return cl_error_set(err, CLAST_EFORMAT, "%s is %s, not HDF5", name, other);
     return cl_hdf5_fail(err, CLAST_EFORMAT, "%s cannot be opened as an HDF5 file",
                         name);
 }
