@@ -41,15 +41,16 @@ if command -v ld.lld >/dev/null; then
     export CC_LD=lld CXX_LD=lld
 fi
 # The sanitizers' builds are of what they run; reports of lines want no more than -g1, and it is a quarter of the work less.
-build build-asan unit -Dc_args=-g1 -Db_sanitize=address,undefined -Db_lundef=false -Ddefault_library=static --buildtype=debug -Doptimization=1
+# Their inner loops, whose sources are the same for all instruction sets, are what takes longest to compile.
+build build-asan unit -Dc_args=-g1 -Dinstruction_sets=avx512 -Db_sanitize=address,undefined -Db_lundef=false -Ddefault_library=static --buildtype=debug -Doptimization=1
 run build --no-suite soak --no-suite foreign --no-suite peers --no-suite planted
 built
-build build-tsan threads -Dc_args=-g1 -Db_sanitize=thread -Db_lundef=false -Dopenmp=disabled -Ddefault_library=static --buildtype=debug -Doptimization=1
+build build-tsan threads -Dc_args=-g1 -Dinstruction_sets= -Db_sanitize=thread -Db_lundef=false -Dopenmp=disabled -Ddefault_library=static --buildtype=debug -Doptimization=1
 # In one process a program: looking for leaks at the end of each test case's own process took most of the time.
 CK_FORK=no ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 run build-asan --suite unit
 built
 # All programs, for the warnings; nobody debugs them, and they are not fast.
-CC=clang build build-clang "" -Ddebug=false -Ddefault_library=static -Doptimization=1
+CC=clang build build-clang "" -Ddebug=false -Dinstruction_sets=avx512 -Ddefault_library=static -Doptimization=1
 run build-tsan --suite threads
 built
 run build-clang --suite threads

@@ -586,10 +586,10 @@ START_TEST(test_many_hands)
     cl_engine *engine =
         open_engine(_i ? CLAST_MIB(64) : CLAST_MIB(1), 4, CL_TEAM_PTHREADS);
     open_fake(&source, engine);
-    for (int round = 0; round < 100; round++) {
+    for (int round = 0; round < 40; round++) {
         source.calls = 0;
         source.cold_from = round % TILES;
-        source.cold_to = source.cold_from + round / 4;
+        source.cold_to = source.cold_from + round / 2;
         ck_assert_int_eq(run_fixture(engine, &f, &source, NULL, &stats, NULL),
                          CLAST_OK);
         check_pairs();

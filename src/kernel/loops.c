@@ -10,10 +10,15 @@
 
 #include <stdatomic.h>
 
+/* Those that this build has (its option instruction_sets). */
 static const cl_loops *const levels[CL_NISA] = {
     [CL_ISA_BASELINE] = &cl_loops_baseline,
+#ifdef CL_HAS_AVX2
     [CL_ISA_AVX2] = &cl_loops_avx2,
+#endif
+#ifdef CL_HAS_AVX512
     [CL_ISA_AVX512] = &cl_loops_avx512,
+#endif
 };
 
 static _Atomic(const cl_loops *) chosen;
@@ -37,7 +42,7 @@ static bool has_isa(cl_isa isa)
 
 bool cl_loops_set(cl_isa isa)
 {
-    if (!has_isa(isa))
+    if (!levels[isa] || !has_isa(isa))
         return false;
     atomic_store_explicit(&chosen, levels[isa], memory_order_relaxed);
     return true;

@@ -113,7 +113,8 @@ typedef enum { CL_ISA_BASELINE, CL_ISA_AVX2, CL_ISA_AVX512, CL_NISA } cl_isa;
 
 /* The loops of this CPU's best level, or of the level that was set. */
 const cl_loops *cl_loops_now(void);
-/* Tests: use this level from now on; false: the CPU lacks it and nothing changed. */
+/* Tests: use this level from now on; false: the CPU or this build lacks it, and nothing
+ * changed. */
 bool cl_loops_set(cl_isa isa);
 
 extern const cl_loops cl_loops_baseline, cl_loops_avx2, cl_loops_avx512;
