@@ -12,18 +12,19 @@
 typedef clast_status attempt_fn(void *arg);
 
 /* The first time nothing fails; then the first allocation and all later ones, then the
- * second and all later ones, and so on until the work succeeds. Each time the status is
- * CLAST_ENOMEM, or the work could do without, and no memory is lost. `least`: how many
- * allocations there are at least. */
+ * second (under a sanitizer the fifth) and all later ones, and so on until the work
+ * succeeds. Each time the status is CLAST_ENOMEM, or the work could do without, and no
+ * memory is lost. `least`: how many allocations there are at least. */
 static inline void fail_every_allocation(attempt_fn *attempt, void *arg, int64_t least)
 {
     clast_status status = attempt(arg);
     ck_assert_msg(status == CLAST_OK, "with all memory: %s", clast_status_name(status));
     const uint64_t before = cl_alloc_live();
     bool is_done = false;
-    int64_t n = 0;
+    int64_t n = 1 - CL_CHECK_EVERY;
     while (!is_done) {
-        cl_alloc_fail_after(++n);
+        n += CL_CHECK_EVERY;
+        cl_alloc_fail_after(n);
         status = attempt(arg);
         is_done = !cl_alloc_has_failed();
         cl_alloc_fail_after(-1);

@@ -25,7 +25,7 @@
 
 enum { BLOCK = 128 << 10 };
 
-static uint64_t programs = 30, first_seed = 1;
+static uint64_t programs = 30 / CL_CHECK_EVERY, first_seed = 1;
 
 static void begin(void)
 {

@@ -75,7 +75,7 @@ enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
 
 /* Of the calls of a scenario each so-manieth, beginning with another one for each
  * scenario; `--every` tries all. */
-static int stride = 5;
+static int stride = 5 * CL_CHECK_EVERY;
 
 static const char *const target[2] = {"a.h5", "b.h5"};
 static char text[480]; /* of the last run's error */
