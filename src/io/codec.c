@@ -268,20 +268,6 @@ bool cl_codec_can_write(uint32_t id, const uint32_t *value)
            (!codec->writes || codec->writes(fitted));
 }
 
-const char *cl_codec_name(uint32_t id)
-{
-    static const struct {
-        uint32_t id;
-        const char *name;
-    } names[] = {{CL_FILTER_LZF, "lzf"},   {CL_FILTER_BLOSC, "blosc"},
-                 {CL_FILTER_LZ4, "lz4"},   {CL_FILTER_BITSHUFFLE, "bitshuffle"},
-                 {CL_FILTER_ZSTD, "zstd"}, {0, NULL}};
-    size_t i = 0;
-    while (names[i].name && names[i].id != id)
-        i++;
-    return names[i].name;
-}
-
 const char *cl_codec_option(uint32_t id)
 {
     static const struct {

@@ -59,8 +59,6 @@ const cl_codec *cl_codec_find(uint32_t id, const uint32_t *value);
 const cl_codec *cl_codec_any(uint32_t id);
 /* Whether what these become in a dataset can be written. */
 bool cl_codec_can_write(uint32_t id, const uint32_t *value);
-/* What people call the filter; NULL: unknown, in any build. */
-const char *cl_codec_name(uint32_t id);
 /* The build option that would add this filter, NULL: none does. */
 const char *cl_codec_option(uint32_t id);
 

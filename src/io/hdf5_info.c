@@ -12,8 +12,9 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/least.h"
 #include "base/text.h"
-#include "io/codec.h"
+#include "io/filter_words.h"
 #include "io/hdf5_cf.h"
 #include "io/hdf5_dims.h"
 #include "io/hdf5_lib.h"
@@ -56,12 +57,35 @@ static void say_shape(cl_text *b, hid_t space)
         say_extents(b, dim, ndim > 0 ? ndim : 0);
 }
 
-/* A filter that libhdf5 did not have when the dataset was made has no name there. */
-static void say_filter(cl_text *b, H5Z_filter_t id, const char *name)
+/* " (zstd 5, bit shuffle)" of a container, else the level alone. */
+static void say_words(cl_text *b, const cl_filter_words *w)
 {
-    const char *known = name[0] ? name : cl_codec_name((uint32_t)id);
-    cl_text_say(b, ", filter %d ", (int)id);
-    say_name(b, known ? known : "", known ? strlen(known) : 0);
+    const char *const shuffle = !w->shuffle                        ? ""
+                                : strcmp(w->shuffle, "bytes") == 0 ? ", shuffle"
+                                : strcmp(w->shuffle, "bits") == 0  ? ", bit shuffle"
+                                : strcmp(w->shuffle, "none") == 0  ? ", no shuffle"
+                                                                  : ", unknown shuffle";
+    if (w->codec)
+        cl_text_say(b, " (%s", w->codec);
+    if (w->has_level)
+        cl_text_say(b, " %" PRId32, w->level);
+    if (w->codec)
+        cl_text_say(b, "%s)", shuffle);
+}
+
+/* A filter that libhdf5 did not have when the dataset was made has no name there. */
+static void say_filter(cl_text *b, H5Z_filter_t id, const char *name,
+                       const unsigned *value, size_t n)
+{
+    const cl_filter_words words = cl_filter_in_words((uint32_t)id, value, n);
+    const char *known = name[0] || !words.name ? name : words.name;
+    if (id == H5Z_FILTER_DEFLATE) {
+        cl_text_say(b, ", gzip");
+    } else {
+        cl_text_say(b, ", filter %d ", (int)id);
+        say_name(b, known, strlen(known));
+    }
+    say_words(b, &words);
 }
 
 static void say_filters(cl_text *b, hid_t plist)
@@ -72,14 +96,12 @@ static void say_filters(cl_text *b, hid_t plist)
         char name[64] = "";
         const H5Z_filter_t id = H5Pget_filter2(plist, (unsigned)i, &flags, &n, value,
                                                sizeof name, name, &config);
-        if (id == H5Z_FILTER_DEFLATE)
-            cl_text_say(b, ", gzip %u", value[0]);
-        else if (id == H5Z_FILTER_SHUFFLE)
+        if (id == H5Z_FILTER_SHUFFLE)
             cl_text_say(b, ", shuffle");
         else if (id == H5Z_FILTER_FLETCHER32)
             cl_text_say(b, ", fletcher32");
         else
-            say_filter(b, id, name);
+            say_filter(b, id, name, value, cl_lesser_u(n, 8));
     }
 }
 

@@ -12,7 +12,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "io/codec.h"
+#include "base/least.h"
+#include "io/filter_words.h"
 #include "io/hdf5_dims.h"
 #include "io/hdf5_type.h"
 
@@ -197,6 +198,16 @@ static herr_t add_attribute(hid_t object, const char *name, const H5A_info_t *in
 /* --- datasets -----------------------------------------------------------------------
  */
 
+static void add_words(cl_text *t, const cl_filter_words *w)
+{
+    if (w->codec)
+        cl_text_say(t, ", \"codec\": \"%s\"", w->codec);
+    if (w->has_level)
+        cl_text_say(t, ", \"level\": %" PRId32, w->level);
+    if (w->shuffle)
+        cl_text_say(t, ", \"shuffle\": \"%s\"", w->shuffle);
+}
+
 static void add_filters(cl_text *t, hid_t list)
 {
     cl_text_say(t, ", \"filters\": [");
@@ -206,9 +217,11 @@ static void add_filters(cl_text *t, hid_t list)
         char name[64] = "";
         const H5Z_filter_t id = H5Pget_filter2(list, (unsigned)i, &flags, &n, value,
                                                sizeof name, name, &config);
-        const char *known = cl_codec_name((uint32_t)id);
+        const cl_filter_words words =
+            cl_filter_in_words((uint32_t)id, value, cl_lesser_u(n, 32));
         cl_text_say(t, "%s{\"id\": %d, \"name\": ", i > 0 ? ", " : "", (int)id);
-        add_string(t, name[0] || !known ? name : known);
+        add_string(t, name[0] || !words.name ? name : words.name);
+        add_words(t, &words);
         cl_text_say(t, ", \"values\": [");
         for (size_t k = 0; k < n && k < 32; k++)
             cl_text_say(t, "%s%u", k > 0 ? ", " : "", value[k]);

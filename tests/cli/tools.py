@@ -139,6 +139,42 @@ class Info(Tools):
         self.assertIn("/byte\udcff", objects)
         self.assertEqual(self.load(f"{file}:/g/x")["objects"][0]["chunks"], [2, 3])
 
+    def test_what_is_inside_of_a_filter(self):
+        """Parameters that say codec, level and shuffle: in words, whether or not anybody here has the filter."""
+        rows = [
+            (1, (7,), "gzip 7", {"level": 7}),
+            (32001, (2, 2, 8, 80, 5, 1, 1), "filter 32001 blosc (lz4 5, shuffle)", {"codec": "lz4", "level": 5, "shuffle": "bytes"}),
+            (32001, (2, 2, 8, 80, 9, 2, 5), "filter 32001 blosc (zstd 9, bit shuffle)", {"codec": "zstd", "level": 9, "shuffle": "bits"}),
+            (32001, (2, 2, 8, 80, 0, 0, 3), "filter 32001 blosc (snappy 0, no shuffle)", {"codec": "snappy", "level": 0, "shuffle": "none"}),
+            (32001, (2, 2, 8, 80), "filter 32001 blosc (blosclz 5, shuffle)", {"codec": "blosclz", "level": 5, "shuffle": "bytes"}),
+            (32001, (2, 2, 8, 80, 1, 7, 77), "filter 32001 blosc (unknown 1, unknown shuffle)", {"codec": "unknown", "level": 1, "shuffle": "unknown"}),
+            (32008, (0, 4, 8), "filter 32008 bitshuffle (none)", {"codec": "none"}),
+            (32008, (0, 4, 8, 0, 2), "filter 32008 bitshuffle (lz4)", {"codec": "lz4"}),
+            (32008, (0, 4, 8, 0, 3, 17), "filter 32008 bitshuffle (zstd 17)", {"codec": "zstd", "level": 17}),
+            (32008, (0, 4, 8, 0, 3), "filter 32008 bitshuffle (zstd)", {"codec": "zstd"}),
+            (32015, (2**32 - 3,), "filter 32015 zstd -3", {"level": -3}),
+            (32015, (), "filter 32015 zstd", {}),
+            (32000, (4, 0x105, 80), "filter 32000 lzf", {}),
+            (32004, (0,), "filter 32004 lz4", {}),
+            (60000, tuple(range(40)), "filter 60000 ", {}),
+        ]
+        file = self.folder / "a.h5"
+        with h5py.File(file, "w") as f:
+            for i, (number, values, _, _) in enumerate(rows):
+                plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+                plist.set_chunk((10,))
+                plist.set_filter(number, h5py.h5z.FLAG_OPTIONAL, values)
+                h5py.h5d.create(f.id, f"x{i:02}".encode(), h5py.h5t.NATIVE_DOUBLE, h5py.h5s.create_simple((10,)), plist)
+        for args in [], ["--untrusted"]:
+            lines = self.run_ok("info", *args, file).decode().splitlines()
+            objects = self.load(*args, file)["objects"]
+            for i, (number, values, words, wanted) in enumerate(rows):
+                told = next(o for o in objects if o["path"] == f"/x{i:02}")["filters"][0]
+                line = next(text for text in lines if text.startswith(f"/x{i:02} "))
+                self.assertIn(f"chunks (10,), {words}, 80 B", line)
+                self.assertEqual((told["id"], tuple(told["values"])), (number, values[:32]))
+                self.assertEqual({k: told[k] for k in told if k not in ("id", "name", "values")}, wanted)
+
     def test_refusals(self):
         (self.folder / "text").write_text("not HDF5")
         self.refused(2, "no.h5", "info", "--json", self.folder / "no.h5")
@@ -484,7 +520,11 @@ class Copy(Tools):
                     p = f["lzf"].id.get_create_plist()
                     filters = [p.get_filter(i)[:2] for i in range(p.get_nfilters())]
                     self.assertEqual(filters[-1], (3, 0))
-                self.run_ok("copy", b, c, "--overwrite", "--chunks", "33,70", "--workers", "2")
+                inside = kind.split(":")[1:]
+                for args in ["--compress", "same"], ["--chunks", "33,70", "--workers", "2"]:
+                    self.run_ok("copy", b, c, "--overwrite", *args)
+                    told = json.loads(self.run_ok("info", "--json", f"{c}:/lzf"))["objects"][0]["filters"][-2]
+                    self.assertEqual([str(told[k]) for k in ("codec", "level") if k in told][: len(inside)], inside)
                 with h5py.File(c) as f:
                     p = f["lzf"].id.get_create_plist()
                     self.assertEqual([p.get_filter(i)[:2] for i in range(p.get_nfilters())], filters)
