@@ -101,6 +101,8 @@ static bool has_no_room;  /* to map anything */
 static atomic_int moment; /* the populate at which the other one is let go; 0: none */
 static other *meanwhile;
 static atomic_bool is_waiting; /* for it, whoever reads next */
+static bool is_taken_away;     /* the lease, then */
+static atomic_int in_vain;     /* given back when there was none any more */
 static pid_t child;            /* a fork of this process is made then */
 static int child_pipe[2];
 
@@ -121,13 +123,20 @@ static void let_go(void)
     /* until it waits, or did not have to */
     while (real.get_lease(leased) == F_RDLCK && !other_is_done(meanwhile, 1))
         continue;
+    if (is_taken_away) {
+        ck_assert_int_eq(real.set_lease(leased, F_UNLCK), 0);
+        ck_assert(other_is_done(meanwhile, PATIENCE));
+    }
     is_waiting = true;
 }
 
 static int watched_lease(int fd, int kind)
 {
-    if (kind == F_UNLCK)
-        return real.set_lease(fd, kind);
+    if (kind == F_UNLCK) {
+        const int result = real.set_lease(fd, kind);
+        in_vain += result != 0;
+        return result;
+    }
     leases++;
     leased = fd;
     errno = lease_error;
@@ -172,10 +181,10 @@ static void watch(void)
     cl_sys.map = watched_map;
     cl_sys.populate = watched_populate;
     cl_sys.preadv_now = watched_read;
-    shown = strips = leases = 0;
+    shown = strips = leases = in_vain = 0;
     lease_error = populate_error = 0;
     has_no_room = false;
-    is_waiting = false;
+    is_waiting = is_taken_away = false;
     moment = 0;
     meanwhile = NULL;
 }
@@ -219,7 +228,7 @@ static const struct {
     {"small.h5", "sum(x)", 0},
     {"x.h5", "sum(x @ x)", 0},
 };
-enum { PROGRAMS = sizeof programs / sizeof *programs, SUM = 0, ROOTS = 7 };
+enum { PROGRAMS = sizeof programs / sizeof *programs, SUM = 0, ROWS = 3, ROOTS = 7 };
 
 static file_spec make_first(void)
 {
@@ -560,6 +569,66 @@ START_TEST(cut_meanwhile)
 }
 END_TEST
 
+/* How many strips one worker sees in place. */
+static int count_shown(int i)
+{
+    warm("x.h5");
+    watch();
+    const outcome o = compute(i, 1);
+    unwatch();
+    cl_free(o.values);
+    return shown;
+}
+
+/* Loses the lease in strip n to one who opens the file, and makes it longer by so many
+ * bytes (< 0: does not write it); false: there were fewer strips in place. */
+static bool lose(const outcome *want, int i, int n, off_t longer)
+{
+    size_t bytes;
+    make_first();
+    cl_free(files_slurp("x.h5", &bytes));
+    other o = other_start("x.h5", longer < 0 ? -1 : (off_t)bytes + longer);
+    watch();
+    meanwhile = &o;
+    moment = n;
+    is_taken_away = true;
+    outcome got = compute(i, workers_at(i, n));
+    unwatch();
+    other_end(&o);
+    if (is_waiting && longer >= 0) {
+        ck_assert_int_eq(got.status, CLAST_EIO);
+        ck_assert_msg(strstr(got.text, "x.h5 was changed"), "%s", got.text);
+        cl_free(got.values);
+    } else {
+        check(want, got);
+    }
+    ck_assert_int_eq(in_vain > 0, is_waiting);
+    return is_waiting;
+}
+
+/* The kernel waits for so long (/proc/sys/fs/lease-break-time), then it ends the lease
+ * itself, as the call does that gives it back, and lets the other one in. Here that is
+ * in the middle of a strip. What was seen counts if nobody changed the file by then; in
+ * the last strip, too, after which nothing is read. */
+START_TEST(taken_away)
+{
+    static const int program[] = {SUM, ROWS, ROOTS};
+    static const off_t longer[] = {-1, 0, 4096};
+    const int i = program[_i];
+    outcome want = expected(i);
+    for (int k = 0; has_leases() && k < 3; k++) {
+        for (int n = FIRST_MOMENT; n <= LAST_MOMENT; n += 4)
+            ck_assert(lose(&want, i, n, longer[k]));
+        int tries = TRIES;
+        while (tries > 0 && !lose(&want, i, count_shown(i), longer[k]))
+            tries--;
+        ck_assert_int_gt(tries, 0);
+    }
+    make_first();
+    cl_free(want.values);
+}
+END_TEST
+
 /* A child that does not exec has the open file, too; the lease ends all the same. */
 START_TEST(forked_meanwhile)
 {
@@ -602,6 +671,36 @@ START_TEST(holders_share_it)
     ck_assert(!cl_lease_take(&lease));
     other_end(&o);
     ck_assert(cl_lease_take(&lease));
+    cl_lease_give(&lease);
+    cl_lease_fini(&lease);
+    close(fd);
+}
+END_TEST
+
+/* By the kernel: nobody gets it while somebody still believes to have it, or the other
+ * one has the file open; then there is one again. */
+START_TEST(holders_lose_it)
+{
+    cl_lease lease;
+    if (!has_leases())
+        return;
+    other o = other_start("x.h5", -1);
+    const int fd = open("x.h5", O_RDONLY | O_CLOEXEC);
+    cl_lease_init(&lease, fd);
+    ck_assert(cl_lease_take(&lease) && cl_lease_take(&lease));
+    ck_assert_int_eq(write(o.go, "", 1), 1);
+    while (fcntl(fd, F_GETLEASE) == F_RDLCK && !other_is_done(&o, 1))
+        continue;
+    ck_assert_int_eq(fcntl(fd, F_SETLEASE, F_UNLCK), 0);
+    ck_assert(other_is_done(&o, PATIENCE));
+    for (int holders = 2; holders > 0; holders--) {
+        ck_assert(!cl_lease_take(&lease));
+        cl_lease_give(&lease);
+    }
+    ck_assert(!cl_lease_take(&lease));
+    other_end(&o);
+    ck_assert(cl_lease_take(&lease));
+    ck_assert_int_eq(fcntl(fd, F_GETLEASE), F_RDLCK);
     cl_lease_give(&lease);
     cl_lease_fini(&lease);
     close(fd);
@@ -653,8 +752,10 @@ static Suite *lease(void)
     tcase_add_test(t, files_elsewhere);
     tcase_add_loop_test(t, opened_meanwhile, SUM, ROOTS + 1);
     tcase_add_loop_test(t, cut_meanwhile, SUM, ROOTS + 1);
+    tcase_add_loop_test(t, taken_away, 0, 3);
     tcase_add_test(t, forked_meanwhile);
     tcase_add_test(t, holders_share_it);
+    tcase_add_test(t, holders_lose_it);
     tcase_add_test(t, windows);
     tcase_set_timeout(t, 120);
     suite_add_tcase(s, t);
