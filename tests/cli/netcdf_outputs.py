@@ -205,6 +205,52 @@ class Unlimited(Case):
         done = clast("all(y == x + 1)", "--in", f"y={self.out}:/y", "--in", f"x={self.file}:/x")
         self.assertEqual(done.stdout, "True\n", done.stderr)
 
+    def add_unfiltered(self):
+        """A second input along the same axes, /p, without filters."""
+        with h5py.File(self.file, "r+") as f:
+            p = f.create_dataset("p", data=self.x - 2, chunks=(4, 7, 3), maxshape=(None, 7, 3))
+            for i, axis in enumerate(["time", "lat", "member"]):
+                p.dims[i].attach_scale(f[axis])
+
+    def store_two(self, out, order, *args):
+        """y with the filters of x, q without any as p: in this order."""
+        programs, inputs = {"y": "y = x + 1", "q": "q = p * 2"}, {"y": "x", "q": "p"}
+        places = [(*("--in", f"{inputs[name]}={self.file}:/{inputs[name]}"), *("--out", f"{name}={out}:/{name}")) for name in order]
+        done = clast("; ".join(programs[name] for name in order), "--no-sync", *sum(places, ()), *args)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def check_two(self, out, most):
+        """Each is right and can grow or not as its own storage allows; the coordinate that they share can grow to `most`."""
+        with h5py.File(out) as f:
+            self.assertEqual(sorted(f), ["lat", "member", "q", "time", "y"])
+            self.assertEqual((f["y"].maxshape, f["q"].maxshape, f["time"].maxshape), ((None, 7, 3), (12, 7, 3), most))
+            self.assertEqual((f["y"].compression, f["q"].compression), ("gzip", None))
+            for name, wanted in ("y", self.x + np.float32(1)), ("q", (self.x - 2) * np.float32(2)):
+                np.testing.assert_array_equal(f[name], wanted)
+                for i, axis in enumerate(["time", "lat", "member"]):
+                    self.assertEqual(f[name].dims[i][0], f[axis], name)
+            np.testing.assert_array_equal(f["time"], np.arange(12.0))
+        done = clast("all(sel(y, time='2000-01-05') == y[4]) & all(sel(q, time='2000-01-05') == q[4])", "--in", f"y={out}:/y", "--in",
+                     f"q={out}:/q")
+        self.assertEqual((done.stdout, done.stderr), ("True\n", ""))
+
+    def test_with_filters_and_without_along_one_axis(self):
+        self.add_unfiltered()
+        for order, most in ("yq", (None,)), ("qy", (12,)):
+            together, apart = self.folder / f"{order}.nc", self.folder / f"{order}_apart.nc"
+            self.store_two(together, order)
+            self.store_two(apart, order[0])
+            self.store_two(apart, order[1])
+            for out in together, apart:
+                self.check_two(out, most)
+                if xarray:
+                    with xarray.open_dataset(out, decode_times=False) as d:
+                        self.assertEqual((d["y"].dims, d["q"].dims, d["time"].size), (("time", "lat", "member"),) * 2 + (12,))
+                        np.testing.assert_array_equal(d["q"], (self.x - 2) * np.float32(2))
+            again = self.folder / f"{order}_again.nc"
+            self.store_two(again, order, "--workers", "1", "--resume")
+            self.check_two(again, most)
+
     @unittest.skipUnless(netCDF4 and xarray, "netCDF4 or xarray is not installed")
     def test_records_are_added(self):
         self.store("x")
