@@ -154,7 +154,7 @@ static const struct {
      CLAST_EVALUE,
      "from_hdf5_files: axis 'lat' of m00000.nc and of m00001.nc has different "
      "coordinates: number 0 is 10 and 20; 2 of 3 differ, by at most 10; "
-     "any_coordinates joins them all the same"},
+     "the option any_coordinates joins them all the same"},
     {{1, "lat", 20, -5, true, NULL}, {.any_coordinates = true}, CLAST_OK, ""},
     {{1, "lon", 10, 5, true, NULL},
      {0},

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * Status codes: what went wrong, as a value. The text that names the operation, the
- * numbers and the place comes from clast_error() or clast_ctx_error().
+ * numbers and the place comes from clast_error() or clast_ctx_error(). "The option
+ * in_place" in it is that member of the options; the command has it as --in-place.
  */
 #ifndef CLAST_STATUS_H
 #define CLAST_STATUS_H

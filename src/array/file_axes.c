@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HINT "; any_coordinates joins them all the same"
+#define HINT "; the option any_coordinates joins them all the same"
 
 /* "'lat'", "without a name" */
 static const char *name_text(const char *name, char *text, size_t size)

@@ -229,7 +229,8 @@ void cl_fit_name_blocks(cl_request *request, const cl_run *run, cl_error *err)
     const uint64_t block = find_block(&s, false);
     if (block)
         snprintf(err->text + n, sizeof err->text - n,
-                 "; blocks of %" PRIu64 " KiB (--block) would do", block / 1024);
+                 "; blocks of %" PRIu64 " KiB (the option block) would do",
+                 block / 1024);
 }
 
 clast_status cl_fit_plan(cl_request *request, const cl_run *run, cl_error *err)

@@ -8,7 +8,7 @@ static void trace(clast_ctx *ctx, const void *question, cl_voice *voice, cl_erro
         cl_engine_write_trace(ctx->engine, cl_voice_say, voice);
     else
         cl_error_set(err, CLAST_EVALUE,
-                     "trace: nothing is recorded, options.trace was 0");
+                     "trace: nothing is recorded, the option trace was 0");
 }
 
 clast_status clast_trace(clast_ctx *ctx, clast_text_fn *write, void *arg)

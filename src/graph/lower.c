@@ -23,7 +23,7 @@ static clast_status too_many(cl_draft *d, const char *what, double count)
 {
     return cl_error_set(d->err, CLAST_ENOTSUP,
                         "the plan would have %.3g %s, more than 2^30; larger blocks "
-                        "(--block, rechunk) make fewer",
+                        "(the option block, or rechunk) make fewer",
                         count, what);
 }
 

@@ -495,7 +495,7 @@ clast_status cl_atomic_file_publish(cl_atomic_file *f, bool is_synced, cl_error 
         return cl_error_set(err, CLAST_EIO,
                             "%s: renaming the finished file failed: %s: it is a mount "
                             "point, as files of containers are, and no other file can "
-                            "take its place; in_place changes it as it is",
+                            "take its place; the option in_place changes it as it is",
                             f->file, strerror(error));
     if (error)
         return fail_errno(f->file, "renaming the finished file failed", error, err);

@@ -291,7 +291,8 @@ static clast_status check_target(const cl_copy_settings *set, cl_error *err)
     cl_free(target);
     if (exists && !set->overwrite)
         return cl_error_set(err, CLAST_EEXIST,
-                            "%s exists; it is replaced only with overwrite", set->out);
+                            "%s exists; it is replaced only with the option overwrite",
+                            set->out);
     return CLAST_OK;
 }
 

@@ -57,10 +57,11 @@ static clast_status is_known_to_spec(const cl_output_spec *spec, const char *tar
 clast_status cl_resume_refuse(const char *file, const char *name,
                               const cl_journal_state *state, cl_error *err)
 {
-    return cl_error_set(err, CLAST_EEXIST,
-                        "%s: %s keeps the progress of an earlier run (%lld chunks): "
-                        "resume that run, or remove the file to start over",
-                        file, name, (long long)state->entries);
+    return cl_error_set(
+        err, CLAST_EEXIST,
+        "%s: %s keeps the progress of an earlier run (%lld chunks): "
+        "the option resume goes on with that run; remove the file to start over",
+        file, name, (long long)state->entries);
 }
 
 clast_status cl_resume_check(size_t n, const cl_output_spec *specs, size_t index,

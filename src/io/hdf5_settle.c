@@ -168,9 +168,10 @@ static clast_status check_place(hid_t file, const cl_output *o, cl_error *err)
     default:
         if (o->spec.overwrite)
             return CLAST_OK;
-        return cl_error_set(err, CLAST_EEXIST,
-                            "%s:%s exists; it is replaced only with overwrite", name,
-                            o->path);
+        return cl_error_set(
+            err, CLAST_EEXIST,
+            "%s:%s exists; it is replaced only with the option overwrite", name,
+            o->path);
     }
 }
 
@@ -205,13 +206,13 @@ static clast_status check_in_file(const cl_output *o, cl_error *err)
                                   "%s:%s: while a virtual dataset is an input nothing "
                                   "is written in place: "
                                   "its elements may be those of what is changed; "
-                                  "without in_place it works",
+                                  "without the option in_place it works",
                                   o->spec.file, o->path);
         else if (status == CLAST_OK && o->spec.in_place && is_read(file, o))
             status = cl_error_set(
                 err, CLAST_EVALUE,
                 "%s:%s is an input as well: in place it would be gone before it was "
-                "read; without in_place it can be replaced",
+                "read; without the option in_place it can be replaced",
                 o->spec.file, o->path);
         cl_hdf5_file_close(file);
     }

@@ -125,8 +125,8 @@ clast_status cl_budget_check(const cl_engine *engine, const cl_plan *plan,
                             ? NULL
                             : cl_task_get(plan, b->needs.neediest).stage->label;
     if (b->block)
-        snprintf(block, sizeof block, ", or blocks of %" PRIu64 " KiB (--block)",
-                 b->block / 1024);
+        snprintf(block, sizeof block,
+                 ", or blocks of %" PRIu64 " KiB (the option block)", b->block / 1024);
     return cl_error_set(err, CLAST_EBUDGET,
                         "a memory budget of %s is too small: a task of %s needs %s at "
                         "once; %s would do%s",

@@ -91,7 +91,7 @@ class Attack(unittest.TestCase):
         line = ["eval", "sum(x - mean(x) + x.T)", "--in", f"x={self.file}:/x", "--memory", "5M", "--workers", "2"]
         done = clast(*line, "--block", "64")
         self.assertEqual(done.returncode, 3, done.stderr)
-        blocks = re.search(r"blocks of (\d+) KiB \(--block\) would do", done.stderr)
+        blocks = re.search(r"blocks of (\d+) KiB \(the option block\) would do", done.stderr)
         self.assertIsNotNone(blocks, done.stderr)
         again = clast(*line, "--block", f"{blocks[1]}K")
         self.assertEqual(again.returncode, 0, again.stderr)

@@ -395,7 +395,7 @@ class ManyFiles(Case):
         a = write(first, np.arange(3.0), standard_name="air_temperature")
         for text, more in [
                 (f"axis 'lat' of {first} and of {last} has different coordinates: number 0 is 90 and -90 degrees_north; 18 of 19 differ, by at "
-                 "most 180; any_coordinates joins them all the same", {"lat": LAT[::-1]}),
+                 "most 180; the option any_coordinates joins them all the same", {"lat": LAT[::-1]}),
                 ("'lon' of ", {"lon": LON + 100}), ("number 0 is 0 and 100; 36 of 36 differ, by at most 100", {"lon": LON + 100}),
                 ("number 3 is 60 and 60.000000001000000 degrees_north; 1 of 19 differ, by at most 1e-09", {"lat": noise}),
                 ("number 4 is 50 and nan degrees_north; 1 of 19 differ; any_coordinates", {"lat": np.where(LAT == 50, np.nan, LAT)}),

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Rules about the text of the sources: licence lines, allocation, environment, output, unfinished work, wide comments."""
+"""Rules about the text of the sources: licence lines, allocation, environment, output, options in messages, unfinished work, wide
+comments."""
 import pathlib
 import re
 import subprocess
@@ -23,6 +24,8 @@ RULES = [
 SOURCE = re.compile(r"\.(c|h|inc|py|sh|build)$")
 COLUMNS = 88  # clang-format wraps code, and leaves comments as they are
 COMMENT = re.compile(r"(/\*.*?\*/|//[^\n]*)|\"(?:\\.|[^\"\\\n])*\"", re.S)
+STRING = re.compile(r"/\*.*?\*/|//[^\n]*|\"((?:\\.|[^\"\\\n])*)\"", re.S)
+FLAG = re.compile(r"(?<![\w-])--[a-z]|\b(clast_)?\w*options\.[a-z]")  # in messages: "the option block" is for C and the command
 STRIP = re.compile(r"/\*.*?\*/|//[^\n]*|\"(\\.|[^\"\\\n])*\"", re.S)
 
 
@@ -41,6 +44,13 @@ def wide(text):
             number, column = number + 1, 0
 
 
+def flags(text):
+    """Messages that name an option as only the command or only C writes it."""
+    for match in STRING.finditer(text):
+        if FLAG.search(match.group(1) or ""):
+            yield text.count("\n", 0, match.start()) + 1, match.group(1)
+
+
 def main():
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     names = listed.stdout.split() if listed.returncode == 0 else [
@@ -54,6 +64,8 @@ def main():
         is_c = re.search(r"\.(c|h|inc)$", name)
         code = STRIP.sub(blank, text) if is_c else text
         found += [f"{name}:{number}: a comment beyond {COLUMNS} columns: {line}" for number, line in wide(text) if is_c]
+        if is_c and LIBRARY.search(name):
+            found += [f"{name}:{number}: say 'the option NAME': {line}" for number, line in flags(text)]
         for about, exempt, pattern, say in RULES:
             if about.search(name) and not (exempt and exempt.search(name)):
                 for number, line in enumerate(code.splitlines(), 1):
