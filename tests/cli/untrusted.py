@@ -5,10 +5,12 @@
     untrusted.py CLAST
 """
 import ctypes
+import fcntl
 import json
 import os
 import pathlib
 import platform
+import signal
 import struct
 import subprocess
 import sys
@@ -130,7 +132,8 @@ class Untrusted(unittest.TestCase):
 
     def command(self, *args, preload=None, env=None, preexec=None):
         env = {**os.environ, **({"LD_PRELOAD": str(preload)} if preload else {}), **(env or {})}
-        return subprocess.run([CLAST, *map(str, args)], capture_output=True, text=True, env=env, check=False, preexec_fn=preexec)
+        return subprocess.run([CLAST, *map(str, args)], capture_output=True, text=True, env=env, check=False, preexec_fn=preexec,
+                              timeout=60)
 
     def clast(self, program, *args, preload=None):
         return self.command("eval", program, *args, preload=preload)
@@ -299,6 +302,72 @@ class Untrusted(unittest.TestCase):
         done = self.clast("x", "--untrusted", "--in", f"x={bad}:/x")
         self.assertEqual(done.returncode, 2)
         self.assertNotIn("signal", done.stderr)
+
+    def each_way(self, file, locks=None):
+        """What each command says of the file without trust, and with it."""
+        env = {"HDF5_USE_FILE_LOCKING": locks} if locks else {}
+        for job in (["eval", "sum(x)", "--in", f"x={file}:/x"], ["info", file], ["info", "--json", f"{file}:/x"], ["info", "--check", file],
+                    ["diff", f"{file}:/x", f"{file}:/x"]):
+            yield self.command(*job, "--untrusted", env=env), self.command(*job, env=env)
+
+    def read_all(self, file, locks=None):
+        for done, trusted in self.each_way(file, locks):
+            self.assertEqual((done.returncode, done.stderr), (0, ""), done.args)
+            self.assertEqual(done.stdout, trusted.stdout, done.args)
+
+    def refuse_all(self, file, words, locks=None):
+        for done, trusted in self.each_way(file, locks):
+            self.assertEqual((done.returncode, done.stdout), (2, ""), done.args)
+            self.assertIn(words, done.stderr)
+            self.assertIn(words, trusted.stderr)
+
+    def test_files_that_somebody_writes(self):
+        """HDF5's locks are held to, unless the user has switched them off, and nobody is waited for."""
+        locked = "is open for writing elsewhere and locked by HDF5 (HDF5_USE_FILE_LOCKING=FALSE disables its locks)"
+        written, swmr = self.folder / "written.h5", self.folder / "swmr.h5"
+        with h5py.File(written, "w") as f:
+            f["x"] = np.arange(9.0)
+            f.flush()
+            self.refuse_all(written, locked)
+            self.read_all(written, locks="FALSE")
+        self.read_all(written)
+        with h5py.File(swmr, "w", libver="latest") as f:
+            f.create_dataset("x", data=np.arange(9.0), chunks=(3,))
+            f.swmr_mode = True
+            for locks in None, "FALSE":
+                self.refuse_all(swmr, "cannot be opened as an HDF5 file (libhdf5: ", locks)
+        self.read_all(swmr)
+
+    def test_locks_of_others(self):
+        file = self.folder / "locked.h5"
+        with h5py.File(file, "w") as f:
+            f["x"] = np.arange(9.0)
+        with open(file, "r+b") as f:
+            fcntl.flock(f, fcntl.LOCK_EX)
+            self.refuse_all(file, "locked by HDF5")
+            self.read_all(file, locks="FALSE")
+            fcntl.flock(f, fcntl.LOCK_SH)
+            self.read_all(file)
+            fcntl.flock(f, fcntl.LOCK_UN)
+            fcntl.lockf(f, fcntl.LOCK_EX)  # POSIX' locks are none of HDF5's
+            self.read_all(file)
+
+    def test_a_lease_of_somebody_else(self):
+        file = self.folder / "leased.h5"
+        with h5py.File(file, "w") as f:
+            f["x"] = np.arange(9.0)
+        self.addCleanup(signal.signal, signal.SIGIO, signal.signal(signal.SIGIO, signal.SIG_IGN))
+        with open(file, "rb") as f:
+            try:
+                fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            except OSError as error:
+                self.skipTest(f"no leases here: {error}")
+            for job in ["eval", "sum(x)", "--in", f"x={file}:/x"], ["info", file]:
+                done = self.command(*job, "--untrusted")
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertIn("another process has a lease of it", done.stderr)
+            fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+            self.read_all(file)
 
     def test_several_inputs_and_many_chunks(self):
         with h5py.File(self.folder / "many.h5", "w") as f:
