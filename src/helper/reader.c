@@ -28,14 +28,19 @@
 #define SECONDS 5
 #define FILES   16
 
+static rlim_t lesser(rlim_t a, rlim_t b)
+{
+    return a < b ? a : b;
+}
+
 /* No more than it has already. */
 static int limit(int what, rlim_t soft, rlim_t hard)
 {
     struct rlimit l;
     if (getrlimit((__rlimit_resource_t)what, &l) != 0)
         return -1;
-    l.rlim_max = hard < l.rlim_max ? hard : l.rlim_max;
-    l.rlim_cur = soft < l.rlim_max ? soft : l.rlim_max;
+    l.rlim_max = lesser(hard, l.rlim_max);
+    l.rlim_cur = lesser(lesser(soft, l.rlim_cur), l.rlim_max);
     return setrlimit((__rlimit_resource_t)what, &l);
 }
 

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import platform
+import resource
 import signal
 import struct
 import subprocess
@@ -89,6 +90,54 @@ int64_t H5Fopen(const char *name, unsigned flags, int64_t list)
 }
 """
 
+# Preloaded into the helper: what its limits are when it opens the file, told to a pipe, and what it meets beyond them.
+LIMITS = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+static void tell(const char *pipe)
+{
+    static const struct { const char *name; int what; } limits[] = {
+        {"addresses", RLIMIT_AS}, {"seconds", RLIMIT_CPU}, {"files", RLIMIT_NOFILE}, {"written", RLIMIT_FSIZE}, {"core", RLIMIT_CORE}};
+    int signal = 0, to = open(pipe, O_WRONLY | O_NONBLOCK);
+    void *memory = malloc(256 << 20);
+    for (int i = 0; i < 5; i++) {
+        struct rlimit l;
+        getrlimit(limits[i].what, &l);
+        dprintf(to, "%s %lld %lld\n", limits[i].name, (long long)l.rlim_cur, (long long)l.rlim_max);
+    }
+    prctl(PR_GET_PDEATHSIG, &signal);
+    dprintf(to, "privileges %d\ndumpable %d\ndeath %d\nmalloc %d\n", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), prctl(PR_GET_DUMPABLE),
+            signal, memory != NULL);
+    int last = to, more;
+    while ((more = dup(to)) >= 0)
+        last = more;
+    dprintf(to, "last %d\n", last);
+    for (; last >= 3; last--)
+        close(last);
+    free(memory);
+}
+int64_t H5Fopen(const char *name, unsigned flags, int64_t list)
+{
+    const char *how = getenv("BEYOND"), *pipe = getenv("PIPE");
+    if (pipe)
+        tell(pipe);
+    if (how && strcmp(how, "time") == 0)
+        for (volatile int i = 0; ; i++)
+            continue;
+    if (how)
+        write(open(how, O_WRONLY | O_CREAT, 0600), "x", 1);
+    return ((int64_t (*)(const char *, unsigned, int64_t))dlsym(RTLD_NEXT, "H5Fopen"))(name, flags, list);
+}
+"""
+
 
 def refuse_seccomp():
     """In the new process: a kernel that has no seccomp, by seccomp: it says EINVAL to prctl(PR_SET_SECCOMP, ...)."""
@@ -108,7 +157,7 @@ class Untrusted(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         cls.folder = pathlib.Path(folder.name)
-        for name, text in {"guard": GUARD, "attack": ATTACK}.items():
+        for name, text in {"guard": GUARD, "attack": ATTACK, "limits": LIMITS}.items():
             (cls.folder / f"{name}.c").write_text(text)
             subprocess.run(["cc", "-shared", "-fPIC", "-w", "-o", cls.folder / f"{name}.so", cls.folder / f"{name}.c", "-ldl"],
                            check=True)
@@ -254,6 +303,37 @@ class Untrusted(unittest.TestCase):
                 self.assertIn("signal 31 (Bad system call)", done.stderr, how)
         for env in {}, {"ATTACK": "memory"}:
             self.assertEqual(self.command("info", "--untrusted", self.file, preload=attack, env=env).returncode, 0)
+
+    def told(self, *args, preexec=None):
+        """The limits of the helper of a command, by name."""
+        fifo = self.folder / "fifo"
+        os.mkfifo(fifo)
+        try:
+            with open(os.open(fifo, os.O_RDWR | os.O_NONBLOCK), "rb", buffering=0) as f:
+                done = self.command(*args, preload=self.folder / "limits.so", env={"PIPE": str(fifo)}, preexec=preexec)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                rows = [line.split() for line in (f.read(4096) or b"").decode().splitlines()]
+        finally:
+            fifo.unlink()
+        return {name: [int(n) for n in numbers] for name, *numbers in rows}
+
+    def test_the_limits_of_a_helper(self):
+        wanted = {"addresses": [256 << 20] * 2, "seconds": [5, 6], "files": [16, 16], "written": [0, 0], "core": [0, 0], "privileges": [1],
+                  "dumpable": [0], "death": [signal.SIGKILL], "malloc": [0], "last": [15]}
+        for args in ["info", "--untrusted", self.file], ["eval", "sum(x)", "--untrusted", "--in", f"x={self.file}:/big"]:
+            self.assertEqual(self.told(*args), wanted)
+        # Those that are narrower already stay so.
+        less = self.told("info", "--untrusted", self.file, preexec=lambda: resource.setrlimit(resource.RLIMIT_CPU, (3, 4)))
+        self.assertEqual(less, {**wanted, "seconds": [3, 4]})
+
+    def test_beyond_the_limits_of_a_helper(self):
+        made = self.folder / "made"
+        for how, words in (made, f"signal {int(signal.SIGXFSZ)} (File size limit exceeded)"), ("time", "took more time than is allowed"):
+            done = self.command("info", "--untrusted", self.file, preload=self.folder / "limits.so", env={"BEYOND": str(how)},
+                                preexec=lambda: resource.setrlimit(resource.RLIMIT_CPU, (1, 2)))
+            self.assertEqual((done.returncode, done.stdout), (2, ""), how)
+            self.assertIn(words, done.stderr)
+        self.assertEqual(made.stat().st_size, 0)
 
     @unittest.skipUnless(platform.machine() in ("x86_64", "aarch64"), "no filter for this machine")
     def test_a_kernel_without_seccomp(self):
