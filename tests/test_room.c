@@ -200,6 +200,57 @@ START_TEST(large_plans)
 }
 END_TEST
 
+/* ---- plans that are refused ---- */
+
+static ssize_t no_write(int fd, const struct iovec *iov, int n, off_t at)
+{
+    errno = ENOSPC;
+    return -1;
+}
+
+static clast_array *with_workspace(uint64_t bytes)
+{
+    const clast_output one = {CLAST_FLOAT64, 0, NULL};
+    clast_array *y = NULL;
+    clast_task(ctx, 0, NULL, 1, &one, &y, set, NULL,
+               &(clast_task_options){.workspace = bytes});
+    return y;
+}
+
+/* The memory of persisted arrays would not help: nothing is written. */
+static const struct {
+    uint64_t workspace; /* of a task; 0: there are many tasks instead */
+    const char *text;
+} hopeless[] = {
+    {(uint64_t)1 << 45, "bytes of work"}, /* more than any plan counts */
+    {CLAST_MIB(64), "at once"},           /* than the budget has */
+    {0, "so many tasks"},
+};
+
+START_TEST(refused_plans_displace_nothing)
+{
+    open_with(CLAST_MIB(16), 1, 4096, ".");
+    double all, value;
+    clast_array *x = clast_persist(noise(1500000));
+    ck_assert_int_eq(value_of(clast_sum(x, CLAST_ALL), &all), CLAST_OK);
+    const uint64_t bytes = hopeless[_i].workspace;
+    const int64_t n = (int64_t)2000000 * 512;
+    clast_array *y =
+        bytes > 0 ? with_workspace(bytes)
+                  : clast_sum(clast_random(ctx, 1, &n, 1, CLAST_FLOAT64), CLAST_ALL);
+    const cl_sys_table real = cl_sys;
+    cl_sys.pwritev = no_write;
+    const clast_status status = value_of(y, &value);
+    cl_sys = real;
+    const char *text = clast_ctx_error(ctx);
+    ck_assert_msg(status == CLAST_EBUDGET && strstr(text, hopeless[_i].text), "%s",
+                  text);
+    ck_assert_int_eq(value_of(clast_sum(x, CLAST_ALL), &value), CLAST_OK);
+    ck_assert_double_eq(value, all);
+    ck_assert_uint_eq(clast_ctx_stats(ctx).spilled, 0);
+}
+END_TEST
+
 /* ---- without scratch ---- */
 
 /* The budget that a refusal names. */
@@ -239,12 +290,6 @@ START_TEST(refused_without_scratch)
 }
 END_TEST
 
-static ssize_t no_write(int fd, const struct iovec *iov, int n, off_t at)
-{
-    errno = ENOSPC;
-    return -1;
-}
-
 /* A disk that turns out to be full: no task runs, and no block is lost. */
 START_TEST(full_disk)
 {
@@ -273,6 +318,8 @@ static Suite *room_suite(void)
     tcase_add_loop_test(t, unread_ones_go, 0, 2);
     tcase_add_test(t, unread_ones_go_as_predicted);
     tcase_add_loop_test(t, large_plans, 0, 4);
+    tcase_add_loop_test(t, refused_plans_displace_nothing, 0,
+                        sizeof hopeless / sizeof *hopeless);
     tcase_add_test(t, refused_without_scratch);
     tcase_add_test(t, full_disk);
     suite_add_tcase(s, t);

@@ -61,17 +61,22 @@ static clast_status build(cl_request *request, cl_order_kind order, uint64_t hel
     clast_ctx *ctx = request->ctx;
     const uint64_t all = cl_engine_free_bytes(ctx->engine);
     const uint64_t others = held + ctx->plans.bytes;
+    uint64_t lacked = 0;
     const cl_plan_settings settings = {.block_bytes = block,
                                        .budget_pages = within_reach(request) / CL_PAGE,
                                        .copy_pages = request->planned.copy_pages,
                                        .room = all > others ? all - others : 1,
+                                       .lacked = &lacked,
                                        .workers = ctx->options.workers,
                                        .order = order,
                                        .is_unfused =
                                            cl_engine_tuning(ctx->engine).is_unfused,
                                        .is_canceled = &ctx->is_canceled};
-    return cl_plan_build(plan, ctx->nodes, request->nsource, request->source_facts,
-                         request->nsink, request->facts, &settings, err);
+    const clast_status status =
+        cl_plan_build(plan, ctx->nodes, request->nsource, request->source_facts,
+                      request->nsink, request->facts, &settings, err);
+    request->lacked = lacked > 0 ? lacked + others : 0;
+    return status;
 }
 
 clast_status cl_fit_build(cl_request *request, cl_order_kind order, uint64_t held,

@@ -13,6 +13,7 @@
 #include "array/fit.h"
 #include "array/plan_key.h"
 #include "array/user_call.h"
+#include "base/least.h"
 #include "io/duplicate.h"
 
 #include <stdio.h>
@@ -134,15 +135,19 @@ static cl_run run_of(cl_request *request, cl_outputs *outputs)
 }
 
 /* Again with more memory: twice as much as there was, as nobody knows yet how much the
- * plan takes. *more: there was some to be had. */
+ * plan takes; not where all there is would still be less than what it is known to take.
+ * *more: there was some to be had. */
 static clast_status displace(cl_request *request, const cl_run *run, bool *more,
                              cl_error *err)
 {
     cl_engine *engine = request->ctx->engine;
     const uint64_t there = cl_engine_free_bytes(engine), before = request->displaced;
-    const clast_status status =
-        cl_engine_displace(engine, run, there > LEAST_ROOM / 2 ? 2 * there : LEAST_ROOM,
-                           &request->displaced, err);
+    *more = false;
+    if (request->lacked == 0)
+        return CLAST_OK;
+    const uint64_t twice = cl_larger_u(2 * there, LEAST_ROOM);
+    const clast_status status = cl_engine_displace(engine, run, request->lacked, twice,
+                                                   &request->displaced, err);
     *more = request->displaced > before;
     return status;
 }

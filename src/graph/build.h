@@ -59,6 +59,8 @@ typedef struct {
     uint64_t copy_pages;   /* the budget that copies are put in for; 0: budget_pages */
     uint64_t room; /* bytes that planning may take, the plan included; 0: any. Decides
                       only whether there is a plan */
+    uint64_t *lacked; /* gets what that would have to be at least where it is too
+                         little; NULL: nobody asks */
     int workers;
     cl_order_kind order;
     bool is_unfused; /* every operation makes blocks: what fusion is worth */

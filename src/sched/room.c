@@ -12,8 +12,8 @@
  * All of that follows from the plan's tables and from where blocks are. So admission
  * and the rehearsal know it without anything being moved (cl_room_settle, cl_room_stay)
  * and the run does it before it makes tables of its own (cl_room_make). Planning, which
- * has no plan to ask, has arrays spilled that were used longest ago
- * (cl_engine_displace).
+ * has no plan to ask, has arrays spilled that were used longest ago, where that frees
+ * what it is known to lack (cl_engine_displace).
  *
  * First uses are not sorted: the rank up to which blocks stay is found by bisection.
  * Cost: O(blocks of persisted arrays), times the bits of a rank where some that are
@@ -305,19 +305,23 @@ clast_status cl_room_make(cl_engine *engine, const cl_plan *plan, const cl_run *
     return m.status;
 }
 
-clast_status cl_engine_displace(cl_engine *engine, const cl_run *run, uint64_t bytes,
-                                uint64_t *moved, cl_error *err)
+clast_status cl_engine_displace(cl_engine *engine, const cl_run *run, uint64_t least,
+                                uint64_t wanted, uint64_t *moved, cl_error *err)
 {
-    const uint64_t want = cl_pages(cl_minus_u(bytes, cl_engine_free_bytes(engine)));
+    const uint64_t there = cl_engine_free_bytes(engine);
+    const uint64_t lacked = cl_pages(cl_minus_u(least, there));
+    const uint64_t more = cl_pages(cl_minus_u(cl_larger_u(least, wanted), there));
     cl_mutex_lock(&engine->mutex);
     const whereabouts w = look(engine, &(cl_plan){0}, run);
     const cl_budget b = {.others_out = w.others_out};
     const uint64_t room = cl_budget_scratch(engine, run, &b);
     cl_mutex_unlock(&engine->mutex);
+    const uint64_t most = cl_lesser_u(w.others, room);
+    if (lacked > most)
+        return CLAST_OK;
     const mover m = {
         .engine = engine, .is_canceled = run->is_canceled, .bytes = moved, .err = err};
-    const uint64_t most = cl_lesser_u(w.others, room);
-    const clast_status status = displace(&m, run, w.others - cl_lesser_u(want, most));
+    const clast_status status = displace(&m, run, w.others - cl_lesser_u(more, most));
     cl_mutex_lock(&engine->mutex);
     cl_spill_end(&engine->spill);
     /* What blocks have touched is the plan's now. */
