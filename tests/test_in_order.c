@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Which plans are run in order: rows of tasks that go on from each other, written row
- * by row, and nothing that would leave workers idle, wait long or need the core. */
+ * by row, and nothing that would leave workers idle, wait long or need the core. And
+ * what that takes of the memory, by the allocator's own count. */
+#include "base/alloc.h"
 #include "check_main.h"
 #include "plans.h"
 #include "sched/in_order.h"
+#include "sched/pool.h"
 
 enum { STEPS = 40 };
 
@@ -46,13 +49,19 @@ static void chains(plans *p, uint32_t width)
     plans_sort_out(p);
 }
 
-static bool suits(plans *p, int workers)
+static cl_engine *new_engine(int workers)
 {
     cl_engine *engine;
     cl_error err = {0};
     const cl_engine_options options = {
         .memory = (uint64_t)1 << 30, .workers = workers, .team = CL_TEAM_PTHREADS};
     ck_assert_int_eq(cl_engine_new(&engine, &options, &err), CLAST_OK);
+    return engine;
+}
+
+static bool suits(plans *p, int workers)
+{
+    cl_engine *const engine = new_engine(workers);
     const cl_run_sink sink = {.spec = NULL};
     const cl_run run = {.sinks = &sink};
     const cl_needs needs = cl_needs_of(&p->plan, (uint32_t)workers);
@@ -150,6 +159,62 @@ START_TEST(test_what_needs_the_core)
 }
 END_TEST
 
+/* Every block is listed by the pool of some worker, and none goes before the end. */
+static void list_all(cl_driver *d, cl_pool *pools)
+{
+    const uint32_t n = (uint32_t)d->team;
+    cl_pool_use use = {0};
+    for (uint32_t i = 0; i < n; i++)
+        cl_pool_init(&pools[i], d, &use);
+    for (uint32_t b = 0; b < d->plan->segment[0].nblock; b++)
+        ck_assert(cl_pool_make(&pools[b % n], b, b));
+    for (uint32_t i = 0; i < n; i++)
+        cl_pool_collect(&pools[i], CL_NONE);
+    cl_mutex_lock(d->mutex);
+    for (uint32_t i = 0; i < n; i++)
+        cl_pool_empty(&pools[i]);
+    cl_mutex_unlock(d->mutex);
+    for (uint32_t i = 0; i < n; i++)
+        cl_pool_fini(&pools[i]);
+    ck_assert_uint_eq(use.pages, 0);
+}
+
+START_TEST(test_memory_is_charged)
+{
+    static const int teams[] = {1, 2, 7, 40, 64};
+    const int team = teams[_i];
+    plans p = {0};
+    rows(&p, 64, OWN, 1);
+    cl_engine *const engine = new_engine(team);
+    const cl_run_sink sink = {.spec = NULL};
+    const cl_run run = {.sinks = &sink};
+    const cl_budget budget = cl_budget_of(engine, &p.plan, &run);
+    cl_pool *const pools = cl_calloc((size_t)team, sizeof *pools);
+    cl_driver d = {.mutex = &engine->mutex,
+                   .engine = engine,
+                   .plan = &p.plan,
+                   .run = &run,
+                   .team = team,
+                   .address = cl_calloc((size_t)budget.blocks, sizeof *d.address)};
+    list_all(&d, pools); /* from here on the memory manager has all its tables */
+    const uint64_t before = cl_alloc_live();
+    cl_alloc_forget_peak();
+    cl_in_order *const o = cl_in_order_new(&d);
+    list_all(&d, pools);
+    const uint64_t most = cl_alloc_peak() - before;
+    const uint64_t addresses = budget.blocks * sizeof *d.address;
+    ck_assert_uint_gt(most, (uint64_t)team * 1024);
+    ck_assert_uint_le(most, cl_in_order_bytes((uint64_t)team, budget.blocks));
+    ck_assert_uint_le(most + addresses + p.plan.bytes, budget.fixed);
+    cl_in_order_free(o);
+    ck_assert_uint_eq(cl_alloc_live(), before);
+    cl_free(d.address);
+    cl_free(pools);
+    cl_engine_free(engine);
+    plans_fini(&p);
+}
+END_TEST
+
 static Suite *in_order_suite(void)
 {
     Suite *s = suite_create("in_order");
@@ -157,6 +222,7 @@ static Suite *in_order_suite(void)
     tcase_add_test(t, test_rows);
     tcase_add_test(t, test_chains);
     tcase_add_test(t, test_what_needs_the_core);
+    tcase_add_loop_test(t, test_memory_is_charged, 0, 5);
     suite_add_tcase(s, t);
     return s;
 }

@@ -3,12 +3,13 @@
  * Admission: what a plan needs at least and what a run may have.
  *
  * The budget is paid first to what is fixed: charges of the context, the plan, the
- * core, the tables of the driver and of the outputs. The rest is pages for blocks and
- * workspaces, and must do for the neediest task (needs.c). That is known before
+ * core or, where it may be done without one, the workers' lanes and pools, whichever
+ * takes more, the tables of the driver and of the outputs. The rest is pages for blocks
+ * and workspaces, and must do for the neediest task (needs.c). That is known before
  * anything is read, and so are the numbers of a refusal.
  */
 #include "base/least.h"
-#include "sched/engine.h"
+#include "sched/in_order.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -29,6 +30,12 @@ static uint64_t guessed_core(const cl_budget *b)
     return CORE_FIXED + b->tasks * CORE_PER_TASK + b->blocks * CORE_PER_BLOCK;
 }
 
+/* For what says which task is next: nobody knows yet which of the two that will be. */
+static uint64_t set_aside(const cl_budget *b)
+{
+    return cl_larger_u(guessed_core(b), b->lanes);
+}
+
 /* What outputs keep of their chunks. */
 static uint64_t tables_of(const cl_plan *plan, const cl_run *run)
 {
@@ -41,12 +48,16 @@ static uint64_t tables_of(const cl_plan *plan, const cl_run *run)
 
 cl_budget cl_budget_of(const cl_engine *engine, const cl_plan *plan, const cl_run *run)
 {
-    cl_budget b = {.needs = cl_needs_of(plan, (uint32_t)engine->options.workers)};
+    const uint64_t workers = (uint64_t)engine->options.workers;
+    cl_budget b = {.needs = cl_needs_of(plan, (uint32_t)workers)};
     for (uint32_t i = 0; i < plan->nsegment; i++) {
         b.tasks += plan->segment[i].ntask;
         b.blocks += plan->segment[i].nblock;
     }
-    b.fixed = plan->bytes + guessed_core(&b) + b.blocks * DRIVER_BLOCK +
+    const uint64_t team = cl_lesser_u(workers, b.tasks);
+    if (cl_in_order_may_suit(&b.needs, team))
+        b.lanes = cl_in_order_bytes(team, b.blocks);
+    b.fixed = plan->bytes + set_aside(&b) + b.blocks * DRIVER_BLOCK +
               plan->nstage * DRIVER_STAGE + plan->ntensor * DRIVER_TENSOR +
               tables_of(plan, run);
     cl_budget_settle(&b, engine, plan, run);
@@ -178,11 +189,11 @@ clast_status cl_budget_core(cl_core **out, cl_engine *engine, const cl_plan *pla
         };
         CL_TRY(cl_core_new(out, plan, &limits, err));
         const uint64_t bytes = cl_core_bytes(*out);
-        if (bytes <= guessed_core(b) + b->more)
+        if (bytes <= set_aside(b) + b->more)
             return CLAST_OK;
         /* More than was set aside: once more with that. */
         cl_core_free(*out);
-        const uint64_t more = bytes - guessed_core(b);
+        const uint64_t more = bytes - set_aside(b);
         b->fixed += more - b->more;
         b->more = more;
         cl_mutex_lock(&engine->mutex);

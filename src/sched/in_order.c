@@ -117,10 +117,21 @@ static uint64_t adopted_pages(const cl_segment *s)
     return pages;
 }
 
+static uint64_t lanes_bytes(uint64_t n)
+{
+    return sizeof(cl_in_order) + n * sizeof(runner) + 63;
+}
+
+uint64_t cl_in_order_bytes(uint64_t workers, uint64_t blocks)
+{
+    return lanes_bytes(workers) + workers * workers * sizeof(share) +
+           cl_pools_bytes(workers, blocks);
+}
+
 cl_in_order *cl_in_order_new(cl_driver *d)
 {
     const size_t n = (size_t)d->team;
-    char *const memory = cl_calloc(1, sizeof(cl_in_order) + n * sizeof(runner) + 63);
+    char *const memory = cl_calloc(1, (size_t)lanes_bytes(n));
     share *const shares = cl_calloc(n * n, sizeof *shares);
     if (!memory || !shares) {
         cl_free(memory);

@@ -24,6 +24,11 @@ bool cl_in_order_suits(const cl_driver *driver, const cl_budget *budget);
 /* Consecutive ranks that one worker runs: their number as a power of two. */
 uint32_t cl_in_order_shift(const cl_plan *plan, int workers);
 
+/* Whether such needs leave that possible; then what it takes at most, in bytes: lanes,
+ * and lists of pools while they grow, but not the driver's table of addresses. */
+bool cl_in_order_may_suit(const cl_needs *needs, uint64_t workers);
+uint64_t cl_in_order_bytes(uint64_t workers, uint64_t blocks);
+
 /* For the driver's plan and team. NULL: no memory. */
 cl_in_order *cl_in_order_new(cl_driver *driver);
 void cl_in_order_free(cl_in_order *o); /* NULL is legal */

@@ -10,7 +10,7 @@
  * not, nor what has fewer tasks at a time than there are workers. These are the core's.
  *
  * Cost: about 5 instructions an operand and 4 bytes a task, before the run, of what is
- * set aside for the core.
+ * set aside for the core or the lanes.
  */
 #include "sched/in_order.h"
 
@@ -91,14 +91,19 @@ static bool keeps_all_busy(const cl_plan *plan, int workers)
     return time * lanes * 4 <= (uint64_t)s->ntask * 5;
 }
 
+bool cl_in_order_may_suit(const cl_needs *needs, uint64_t workers)
+{
+    return !needs->loads && workers <= MOST_LANES && needs->most <= CL_POOL_LARGEST &&
+           needs->peak <= MOST_ALIVE;
+}
+
 bool cl_in_order_suits(const cl_driver *d, const cl_budget *budget)
 {
     const cl_needs *const needs = &budget->needs;
     const uint64_t pages = cl_budget_pages(d->engine, budget);
     const uint32_t workers = (uint32_t)d->engine->options.workers;
     return d->plan->nsegment == 1 && !budget->binds && !budget->loads &&
-           d->team <= MOST_LANES && needs->most <= CL_POOL_LARGEST &&
-           needs->peak <= MOST_ALIVE &&
+           cl_in_order_may_suit(needs, (uint64_t)d->team) &&
            cl_needs_peak(needs, workers, UINT64_MAX) <= pages &&
            is_tiny(d->plan, d->run) && keeps_all_busy(d->plan, d->team);
 }

@@ -47,6 +47,13 @@ typedef struct {
     uint32_t workspace_pages;
 } cl_pool;
 
+/* What the lists of so many pools take at most, in bytes: each block is in one of them
+ * once, and a list that grows by half is there twice meanwhile. */
+static inline uint64_t cl_pools_bytes(uint64_t pools, uint64_t blocks)
+{
+    return (pools * 8 + blocks * 5 / 2) * sizeof(cl_pool_made);
+}
+
 void cl_pool_init(cl_pool *pool, cl_driver *driver, cl_pool_use *use);
 /* Gives back what is kept, and the workspace; with the mutex held. */
 void cl_pool_empty(cl_pool *pool);

@@ -128,6 +128,8 @@ typedef struct {
     uint64_t stated;        /* cl_run.least */
     uint64_t block;         /* cl_run.block */
     uint64_t tasks, blocks; /* of all segments */
+    uint64_t lanes;         /* bytes that running tasks in order may take instead of a
+                               core */
     uint64_t more;          /* bytes that the core takes beyond what was expected */
     bool binds;             /* not everything fits at once */
     bool loads;             /* something has to be loaded */
