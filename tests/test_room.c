@@ -3,6 +3,8 @@
  * Runs beside persisted arrays that fill the memory: the budget holds, what does not
  * fit goes to scratch, and results are the same as with ample memory.
  */
+#include "array/request.h"
+#include "array/turn.h"
 #include "check_main.h"
 #include "clast.h"
 #include "io/sys.h"
@@ -200,6 +202,34 @@ START_TEST(large_plans)
 }
 END_TEST
 
+/* What was displaced of an array that is read is free, and not in memory as well: the
+ * plan is made for what is left beside memory that others hold. */
+START_TEST(displaced_blocks_count_once)
+{
+    static double copied[512 << 10];
+    const int64_t n = 512 << 10;
+    const uint64_t memory = CLAST_MIB(16);
+    open_with(memory, 1, 4096, ".");
+    clast_copy_in(ctx,
+                  &(clast_buffer){copied, sizeof copied, CLAST_FLOAT64, 1, &n, NULL});
+    clast_array *x = clast_persist(noise(1000000));
+    ck_assert_str_eq(clast_ctx_error(ctx), "");
+    double value;
+    const clast_buffer into = {&value, sizeof value, CLAST_FLOAT64, 0, NULL, NULL};
+    const clast_sink sink =
+        clast_sink_fetch(clast_add(clast_sum(x, CLAST_ALL), many_tasks()), &into);
+    cl_request request;
+    cl_error err = {0};
+    ck_assert_int_eq(cl_turn_begin(ctx, &err), CLAST_OK);
+    cl_request_prepare(&request, ctx, 1, &sink, NULL, true, &err);
+    ck_assert_msg(err.status == CLAST_OK, "%s", err.text);
+    ck_assert_uint_gt(request.displaced, CLAST_MIB(1));
+    ck_assert_uint_eq(request.planned.copy_pages * 4096, memory - sizeof copied);
+    cl_request_fini(&request);
+    cl_turn_end(ctx, &err);
+}
+END_TEST
+
 /* ---- plans that are refused ---- */
 
 static ssize_t no_write(int fd, const struct iovec *iov, int n, off_t at)
@@ -318,6 +348,7 @@ static Suite *room_suite(void)
     tcase_add_loop_test(t, unread_ones_go, 0, 2);
     tcase_add_test(t, unread_ones_go_as_predicted);
     tcase_add_loop_test(t, large_plans, 0, 4);
+    tcase_add_test(t, displaced_blocks_count_once);
     tcase_add_loop_test(t, refused_plans_displace_nothing, 0,
                         sizeof hopeless / sizeof *hopeless);
     tcase_add_test(t, refused_without_scratch);

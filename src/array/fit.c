@@ -46,13 +46,12 @@ typedef struct {
     int ntried;
 } search;
 
-/* Bytes that blocks of a run may have: persisted ones that it reads are among them. If
- * some of these were displaced meanwhile they are free, and not to be counted twice. */
+/* Bytes that blocks of a run may have: persisted ones that it reads are among them, as
+ * far as they are in memory now. */
 static uint64_t within_reach(const cl_request *request)
 {
     const clast_ctx *ctx = request->ctx;
-    return cl_lesser_u(cl_engine_free_bytes(ctx->engine) + request->key.persisted,
-                       ctx->options.memory);
+    return cl_engine_free_bytes(ctx->engine) + request->key.persisted;
 }
 
 static clast_status build(cl_request *request, cl_order_kind order, uint64_t held,

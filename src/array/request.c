@@ -149,7 +149,11 @@ static clast_status displace(cl_request *request, const cl_run *run, bool *more,
     const clast_status status = cl_engine_displace(engine, run, request->lacked, twice,
                                                    &request->displaced, err);
     *more = request->displaced > before;
-    return status;
+    if (status != CLAST_OK || !*more)
+        return status;
+    /* What is free and which blocks are in memory is the key's. */
+    cl_plan_key_fini(&request->key);
+    return cl_plan_key_make(&request->key, request, err);
 }
 
 static clast_status plan_again(cl_request *request, const cl_run *run, cl_error *err)
@@ -200,8 +204,7 @@ static clast_status provide_plan(cl_request *request, cl_error *err)
     }
     if (!request->is_reused)
         CL_TRY(make_plan(request, &run, err));
-    /* With what was displaced the key does not say any more where blocks are. */
-    request->is_planned = !atomic_load(&ctx->is_canceled) && request->displaced == 0;
+    request->is_planned = !atomic_load(&ctx->is_canceled);
     cl_plan_cache_trim(&ctx->plans, cl_engine_unused(&planned->admission));
     request->plan_seconds = cl_clock() - start;
     return CLAST_OK;
