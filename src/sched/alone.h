@@ -22,25 +22,19 @@
 #ifndef CL_SCHED_ALONE_H
 #define CL_SCHED_ALONE_H
 
-#include "sched/driver.h"
+#include "sched/transfer.h"
 
-/* A load waits for its turn from now on; a spill has its block's memory. */
-void cl_alone_begin(cl_driver *d, cl_transfer *t);
-/* The oldest load has its turn. */
-void cl_alone_pop(cl_driver *d);
+extern const cl_ending cl_alone_ending;
+
 /* Nothing that is still being spilled is in its way. */
 bool cl_alone_may_load(const cl_driver *d, const cl_transfer *t);
 /* The block's memory stays until its spill has ended, which will give it back. */
 bool cl_alone_leaves(cl_driver *d, uint32_t block);
 /* What is being spilled of the block is not wanted any more. */
 void cl_alone_forget(cl_driver *d, uint32_t block);
-/* A spill has ended, good or bad. */
-void cl_alone_spilled(cl_driver *d, cl_transfer *t);
 /* Memory for a worker, whose wait for spills that still hold it this is; of several
  * workers, whatever there is. */
 void *cl_alone_take(cl_driver *d, uint64_t pages);
-/* The worker sleeps until something has ended. */
-void cl_alone_wait(cl_driver *d);
 /* Pages that were live at once where something was spilled, but for those of others. */
 uint64_t cl_alone_peak(const cl_driver *d, uint64_t others);
 

@@ -69,12 +69,13 @@ typedef struct {
 
     /* to_read: loads that workers try; to_io: what I/O threads do. */
     cl_transfers to_read, to_io, to_decode, spare;
-    bool is_alone;         /* alone.h, and what follows */
-    cl_transfers to_spill; /* what I/O threads do first */
-    cl_transfers turn;     /* all loads, oldest first */
-    cl_transfer *leaving;  /* spills that have not ended */
-    bool has_spilled;      /* the core was told of one since it had no task */
-    uint64_t most;         /* pages that were live at once */
+    const struct cl_ending *ending; /* when these end; transfer.h */
+    bool is_alone;                  /* alone.h, and what follows */
+    cl_transfers to_spill;          /* what I/O threads do first */
+    cl_transfers turn;              /* all loads, oldest first */
+    cl_transfer *leaving;           /* spills that have not ended */
+    bool has_spilled;               /* the core was told of one since it had no task */
+    uint64_t most;                  /* pages that were live at once */
     bool is_cold;       /* what is loaded is not in the page cache: I/O threads read */
     uint32_t there;     /* loads of theirs in a row that were there all the same */
     uint32_t transfers; /* of them under way */
@@ -116,7 +117,7 @@ void *cl_worker_hands(cl_driver *d, int workers);
 /* What each member of the team does. */
 void cl_worker_main(void *driver, int worker, int nworkers);
 
-/* ---- between driver.c, worker.c and transfer.c; with the mutex held ---- */
+/* ---- between driver.c, worker.c, drain.c and transfer.c; with the mutex held ---- */
 
 /* Takes the core's actions: frees and discards at once, queues loads and spills. */
 void cl_driver_drain(cl_driver *d);

@@ -10,6 +10,7 @@
  *   room.c       which of them are in scratch when a run begins
  *   damage.c     which chunks of a source cannot be read
  *   driver.c     one run;   worker.c   its workers;   transfer.c   its loads and spills
+ *   drain.c      what the core asks for;   warm.c   loads from the page cache
  *   spill.c      its scratch;   feed.c   inputs that tasks read themselves
  *   in_order.c   a run without a core;   in_order_suits.c   of which plans
  *   pool.c       memory of that run's blocks

@@ -367,6 +367,7 @@ static clast_status make_core(cl_driver *d, cl_budget *budget, cl_error *err)
     CL_TRY(cl_budget_core(&d->core, d->engine, d->plan, d->run, budget, err));
     d->fixed = budget->fixed;
     d->is_alone = cl_budget_is_alone(d->engine, budget);
+    d->ending = d->is_alone ? &cl_alone_ending : &cl_transfer_ending;
     return begin(d->engine, d->plan, d->run, budget, &d->spilled, err);
 }
 
