@@ -5,12 +5,14 @@
  */
 #include "array/request.h"
 #include "array/turn.h"
+#include "base/thread.h"
 #include "check_main.h"
 #include "clast.h"
 #include "io/sys.h"
 #include "temp_folder.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -176,6 +178,55 @@ START_TEST(unread_ones_go_as_predicted)
 }
 END_TEST
 
+/* ---- beside memory that another thread takes and gives back ---- */
+
+static atomic_bool copier_stops;
+static atomic_int copies, refusals, odd;
+
+static void *copy_often(void *arg)
+{
+    static double data[32 << 10];
+    const int64_t n = 32 << 10;
+    const clast_buffer from = {data, sizeof data, CLAST_FLOAT64, 1, &n, NULL};
+    while (!atomic_load(&copier_stops)) {
+        clast_array *a = clast_keep(clast_copy_in(ctx, &from));
+        const clast_status status = clast_array_status(a);
+        if (status == CLAST_OK)
+            copies++;
+        else if (status == CLAST_EBUSY || status == CLAST_EBUDGET)
+            refusals++;
+        else
+            odd++;
+        clast_drop(a);
+    }
+    return NULL;
+}
+
+/* Room is made by turns for two arrays of which one fits. */
+START_TEST(room_beside_copies)
+{
+    const double first = expected_of(600000, 65536),
+                 second = expected_of(700000, 65536);
+    open_with(CLAST_MIB(8), 1 + _i, 65536, ".");
+    clast_array *x = clast_persist(noise(600000));
+    clast_array *y = clast_persist(noise(700000));
+    cl_thread copier;
+    atomic_store(&copier_stops, false);
+    copies = refusals = odd = 0;
+    ck_assert_int_eq(cl_thread_start(&copier, copy_often, NULL), CLAST_OK);
+    uint64_t spilled = 0;
+    for (int round = 0; round < 10 || (copies == 0 && round < 10000); round++) {
+        finish(round % 2 ? second : first, folded(round % 2 ? y : x));
+        spilled += clast_ctx_stats(ctx).spilled;
+    }
+    atomic_store(&copier_stops, true);
+    cl_thread_join(&copier);
+    ck_assert_int_gt(copies, 0);
+    ck_assert_int_eq(odd, 0);
+    ck_assert_uint_gt(spilled, 0);
+}
+END_TEST
+
 /* ---- plans that lack memory while they are made ---- */
 
 static clast_array *many_tasks(void)
@@ -237,6 +288,62 @@ static ssize_t no_write(int fd, const struct iovec *iov, int n, off_t at)
     errno = ENOSPC;
     return -1;
 }
+
+static int writes;
+
+static ssize_t count_write(int fd, const struct iovec *iov, int n, off_t at)
+{
+    writes++;
+    return pwritev(fd, iov, n, at);
+}
+
+static clast_status sum_many(int64_t tasks, double *value)
+{
+    const int64_t n = tasks * 512;
+    return value_of(clast_sum(clast_random(ctx, 1, &n, 1, CLAST_FLOAT64), CLAST_ALL),
+                    value);
+}
+
+static uint64_t named_block(const char *text)
+{
+    const char *at = strstr(text, "blocks of ");
+    ck_assert_msg(at, "%s", text);
+    return strtoull(at + strlen("blocks of "), NULL, 10) << 10;
+}
+
+/* Refused while it was planned, and not because of what a task needs. */
+static bool is_too_long(clast_status status)
+{
+    return status == CLAST_EBUDGET && strstr(clast_ctx_error(ctx), "so many tasks");
+}
+
+/* A plan that turns out too large once arrays are in scratch for it: the blocks that
+ * are named then do, beside the same array. */
+START_TEST(named_blocks_do_beside_displaced_arrays)
+{
+    int named = 0;
+    for (int64_t tasks = 100000; tasks <= 300000; tasks += 25000) {
+        double value;
+        open_with(CLAST_MIB(16), 1, 4096, ".");
+        ck_assert_ptr_nonnull(clast_persist(noise(1500000)));
+        const cl_sys_table real = cl_sys;
+        cl_sys.pwritev = count_write;
+        writes = 0;
+        const bool is_refused = is_too_long(sum_many(tasks, &value)) && writes > 0;
+        cl_sys = real;
+        const uint64_t block = is_refused ? named_block(clast_ctx_error(ctx)) : 0;
+        clast_close(&ctx);
+        if (!is_refused)
+            continue;
+        named++;
+        open_with(CLAST_MIB(16), 1, block, ".");
+        ck_assert_ptr_nonnull(clast_persist(noise(1500000)));
+        ck_assert_msg(sum_many(tasks, &value) == CLAST_OK, "%s", clast_ctx_error(ctx));
+        clast_close(&ctx);
+    }
+    ck_assert_int_gt(named, 0);
+}
+END_TEST
 
 static clast_array *with_workspace(uint64_t bytes)
 {
@@ -347,8 +454,10 @@ static Suite *room_suite(void)
     tcase_add_test(t, spilling_is_predicted);
     tcase_add_loop_test(t, unread_ones_go, 0, 2);
     tcase_add_test(t, unread_ones_go_as_predicted);
+    tcase_add_loop_test(t, room_beside_copies, 0, 2);
     tcase_add_loop_test(t, large_plans, 0, 4);
     tcase_add_test(t, displaced_blocks_count_once);
+    tcase_add_test(t, named_blocks_do_beside_displaced_arrays);
     tcase_add_loop_test(t, refused_plans_displace_nothing, 0,
                         sizeof hopeless / sizeof *hopeless);
     tcase_add_test(t, refused_without_scratch);
