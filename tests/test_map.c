@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 #include "check_main.h"
-#include "kernel/loops.h"
+#include "kernel/loop.h"
 #include "kernel/philox.h"
 #include "naive.h"
 #include "spans.h"
@@ -285,6 +285,39 @@ START_TEST(constant_divisors)
             ck_assert_msg(naive_same(got, want, t), "%s: %g ** 2 / %g",
                           clast_dtype_name(t), x[i], d);
         }
+    }
+}
+END_TEST
+
+/* Strips by the cost of an element; the values are the same anyhow. */
+START_TEST(slow_programs_take_short_strips)
+{
+    static const struct {
+        cl_op op;
+        clast_dtype dtype;
+        bool is_slow;
+        int64_t strip;
+    } cases[] = {{CL_OP_ADD, CLAST_FLOAT64, false, 1024},
+                 {CL_OP_EXP, CLAST_FLOAT64, true, 256},
+                 {CL_OP_EXP, CLAST_FLOAT32, true, 512},
+                 {CL_OP_EXP, CLAST_COMPLEX128, true, 256}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const uint8_t dtype = (uint8_t)cases[i].dtype;
+        cl_insn insn[3];
+        for (uint16_t k = 0; k < 3; k++)
+            insn[k] = (cl_insn){.op = (uint16_t)cases[i].op,
+                                .type = dtype,
+                                .dtype = dtype,
+                                .arg = {k, k}};
+        const cl_program p = {
+            .ndim = 1, .ninput = 1, .ninsn = 3, .input_dtype = &dtype, .insn = insn};
+        cl_loop *loop = NULL;
+        ck_assert_int_eq(cl_loop_new(&loop, &p), CLAST_OK);
+        ck_assert_int_eq(cl_loop_is_slow(loop), cases[i].is_slow);
+        ck_assert_int_eq(loop->strip, cases[i].strip);
+        ck_assert_int_eq(loop->register_bytes,
+                         cases[i].strip * (int64_t)clast_dtype_size(cases[i].dtype));
+        cl_loop_free(loop);
     }
 }
 END_TEST
@@ -578,6 +611,7 @@ static Suite *map_suite(void)
     tcase_add_loop_test(t, constant_powers, 0, 6);
     tcase_add_loop_test(t, constant_divisors, 0, 28);
     tcase_add_test(t, negative_integer_powers_are_refused);
+    tcase_add_test(t, slow_programs_take_short_strips);
     tcase_add_loop_test(t, programs, 0, 12);
     tcase_add_test(t, empty_boxes);
     tcase_add_loop_test(t, accuracy, 0, 5);

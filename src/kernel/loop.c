@@ -13,7 +13,9 @@
  * O(instructions).
  *
  * A strip is 8 KiB of the widest type, so that a handful of registers stays in L1, but
- * at least 512 elements, so that the step from loop to loop costs little. Inputs that
+ * at least 512 elements, so that the step from loop to loop costs little. Slow programs
+ * take a quarter of that: before each step a share of the next strip is asked for, which
+ * should be no more than a core can have on its way from memory. Inputs that
  * are not read in place share one pool of 256 KiB, or of a strip each if that is more:
  * a transposed input is then read in runs of 256 bytes, and L2 holds it.
  */
@@ -24,9 +26,11 @@
 
 #include "base/alloc.h"
 
-#define STRIP_BYTES 8192
-#define POOL_BYTES  (256 << 10)
-#define NO_VALUE    UINT16_MAX
+#define STRIP_BYTES       8192
+#define SHORT_STRIP_BYTES 2048
+#define SHORT_STRIP       256
+#define POOL_BYTES        (256 << 10)
+#define NO_VALUE          UINT16_MAX
 
 typedef struct {
     const cl_program *program;
@@ -61,10 +65,11 @@ static int64_t widest_element(const cl_program *p)
     return (int64_t)widest;
 }
 
-static int64_t strip_elements(int64_t widest)
+static int64_t strip_elements(int64_t widest, bool is_slow)
 {
-    const int64_t n = STRIP_BYTES / widest;
-    return n < 512 ? 512 : n > 1024 ? 1024 : n;
+    const int64_t least = is_slow ? SHORT_STRIP : 512;
+    const int64_t n = (is_slow ? SHORT_STRIP_BYTES : STRIP_BYTES) / widest;
+    return n < least ? least : n > 2 * least ? 2 * least : n;
 }
 
 static size_t pool_bytes(const cl_loop *l)
@@ -85,7 +90,7 @@ static size_t workspace_bytes(const cl_loop *l)
     bytes += cl_round_up((l->nregister + 1u) * sizeof(char *));
     bytes += cl_round_up(ninput * sizeof(cl_span *));
     bytes += 3 * cl_round_up(ninput * sizeof(char *));
-    bytes += cl_round_up(ninput * sizeof(int64_t));
+    bytes += 2 * cl_round_up(ninput * sizeof(int64_t));
     bytes += cl_round_up(ninput * sizeof(uint8_t));
     bytes += cl_round_up(ninput * sizeof(int64_t[CL_MAXDIM]));
     bytes += cl_round_up(l->nmaker * sizeof(int64_t[CL_MAXDIM]));
@@ -399,14 +404,11 @@ void cl_loop_free(cl_loop *l)
 
 static void describe(cl_loop *l, const cl_program *p)
 {
-    const int64_t widest = widest_element(p);
     l->loops = cl_loops_now();
     l->ndim = p->ndim;
     l->ninput = p->ninput;
     l->dtype = cl_program_dtype(p, (uint16_t)(p->ninput + p->ninsn - 1));
     l->size = (uint8_t)clast_dtype_size(l->dtype);
-    l->strip = strip_elements(widest);
-    l->register_bytes = l->strip * widest;
     l->cost = 1 + p->ninput;
     for (uint32_t i = 0; i < p->ninput; i++)
         l->input_size[i] = (uint8_t)clast_dtype_size((clast_dtype)p->input_dtype[i]);
@@ -432,6 +434,9 @@ clast_status cl_loop_new(cl_loop **loop, const cl_program *program)
         status = build(&b);
     }
     if (status == CLAST_OK) {
+        const int64_t widest = widest_element(program);
+        b.loop->strip = strip_elements(widest, cl_loop_is_slow(b.loop));
+        b.loop->register_bytes = b.loop->strip * widest;
         b.loop->pool_bytes = pool_bytes(b.loop);
         b.loop->workspace = workspace_bytes(b.loop);
         *loop = b.loop;

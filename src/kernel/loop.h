@@ -46,6 +46,13 @@ struct cl_loop {
     cl_imm *imm;
 };
 
+/* Whether a strip computes for longer than memory takes to bring the next one: then it
+ * is short, and the next one is asked for meanwhile. */
+static inline bool cl_loop_is_slow(const cl_loop *loop)
+{
+    return loop->cost >= 32;
+}
+
 static inline size_t cl_round_up(size_t bytes)
 {
     return (bytes + CL_ALIGN - 1) / CL_ALIGN * CL_ALIGN;
@@ -62,15 +69,17 @@ typedef struct {
     const cl_span **span;         /* an input's span in the current cell */
     const char **base;            /* its first element there */
     int64_t (*stride)[CL_MAXDIM]; /* and its strides along the cell's merged axes */
-    int64_t (*coef)[CL_MAXDIM];   /* a generator's, likewise */
-    int64_t *origin;              /* a generator's index at the cell's first element */
-    char *pool;                   /* memory of the panels */
-    char **panel;                 /* an input's gathered elements */
-    const char **held;            /* what a panel was filled from, in this cell */
-    int64_t *nheld;               /* and how many elements */
-    uint8_t *mode;                /* how an input is read in the current cell */
-    char *result;                 /* a register for results that are scattered */
-    int64_t work;                 /* cycles since the last poll */
+    int64_t *ahead;  /* bytes from an input's strip to the one to ask for; 0: none */
+    bool asks_ahead; /* whether any is asked for in the current cell */
+    int64_t (*coef)[CL_MAXDIM]; /* a generator's, likewise */
+    int64_t *origin;            /* a generator's index at the cell's first element */
+    char *pool;                 /* memory of the panels */
+    char **panel;               /* an input's gathered elements */
+    const char **held;          /* what a panel was filled from, in this cell */
+    int64_t *nheld;             /* and how many elements */
+    uint8_t *mode;              /* how an input is read in the current cell */
+    char *result;               /* a register for results that are scattered */
+    int64_t work;               /* cycles since the last poll */
 } cl_machine;
 
 /* Lays the machine out in workspace (cl_loop_workspace bytes) and fills constants for

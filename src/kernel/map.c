@@ -71,6 +71,7 @@ void cl_machine_init(cl_machine *m, const cl_loop *l, const cl_input *inputs,
     m->nheld = give(&at, ninput * sizeof *m->nheld);
     m->mode = give(&at, ninput * sizeof *m->mode);
     m->stride = give(&at, ninput * sizeof *m->stride);
+    m->ahead = give(&at, ninput * sizeof *m->ahead);
     m->coef = give(&at, l->nmaker * sizeof *m->coef);
     m->origin = give(&at, l->nmaker * sizeof *m->origin);
     for (size_t k = 0; k < l->nregister; k++)
@@ -132,12 +133,30 @@ static void make_strip(const cl_machine *m, const cl_step *s, int ndim, int from
     } while (advance(from, last - 1, n, row));
 }
 
+/* Asks for step k's share of the strips of later use, of `count` elements: all at once
+ * they would be waited for, as more than a core can have on their way. A strip may lie
+ * behind the box, where the next box begins. */
+static void ask_ahead(const cl_machine *m, uint16_t k, int64_t count)
+{
+    const int64_t nstep = m->loop->nstep;
+    for (uint32_t i = 0; i < m->loop->ninput; i++) {
+        if (m->ahead[i] == 0)
+            continue;
+        const int64_t lines = (count * m->loop->input_size[i] + 63) / 64;
+        const uintptr_t later = (uintptr_t)m->slot[i] + (uintptr_t)m->ahead[i];
+        for (int64_t l = lines * k / nstep; l < lines * (k + 1) / nstep; l++)
+            __builtin_prefetch((const void *)(later + (uintptr_t)(64 * l)));
+    }
+}
+
 /* Runs all steps over `count` elements; the operands' slots are set. */
 static clast_status run_steps(cl_machine *m, int64_t count, int ndim, int from,
                               const int64_t *n, const int64_t *at)
 {
     const cl_loop *l = m->loop;
     for (const cl_step *s = l->step; s < l->step + l->nstep; s++) {
+        if (m->asks_ahead)
+            ask_ahead(m, (uint16_t)(s - l->step), count);
         if (s->make) {
             make_strip(m, s, ndim, from, n, at);
             continue;
@@ -215,6 +234,23 @@ static int64_t share_pool(cl_machine *m, int64_t columns)
     return rows;
 }
 
+/* How far ahead of a strip to ask for another one, where the hardware does not do it
+ * early enough: it looks ahead within a page only, so not where rows are apart, and not
+ * while a slow program computes. Of a row the strip after next, of a line the next. */
+static void choose_ahead(cl_machine *m, const frame *f)
+{
+    const bool is_slow = cl_loop_is_slow(m->loop);
+    m->asks_ahead = false;
+    for (uint32_t i = 0; i < m->loop->ninput; i++) {
+        const int64_t bytes = f->columns * m->loop->input_size[i];
+        const int64_t step = f->row < 0 ? bytes : AHEAD * m->stride[i][f->row];
+        const bool is_wanted =
+            m->mode[i] == IN_PLACE && (is_slow || (f->row >= 0 && bytes <= PREFETCHED));
+        m->ahead[i] = is_wanted ? step : 0;
+        m->asks_ahead |= m->ahead[i] != 0;
+    }
+}
+
 static frame wide_frame(cl_machine *m, const cell *c)
 {
     frame f = {.last = c->ndim - 1};
@@ -231,6 +267,7 @@ static frame wide_frame(cl_machine *m, const cell *c)
     const int64_t even = (n + parts - 1) / parts, round = (even + 63) / 64 * 64;
     f.columns = round < strip ? round : strip;
     f.rows = share_pool(m, f.columns);
+    choose_ahead(m, &f);
     return f;
 }
 
@@ -265,22 +302,6 @@ static void set_wide_slots(cl_machine *m, int ndim, const int64_t *at, int64_t k
     }
 }
 
-/* Asks for a later row's strip of every input that is read in place: rows are apart,
- * and the hardware looks ahead within a page only. The strip may lie behind the box,
- * where the next box begins. */
-static void prefetch_rows(const cl_machine *m, const frame *f, int64_t columns)
-{
-    for (uint32_t i = 0; i < m->loop->ninput; i++) {
-        const int64_t bytes = columns * m->loop->input_size[i];
-        const int64_t stride = m->stride[i][f->row];
-        const uintptr_t later = (uintptr_t)m->slot[i] + (uintptr_t)(AHEAD * stride);
-        if (m->mode[i] != IN_PLACE || stride == 0 || bytes > PREFETCHED)
-            continue;
-        for (int64_t b = 0; b < bytes; b += 64)
-            __builtin_prefetch((const void *)(later + (uintptr_t)b));
-    }
-}
-
 /* rows x columns elements from position `at`; at is put back. */
 static clast_status run_panel(cl_machine *m, const cell *c, const frame *f, int64_t *at,
                               int64_t rows, int64_t columns)
@@ -292,8 +313,6 @@ static clast_status run_panel(cl_machine *m, const cell *c, const frame *f, int6
     for (int64_t k = 0; k < rows; k++) {
         set_wide_slots(m, c->ndim, at, k, columns);
         m->reg[m->loop->nregister] = c->out + offset_at(c->ndim, c->stride, at);
-        if (f->row >= 0)
-            prefetch_rows(m, f, columns);
         CL_TRY(run_steps(m, columns, c->ndim, f->last, n, at));
         if (f->row >= 0)
             at[f->row]++;
@@ -398,6 +417,7 @@ static clast_status run_flat(cl_machine *m, const cell *c)
 {
     int from = c->ndim - 1;
     int64_t inner = 1;
+    m->asks_ahead = false;
     while (from > 0 && inner * c->n[from] <= m->loop->strip)
         inner *= c->n[from--];
     char *panel = m->pool;
