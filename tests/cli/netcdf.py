@@ -398,7 +398,7 @@ class ManyFiles(Case):
                  "most 180; the option any_coordinates joins them all the same", {"lat": LAT[::-1]}),
                 ("'lon' of ", {"lon": LON + 100}), ("number 0 is 0 and 100; 36 of 36 differ, by at most 100", {"lon": LON + 100}),
                 ("number 3 is 60 and 60.000000001000000 degrees_north; 1 of 19 differ, by at most 1e-09", {"lat": noise}),
-                ("number 4 is 50 and nan degrees_north; 1 of 19 differ; any_coordinates", {"lat": np.where(LAT == 50, np.nan, LAT)}),
+                ("number 4 is 50 and nan degrees_north; 1 of 19 differ; the option any_coordinates", {"lat": np.where(LAT == 50, np.nan, LAT)}),
                 (f"axis 1 of {last}:/t2m is 'latitude', that of {first} is 'lat'", {"rows": "latitude"}),
                 (f"{last}:/t2m has standard_name 'dew_point_temperature', {first} has 'air_temperature'", {"standard_name": "dew_point_temperature"})]:
             b = write(last, np.arange(3.0, 6), seed=2, **more)
