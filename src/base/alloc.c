@@ -63,21 +63,34 @@ static void *hand_out(header *h, size_t bytes)
 /* Tables of so many bytes are worth huge pages: those of millions of tasks are read in
  * another order than they lie in, and each small page of them is a fault at first. In
  * front and behind small pages remain, so nothing is resident that was not asked for.
- * What grows stays with small pages, for moving huge ones cuts them up. */
+ * What grows has small pages, for moving huge ones cuts them up, until it is settled. */
 #define HUGE_FROM ((size_t)2 << 20)
 #define HUGE_PAGE ((size_t)2 << 20)
+#define COLLAPSE  25 /* MADV_COLLAPSE, since Linux 6.1 */
+
+static void wish_huge(const header *h, size_t bytes, int advice)
+{
+    if (bytes < HUGE_FROM)
+        return;
+    const size_t before = -(uintptr_t)h & (HUGE_PAGE - 1);
+    const size_t after = bytes > before ? (bytes - before) & ~(HUGE_PAGE - 1) : 0;
+    const int before_wish = errno;
+    madvise((char *)(uintptr_t)h + before, after, advice); /* whatever it answers */
+    errno = before_wish;
+}
 
 static void *hand_out_fresh(header *h, size_t bytes)
 {
-    if (h && bytes >= HUGE_FROM) {
-        char *const p = (char *)h;
-        const size_t before = -(uintptr_t)p & (HUGE_PAGE - 1);
-        const size_t after = bytes > before ? (bytes - before) & ~(HUGE_PAGE - 1) : 0;
-        const int before_wish = errno;
-        madvise(p + before, after, MADV_HUGEPAGE); /* a wish: whatever it answers */
-        errno = before_wish;
-    }
+    if (h)
+        wish_huge(h, bytes, MADV_HUGEPAGE);
     return hand_out(h, bytes);
+}
+
+void cl_alloc_settle(void *p)
+{
+    const header *const h = (header *)p - 1;
+    if (p)
+        wish_huge(h, h->bytes, COLLAPSE);
 }
 
 void *cl_alloc(size_t bytes)

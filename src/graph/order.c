@@ -99,29 +99,52 @@ void cl_order_sum_readers(cl_order *o)
         o->consumer_start[b + 1] += o->consumer_start[b];
 }
 
-/* Readers of each block, and what tasks wait for. */
+static bool is_eager(const cl_stage *s)
+{
+    return s->kind == CL_STAGE_STORE || s->kind == CL_STAGE_FOLD ||
+           s->kind == CL_STAGE_JOIN || s->kind == CL_STAGE_FINISH ||
+           (s->kind == CL_STAGE_USER && s->user->is_fold);
+}
+
+/* Nothing bends the depth-first order: nobody looks at the stages of its tasks. */
+static bool is_straight(const cl_draft *d)
+{
+    bool straight = true;
+    for (size_t i = 0; i < d->nstage && straight; i++) {
+        const cl_walk *const w = &d->walk[i];
+        straight = !w->is_barrier && !w->is_mirrored && w->sibling == CL_NONE &&
+                   d->stage[i].kind != CL_STAGE_GEMM && !is_eager(&d->stage[i]);
+    }
+    return straight || d->settings.order == CL_ORDER_DEPTH_FIRST;
+}
+
+/* Readers of each block, and what tasks wait for. Notes in which stages somebody makes
+ * what a task reads that runs as soon as it can. */
 static clast_status connect(cl_order *o)
 {
     cl_draft *const d = o->d;
     uint32_t *const start = o->consumer_start;
-    cl_order_sum_readers(o);
     const size_t tasks = d->ntask + 1, total = start[d->nblock];
     o->consumer = cl_alloc_array(total + 1, sizeof *o->consumer);
     o->pending = cl_arena_array(&o->walk, tasks, sizeof *o->pending);
-    o->is_grouped = cl_arena_array(&o->walk, tasks, sizeof *o->is_grouped);
-    if (!o->consumer || !o->pending || !o->is_grouped)
+    if (!o->consumer || !o->pending)
         return cl_draft_nomem(d);
     /* start[b + 1] is the end of list b: filled backwards, it becomes the begin */
     for (uint32_t t = o->n; t-- > 0;) {
         if (o->rank[t] == CL_DEAD)
             continue;
+        const bool is_soon = is_eager(&d->stage[o->stage[t]]);
         uint32_t pending = 0;
         for (uint32_t i = d->operand_start[t + 1]; i-- > d->operand_start[t];) {
             const uint32_t b = cl_operand_block(d->operand[i]);
             if (!cl_operand_reads(d->operand[i]))
                 continue;
             o->consumer[--start[b + 1]] = t;
-            pending += o->producer[b] != CL_NONE;
+            if (o->producer[b] == CL_NONE)
+                continue;
+            pending++;
+            if (is_soon)
+                d->walk[o->stage[o->producer[b]]].is_followed = true;
         }
         o->pending[t] = pending;
     }
@@ -129,6 +152,10 @@ static clast_status connect(cl_order *o)
     start[d->nblock] = (uint32_t)total;
     return CLAST_OK;
 }
+
+/* On the stack (tasks are fewer than 2^30): what the task waits for was pushed above
+ * it, so all of that has ranks when it is on top again. */
+#define OPENED ((uint32_t)1 << 31)
 
 static clast_status push(cl_order *o, uint32_t task)
 {
@@ -253,22 +280,13 @@ static uint32_t sibling_task(const cl_draft *d, uint32_t from, uint32_t to,
     return d->walk[to].first + (uint32_t)(o * each_b + k);
 }
 
-static bool is_eager(const cl_stage *s)
-{
-    return s->kind == CL_STAGE_STORE || s->kind == CL_STAGE_FOLD ||
-           s->kind == CL_STAGE_JOIN || s->kind == CL_STAGE_FINISH ||
-           (s->kind == CL_STAGE_USER && s->user->is_fold);
-}
-
-static bool is_plain(const cl_order *o)
-{
-    return o->d->settings.order == CL_ORDER_DEPTH_FIRST;
-}
-
-/* Its readers wait for one thing less; those that should follow at once are pushed. */
+/* Its readers wait for one thing less; those that should follow at once are pushed. Of
+ * the others nobody looks how much they wait for. */
 static clast_status follow_up(cl_order *o, uint32_t task)
 {
     const cl_draft *const d = o->d;
+    if (!d->walk[o->stage[task]].is_followed)
+        return CLAST_OK;
     for (uint32_t i = d->operand_start[task]; i < d->operand_start[task + 1]; i++) {
         if (cl_operand_reads(d->operand[i]))
             continue;
@@ -280,7 +298,7 @@ static clast_status follow_up(cl_order *o, uint32_t task)
             if (--pending[next] > 0)
                 continue;
             const bool follows = o->stage[next] == o->stage[task]; /* its own chain */
-            if (!follows && !is_plain(o) && is_eager(&d->stage[o->stage[next]]))
+            if (!follows && is_eager(&d->stage[o->stage[next]]))
                 CL_TRY(push(o, next));
         }
     }
@@ -291,12 +309,12 @@ static clast_status follow_up(cl_order *o, uint32_t task)
 static clast_status emit(cl_order *o, uint32_t task)
 {
     const cl_draft *const d = o->d;
+    o->rank[task] = o->nranked++;
+    if (o->is_straight)
+        return CLAST_OK;
+
     const uint32_t stage = o->stage[task];
     const cl_walk *const w = &d->walk[stage];
-    o->rank[task] = o->nranked++;
-
-    if (is_plain(o))
-        return follow_up(o, task);
     if (w->is_mirrored) {
         const int64_t n = d->stage[stage].space.axis[0].count, t = task - w->first;
         CL_TRY(push(o, w->first + (uint32_t)(t % n * n + t / n)));
@@ -308,25 +326,45 @@ static clast_status emit(cl_order *o, uint32_t task)
     return CLAST_OK;
 }
 
+static bool is_waiting(const cl_order *o, uint32_t task)
+{
+    const cl_draft *const d = o->d;
+    for (uint32_t i = d->operand_start[task]; i < d->operand_start[task + 1]; i++) {
+        const uint32_t producer = o->producer[cl_operand_block(d->operand[i])];
+        if (cl_operand_reads(d->operand[i]) && producer != CL_NONE &&
+            o->rank[producer] == CL_NONE)
+            return true;
+    }
+    return false;
+}
+
+/* Pushes what comes before the task on top. */
+static clast_status open_top(cl_order *o, uint32_t task)
+{
+    if (!o->is_straight && !o->is_grouped[task]) {
+        const uint32_t stage = o->stage[task];
+        if (o->d->walk[stage].is_barrier)
+            return push_stage(o, stage);
+        if (o->d->stage[stage].kind == CL_STAGE_GEMM && is_waiting(o, task))
+            return push_group(o, task);
+    }
+    o->stack[o->depth - 1] |= OPENED;
+    return push_producers(o, task);
+}
+
 static clast_status visit(cl_order *o, uint32_t root)
 {
     CL_TRY(push(o, root));
     while (o->depth > 0) {
-        const uint32_t task = o->stack[o->depth - 1];
+        const uint32_t top = o->stack[o->depth - 1], task = top & ~OPENED;
         if (o->rank[task] != CL_NONE) {
             o->depth--;
-        } else if (o->d->walk[o->stage[task]].is_barrier && !o->is_grouped[task] &&
-                   !is_plain(o)) {
-            CL_TRY(push_stage(o, o->stage[task]));
-        } else if (o->pending[task] == 0) {
+        } else if (!(top & OPENED)) {
+            CL_TRY(open_top(o, task));
+        } else {
             o->depth--;
             CL_TRY(cl_draft_step(o->d, o->nranked));
             CL_TRY(emit(o, task));
-        } else if (o->d->stage[o->stage[task]].kind == CL_STAGE_GEMM &&
-                   !o->is_grouped[task] && !is_plain(o)) {
-            CL_TRY(push_group(o, task));
-        } else {
-            CL_TRY(push_producers(o, task));
         }
     }
     return CLAST_OK;
@@ -373,15 +411,27 @@ static clast_status line_up(cl_order *o)
     o->sequence = cl_alloc_array(o->nranked + (size_t)1, sizeof *o->sequence);
     if (!o->sequence)
         return cl_draft_nomem(o->d);
-    for (uint32_t t = 0; t < o->n; t++)
-        if (o->rank[t] < o->nranked)
-            o->sequence[o->rank[t]] = t;
+    const uint32_t *const start = o->d->operand_start;
+    for (uint32_t t = 0; t < o->n; t++) {
+        if (o->rank[t] >= o->nranked)
+            continue;
+        o->sequence[o->rank[t]] = t;
+        o->noperand += start[t + 1] - start[t];
+    }
     return CLAST_OK;
 }
 
 static clast_status rank_all(cl_order *o)
 {
-    CL_TRY(connect(o));
+    cl_alloc_settle(o->d->operand);
+    cl_alloc_settle(o->d->operand_start);
+    o->is_straight = is_straight(o->d);
+    o->is_grouped = cl_arena_array(&o->walk, o->d->ntask + 1, sizeof *o->is_grouped);
+    if (!o->is_grouped)
+        return cl_draft_nomem(o->d);
+    cl_order_sum_readers(o);
+    if (!o->is_straight || o->d->settings.order == CL_ORDER_GREEDY)
+        CL_TRY(connect(o));
     CL_TRY(visit_sinks(o));
     cl_order_drop(&o->stack); /* what only the walk needed */
     cl_arena_fini(&o->walk);

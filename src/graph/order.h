@@ -20,11 +20,14 @@ typedef struct {
     uint32_t *stage;          /* by raw task */
     uint32_t *producer;       /* by block: raw task or CL_NONE */
     uint32_t *consumer_start; /* by block */
-    uint32_t *consumer;
-    uint32_t *pending;  /* by task: reads whose producer has no rank yet */
+    uint32_t *consumer;       /* NULL where nobody asks for readers; pending too */
+    uint32_t *pending;  /* by task that runs as soon as it can: reads whose producer has
+                           no rank yet */
     uint32_t *rank;     /* by task: CL_NONE not yet, CL_DEAD never */
     uint32_t *sequence; /* by rank: raw task; once all are ranked */
     uint32_t nranked;
+    size_t noperand;  /* of all that are ranked */
+    bool is_straight; /* it is the plain depth-first one, whoever asked for it */
     /* Of tasks that run as they were written: whether all are needed, the most pages
      * that are alive at once, and pages that every order holds at some moment. */
     bool is_whole;

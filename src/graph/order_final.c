@@ -62,13 +62,8 @@ static uint32_t *adopted(cl_draft *d, uint32_t **array)
 static clast_status fill_operands(const cl_order *o, cl_segment *g)
 {
     cl_draft *const d = o->d;
-    size_t operands = 0;
-    for (uint32_t r = 0; r < g->ntask; r++) {
-        const uint32_t t = o->sequence[r];
-        operands += d->operand_start[t + 1] - d->operand_start[t];
-    }
     g->operand_start = final_array(d, g->ntask + (size_t)1);
-    g->operand = final_array(d, operands + 1);
+    g->operand = final_array(d, o->noperand + 1);
     if (!g->operand_start || !g->operand)
         return cl_draft_nomem(d);
     uint32_t at = 0;
