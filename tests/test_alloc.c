@@ -3,6 +3,7 @@
  */
 #include "base/alloc.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "check_main.h"
@@ -127,6 +128,32 @@ START_TEST(test_grows)
 }
 END_TEST
 
+/* What has grown is the same in huge pages, if there are any, and stays where it is. */
+START_TEST(test_settles)
+{
+    const uint64_t before = cl_alloc_live();
+    uint32_t *p = NULL;
+    size_t capacity = 0;
+    for (uint32_t i = 0; i < (2u << 20) + 5; i++) {
+        ck_assert(cl_grow(&p, &capacity, i + (size_t)1, sizeof *p));
+        p[i] = i;
+    }
+    const uint32_t *const here = p;
+    const uint64_t live = cl_alloc_live();
+    errno = 77;
+    cl_alloc_settle(p);
+    cl_alloc_settle(NULL);
+    ck_assert_int_eq(errno, 77);
+    ck_assert_ptr_eq(p, here);
+    ck_assert_uint_eq(cl_alloc_live(), live);
+    for (uint32_t i = 0; i < (2u << 20) + 5; i++)
+        if (p[i] != i)
+            ck_abort_msg("%u is at %u", p[i], i);
+    cl_free(p);
+    ck_assert_uint_eq(cl_alloc_live(), before);
+}
+END_TEST
+
 START_TEST(test_arena)
 {
     const uint64_t before = cl_alloc_live();
@@ -162,6 +189,7 @@ static Suite *suite(void)
     tcase_add_test(t, test_refuses_overflow);
     tcase_add_loop_test(t, test_fails_on_demand, 0, 5);
     tcase_add_test(t, test_grows);
+    tcase_add_test(t, test_settles);
     tcase_add_test(t, test_arena);
     suite_add_tcase(s, t);
     return s;

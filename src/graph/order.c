@@ -18,6 +18,10 @@
  * depth-first order does without all that; the greedy one (order_greedy.c) is made of
  * the bent one. Who builds plans may have several orders made and take the cheapest.
  *
+ * Of millions of tasks no table is in a cache, so the walk looks at few of them: an
+ * entry of its stack says whether what its task waits for was pushed above it, and
+ * readers are listed only where something is to run as soon as it can.
+ *
  * O(tasks + operands). Memory: at most 1.3 times the plan's at any time.
  */
 #include "graph/order.h"
