@@ -322,6 +322,50 @@ START_TEST(slow_programs_take_short_strips)
 }
 END_TEST
 
+static void check_is_fast(const cl_program *p)
+{
+    cl_loop *loop = NULL;
+    ck_assert_int_eq(cl_loop_new(&loop, p), CLAST_OK);
+    ck_assert(!cl_loop_is_slow(loop));
+    ck_assert_int_eq(loop->strip, 1024);
+    cl_loop_free(loop);
+}
+
+/* What is done by a cheaper loop costs what that does, and memory's part is no
+ * computing. */
+START_TEST(squares_and_sums_are_fast)
+{
+    enum { INPUTS = 20 };
+    uint8_t dtype[INPUTS];
+    const cl_imm two = {.value = {{.f64 = 2}}};
+    cl_insn insn[INPUTS];
+    memset(dtype, CLAST_FLOAT64, sizeof dtype);
+    for (uint16_t k = 0; k < INPUTS; k++)
+        insn[k] = (cl_insn){.op = k == 0 ? CL_OP_CONST : CL_OP_POW,
+                            .type = CLAST_FLOAT64,
+                            .dtype = CLAST_FLOAT64,
+                            .arg = {k, 1}};
+    insn[1].arg[0] = 0;
+    check_is_fast(&(cl_program){.ndim = 1,
+                                .ninput = 1,
+                                .ninsn = 4,
+                                .nimm = 1,
+                                .input_dtype = dtype,
+                                .insn = insn,
+                                .imm = &two});
+    for (uint16_t k = 0; k < INPUTS - 1; k++) {
+        insn[k].op = CL_OP_ADD;
+        insn[k].arg[0] = k == 0 ? 0 : (uint16_t)(INPUTS + k - 1);
+        insn[k].arg[1] = (uint16_t)(k + 1);
+    }
+    check_is_fast(&(cl_program){.ndim = 1,
+                                .ninput = INPUTS,
+                                .ninsn = INPUTS - 1,
+                                .input_dtype = dtype,
+                                .insn = insn});
+}
+END_TEST
+
 START_TEST(negative_integer_powers_are_refused)
 {
     const int32_t x[] = {2, 3, 4}, e[] = {1, -1, 2};
@@ -612,6 +656,7 @@ static Suite *map_suite(void)
     tcase_add_loop_test(t, constant_divisors, 0, 28);
     tcase_add_test(t, negative_integer_powers_are_refused);
     tcase_add_test(t, slow_programs_take_short_strips);
+    tcase_add_test(t, squares_and_sums_are_fast);
     tcase_add_loop_test(t, programs, 0, 12);
     tcase_add_test(t, empty_boxes);
     tcase_add_loop_test(t, accuracy, 0, 5);

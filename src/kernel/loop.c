@@ -326,6 +326,12 @@ static clast_status add_maker(builder *b, const cl_insn *in, uint16_t out)
     return CLAST_OK;
 }
 
+/* Squares, copies and reciprocals, which stand for powers and quotients, are cheap. */
+static int64_t cost_of(const cl_insn *in, form f)
+{
+    return f.op == in->op || f.op < CL_NELEMENTWISE ? cl_ops[f.op].cost : 1;
+}
+
 static clast_status add_instruction(builder *b, uint32_t i)
 {
     const cl_program *p = b->program;
@@ -333,8 +339,8 @@ static clast_status add_instruction(builder *b, uint32_t i)
     const bool is_last = i + 1u == p->ninsn;
     const bool is_constant = in->op == CL_OP_CONST;
     const uint16_t value = (uint16_t)(p->ninput + i);
-    b->loop->cost += cl_ops[in->op].cost;
     const form f = make_form(b, in);
+    b->loop->cost += cost_of(in, f);
     if (add_pair(b, i, f))
         return CLAST_OK;
     b->made = f.op;

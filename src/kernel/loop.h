@@ -50,7 +50,7 @@ struct cl_loop {
  * is short, and the next one is asked for meanwhile. */
 static inline bool cl_loop_is_slow(const cl_loop *loop)
 {
-    return loop->cost >= 32;
+    return loop->cost - loop->ninput > 32;
 }
 
 static inline size_t cl_round_up(size_t bytes)
