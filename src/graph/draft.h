@@ -97,8 +97,7 @@ typedef struct {
     bool is_barrier;  /* MAP: when one task is wanted, all are, in the walk's order */
     bool is_mirrored; /* MAP: tile (i, j) goes with tile (j, i) */
     uint32_t sibling; /* next stage that reads the same tiles; CL_NONE */
-    bool is_followed; /* order.c: something reads what its tasks make that runs as soon
-                         as it can */
+    bool is_followed; /* order.c: a store or fold reads what its tasks make */
     int64_t group[2]; /* GEMM: tiles of a super-tile along rows and columns */
     const uint8_t
         *done; /* STORE: by task, whether its unit is stored already; or NULL */

@@ -184,8 +184,8 @@ clast_status cl_engine_minimum(cl_engine *engine, cl_plan *plan, const cl_run *r
 /* What a refusal calls so many bytes, in bytes: a little more. */
 uint64_t cl_engine_rounded(uint64_t bytes);
 /* Has persisted arrays spilled, those first that were used longest ago, until `wanted`
- * bytes are free or no more can go; adds what was written to *moved. None is where not
- * even `least` would be free. Between runs. */
+ * bytes are free or no more can go; adds what was written to *moved. None is spilled
+ * where not even `least` would be free. Between runs. */
 clast_status cl_engine_displace(cl_engine *engine, const cl_run *run, uint64_t least,
                                 uint64_t wanted, uint64_t *moved, cl_error *err);
 /* Bytes of the budget that no run of the plan will touch; 0 where the budget binds. */
