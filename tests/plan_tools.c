@@ -381,8 +381,10 @@ void plan_validate(const cl_plan *p)
 
 void kit_build(kit *k)
 {
-    const clast_status status = cl_plan_build(&k->plan, k->nodes, k->nfact, k->fact,
-                                              k->nsink, k->sink, &k->settings, &k->err);
+    uint64_t lacked;
+    const clast_status status =
+        cl_plan_build(&k->plan, k->nodes, k->nfact, k->fact, k->nsink, k->sink,
+                      &k->settings, &lacked, &k->err);
     ck_assert_msg(status == CLAST_OK, "%s", k->err.text);
     plan_validate(&k->plan);
 }

@@ -618,12 +618,41 @@ START_TEST(contiguous_sources)
 }
 END_TEST
 
+static clast_status build(kit *k, uint64_t *lacked)
+{
+    k->err = (cl_error){0};
+    return cl_plan_build(&k->plan, k->nodes, k->nfact, k->fact, k->nsink, k->sink,
+                         &k->settings, lacked, &k->err);
+}
+
+/* With what it says that it lacks a plan gets further, in the end to a plan. */
+START_TEST(says_what_it_lacks)
+{
+    kit k;
+    kit_open(&k);
+    uint64_t lacked = 1;
+    int refusals = 0;
+    const cl_shape s = DIMS(16384, 16384);
+    kit_store(&k, kit_op(&k, CL_OP_EXP, F8, s, kit_memory(&k, F8, s), NONE), NULL);
+    k.settings.block_bytes = 8192;
+    k.settings.room = 1;
+    for (; build(&k, &lacked) != CLAST_OK; refusals++) {
+        ck_assert_int_eq(k.err.status, CLAST_EBUDGET);
+        ck_assert_uint_gt(lacked, k.settings.room);
+        k.settings.room = lacked;
+    }
+    ck_assert_int_gt(refusals, 1);
+    ck_assert_uint_eq(lacked, 0);
+    ck_assert_uint_lt(k.plan.bytes, k.settings.room);
+    kit_close(&k);
+}
+END_TEST
+
 static clast_status build_and_free(void *arg)
 {
     kit *k = arg;
-    k->err = (cl_error){0};
-    const clast_status status = cl_plan_build(&k->plan, k->nodes, k->nfact, k->fact,
-                                              k->nsink, k->sink, &k->settings, &k->err);
+    uint64_t lacked;
+    const clast_status status = build(k, &lacked);
     ck_assert_int_eq(k->err.status, status);
     if (status != CLAST_OK)
         return status; /* and nothing is left to be freed */
@@ -675,6 +704,7 @@ static Suite *suite(void)
     tcase_add_test(t, described);
     tcase_add_loop_test(t, contiguous_sources, 0,
                         (int)(sizeof readings / sizeof *readings));
+    tcase_add_test(t, says_what_it_lacks);
     tcase_add_test(t, every_allocation_may_fail);
     suite_add_tcase(s, t);
     return s;

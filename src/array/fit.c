@@ -31,6 +31,7 @@ typedef struct {
     cl_admission admission;
     uint64_t need;       /* bytes, the least that the plan runs in */
     uint64_t copy_pages; /* that its copies were put in for */
+    uint64_t lacked;     /* bytes, where there was too little memory to plan it */
 } fitted;
 
 /* Plans that were made on the way: nothing is planned twice for a figure. */
@@ -54,18 +55,18 @@ static uint64_t within_reach(const cl_request *request)
     return cl_engine_free_bytes(ctx->engine) + request->key.persisted;
 }
 
-static clast_status build(cl_request *request, cl_order_kind order, uint64_t held,
-                          uint64_t block, cl_plan *plan, cl_error *err)
+/* *lacked: 0, or what would have to be free for planning to get further. */
+static clast_status build(const cl_request *request, cl_order_kind order, uint64_t held,
+                          uint64_t block, cl_plan *plan, uint64_t *lacked,
+                          cl_error *err)
 {
-    clast_ctx *ctx = request->ctx;
+    const clast_ctx *ctx = request->ctx;
     const uint64_t all = cl_engine_free_bytes(ctx->engine);
     const uint64_t others = held + ctx->plans.bytes;
-    uint64_t lacked = 0;
     const cl_plan_settings settings = {.block_bytes = block,
                                        .budget_pages = within_reach(request) / CL_PAGE,
                                        .copy_pages = request->planned.copy_pages,
                                        .room = all > others ? all - others : 1,
-                                       .lacked = &lacked,
                                        .workers = ctx->options.workers,
                                        .order = order,
                                        .is_unfused =
@@ -73,15 +74,17 @@ static clast_status build(cl_request *request, cl_order_kind order, uint64_t hel
                                        .is_canceled = &ctx->is_canceled};
     const clast_status status =
         cl_plan_build(plan, ctx->nodes, request->nsource, request->source_facts,
-                      request->nsink, request->facts, &settings, err);
-    request->lacked = lacked > 0 ? lacked + others : 0;
+                      request->nsink, request->facts, &settings, lacked, err);
+    *lacked += *lacked > 0 ? others : 0;
     return status;
 }
 
 clast_status cl_fit_build(cl_request *request, cl_order_kind order, uint64_t held,
                           cl_plan *plan, cl_error *err)
 {
-    return build(request, order, held, request->ctx->options.block, plan, err);
+    uint64_t ignored; /* there is a plan in another order already */
+    return build(request, order, held, request->ctx->options.block, plan, &ignored,
+                 err);
 }
 
 /* Pages that would be free if the budget were so many bytes. */
@@ -96,7 +99,8 @@ static clast_status make(search *s, fitted *f, cl_error *err)
 {
     cl_request *request = s->request;
     request->planned.copy_pages = f->copy_pages;
-    CL_TRY(build(request, request->planned.order, s->held, s->block, &f->plan, err));
+    CL_TRY(build(request, request->planned.order, s->held, s->block, &f->plan,
+                 &f->lacked, err));
     cl_run own = *s->run;
     own.admission = &f->admission;
     return cl_engine_minimum(request->ctx->engine, &f->plan, &own, &f->need, err);
@@ -244,6 +248,7 @@ clast_status cl_fit_plan(cl_request *request, const cl_run *run, cl_error *err)
     fitted f = {.need = UINT64_MAX};
     search s = {.request = request, .run = run, .block = ctx->options.block};
     const clast_status status = fit(&s, &f, &unbound, err);
+    request->lacked = f.lacked;
     request->planned.plan = f.plan;
     request->planned.admission = f.admission;
     request->planned.least = request->planned.block = 0;

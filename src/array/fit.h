@@ -12,7 +12,8 @@
 clast_status cl_fit_build(cl_request *request, cl_order_kind order, uint64_t held,
                           cl_plan *plan, cl_error *err);
 /* Fills request->planned but for its order, which is given: a plan that fits into the
- * budget, else the one that needs least. */
+ * budget, else the one that needs least. Where even making it is refused for memory
+ * request->lacked says how much would have to be free, else that is 0. */
 clast_status cl_fit_plan(cl_request *request, const cl_run *run, cl_error *err);
 /* Adds to the error of a plan that could not be made within the budget the blocks with
  * which it could, if there are any. */

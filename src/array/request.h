@@ -30,7 +30,7 @@ typedef struct {
     uint64_t
         displaced;   /* bytes of persisted arrays that went to scratch for planning */
     uint64_t lacked; /* bytes that would have to be free for planning to get beyond
-                        where it was refused; 0: it was not for memory */
+                        where cl_fit_plan() was refused; 0: it was not for memory */
     bool is_planned; /* completely: for other runs too */
     bool is_reused;  /* the plan is an earlier run's */
     char *scratch;   /* the folder, where it is not the context's */

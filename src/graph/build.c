@@ -91,7 +91,7 @@ static clast_status publish(cl_draft *d)
 clast_status cl_plan_build(cl_plan *plan, const cl_nodes *nodes, uint32_t nsource,
                            const cl_source_facts *sources, uint32_t nsink,
                            const cl_sink_facts *sinks, const cl_plan_settings *settings,
-                           cl_error *err)
+                           uint64_t *lacked, cl_error *err)
 {
     static clast_status (*const steps[])(cl_draft * d) = {
         cl_draft_snapshot, cl_draft_identify, cl_draft_fuse, cl_draft_windows,
@@ -109,6 +109,7 @@ clast_status cl_plan_build(cl_plan *plan, const cl_nodes *nodes, uint32_t nsourc
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == CLAST_OK; i++)
         if ((status = cl_draft_go_on(&d)) == CLAST_OK)
             status = steps[i](&d);
+    *lacked = d.lacked;
     cl_draft_fini(&d);
     if (status != CLAST_OK)
         cl_plan_fini(plan);

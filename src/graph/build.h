@@ -59,8 +59,6 @@ typedef struct {
     uint64_t copy_pages;   /* the budget that copies are put in for; 0: budget_pages */
     uint64_t room; /* bytes that planning may take, the plan included; 0: any. Decides
                       only whether there is a plan */
-    uint64_t *lacked; /* gets what that would have to be at least where it is too
-                         little; NULL: nobody asks */
     int workers;
     cl_order_kind order;
     bool is_unfused; /* every operation makes blocks: what fusion is worth */
@@ -70,10 +68,12 @@ typedef struct {
 /* copy_pages of a plan whose copies do not depend on the budget. */
 #define CL_COPY_UNBOUND UINT64_MAX
 
+/* *lacked: 0, or where the room is too little and this is refused for that, what it
+ * would have to be at least to get further. */
 clast_status cl_plan_build(cl_plan *plan, const cl_nodes *nodes, uint32_t nsource,
                            const cl_source_facts *sources, uint32_t nsink,
                            const cl_sink_facts *sinks, const cl_plan_settings *settings,
-                           cl_error *err);
+                           uint64_t *lacked, cl_error *err);
 
 /* A number for what decides the bits of a run's results: the expressions, the facts of
  * what they read, the chunks they are stored in and the size of blocks; not which

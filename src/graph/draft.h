@@ -110,6 +110,7 @@ typedef struct {
     const cl_source_facts *fact;
     const cl_sink_facts *sink;
     cl_plan_settings settings;
+    uint64_t lacked; /* what settings.room would have to be, or 0 */
     cl_error *err;
     cl_arena scratch;
     uint64_t program; /* identify.c: the program's number, and its sources by number */

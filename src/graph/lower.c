@@ -60,8 +60,7 @@ clast_status cl_draft_room(cl_draft *d, uint64_t more)
     const uint64_t need = held(d) + more, room = d->settings.room;
     if (room == 0 || need <= SMALL || need <= room)
         return CLAST_OK;
-    if (d->settings.lacked)
-        *d->settings.lacked = need;
+    d->lacked = need;
     return cl_error_set(d->err, CLAST_EBUDGET,
                         "making a plan of so many tasks needs more than %.0f MiB, "
                         "%.0f MiB of the memory budget are free",
