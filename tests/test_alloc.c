@@ -109,6 +109,9 @@ START_TEST(test_grows)
         const size_t last = capacity;
         ck_assert(cl_grow(&p, &capacity, i + 1, sizeof *p));
         moves += capacity != last;
+        if (capacity != last) /* both are there while the elements are moved */
+            ck_assert_uint_le((last + capacity) * sizeof *p,
+                              cl_grow_most(1, i + 1, sizeof *p));
         p[i] = (int)i;
     }
     for (size_t i = 0; i < 10000; i++)

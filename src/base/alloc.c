@@ -181,8 +181,8 @@ bool cl_grow_more(void *p_address, size_t *capacity, size_t need, size_t size)
     size_t wanted;
     if (__builtin_add_overflow(*capacity, *capacity / 2, &wanted) || wanted < need)
         wanted = need;
-    if (wanted < 8)
-        wanted = 8;
+    if (wanted < CL_GROW_LEAST)
+        wanted = CL_GROW_LEAST;
     void *p;
     memcpy(&p, p_address, sizeof p);
     p = cl_realloc_array(p, wanted, size);

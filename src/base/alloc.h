@@ -32,12 +32,19 @@ void cl_alloc_fail_after(int64_t n); /* tests: the n-th allocation from now and 
                                         later ones fail; negative: none fails */
 bool cl_alloc_has_failed(void);      /* tests: whether one was made to, since then */
 
-/* A growing array: makes room for `need` elements, growing by half. false: no memory,
- * *p unchanged. */
+/* A growing array: makes room for `need` elements, growing by half, to CL_GROW_LEAST at
+ * least. false: no memory, *p unchanged. */
+enum { CL_GROW_LEAST = 8 };
 bool cl_grow_more(void *p_address, size_t *capacity, size_t need, size_t size);
 static inline bool cl_grow(void *p_address, size_t *capacity, size_t need, size_t size)
 {
     return need <= *capacity || cl_grow_more(p_address, capacity, need, size);
+}
+/* What so many of them take at most, in bytes, if so many elements in all were added
+ * one by one: CL_GROW_LEAST each at first, and what grows is there twice meanwhile. */
+static inline uint64_t cl_grow_most(uint64_t arrays, uint64_t elements, size_t size)
+{
+    return (arrays * CL_GROW_LEAST + elements * 5 / 2) * size;
 }
 
 /* An arena: many small allocations freed at once. Zeroed memory is an empty arena.

@@ -54,6 +54,7 @@ cl_budget cl_budget_of(const cl_engine *engine, const cl_plan *plan, const cl_ru
         b.tasks += plan->segment[i].ntask;
         b.blocks += plan->segment[i].nblock;
     }
+    /* At most: cl_driver_team() gives a tiny plan one, by what the last run took. */
     const uint64_t team = cl_lesser_u(workers, b.tasks);
     if (cl_in_order_may_suit(&b.needs, team))
         b.lanes = cl_in_order_bytes(team, b.blocks);

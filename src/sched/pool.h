@@ -20,6 +20,7 @@
 #ifndef CL_SCHED_POOL_H
 #define CL_SCHED_POOL_H
 
+#include "base/alloc.h"
 #include "sched/driver.h"
 
 /* Pages of the largest block; pages that wait for being used again. */
@@ -48,10 +49,10 @@ typedef struct {
 } cl_pool;
 
 /* What the lists of so many pools take at most, in bytes: each block is in one of them
- * once, and a list that grows by half is there twice meanwhile. */
+ * once. */
 static inline uint64_t cl_pools_bytes(uint64_t pools, uint64_t blocks)
 {
-    return (pools * 8 + blocks * 5 / 2) * sizeof(cl_pool_made);
+    return cl_grow_most(pools, blocks, sizeof(cl_pool_made));
 }
 
 void cl_pool_init(cl_pool *pool, cl_driver *driver, cl_pool_use *use);
