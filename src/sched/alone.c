@@ -7,6 +7,8 @@
  */
 #include "sched/alone.h"
 
+#include "sched/warm.h"
+
 /* A load waits for its turn from now on; a spill has its block's memory. */
 static void asked(cl_driver *d, cl_transfer *t)
 {
@@ -119,7 +121,7 @@ void *cl_alone_take(cl_driver *d, uint64_t pages)
 
 uint64_t cl_alone_peak(const cl_driver *d, uint64_t others)
 {
-    return d->is_alone && d->spilled > 0 && d->most > others ? d->most - others : 0;
+    return cl_alone_has(d) && d->spilled > 0 && d->most > others ? d->most - others : 0;
 }
 
 /* The oldest load, whatever it takes; but a task first for which a spill made room. */
@@ -139,7 +141,7 @@ static bool end_oldest(cl_driver *d, uint32_t lane)
     if (!d->turn.first)
         d->turn.last = NULL;
     if (t->is_encoded)
-        cl_transfer_decode_it(d, t, lane);
+        cl_transfer_decode_apart(d, t, lane);
     cl_transfer_finish(d, t);
     const double now = cl_clock();
     if (now >= d->due)
@@ -147,4 +149,8 @@ static bool end_oldest(cl_driver *d, uint32_t lane)
     return true;
 }
 
-const cl_ending cl_alone_ending = {asked, queue, moved, spilled, end_oldest};
+const cl_transfer_policy cl_alone_in_turn = {.asked = asked,
+                                             .queue = queue,
+                                             .moved = moved,
+                                             .spilled = spilled,
+                                             .read = end_oldest};

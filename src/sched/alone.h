@@ -24,7 +24,13 @@
 
 #include "sched/transfer.h"
 
-extern const cl_ending cl_alone_ending;
+extern const cl_transfer_policy cl_alone_in_turn;
+
+/* Whether the run is one of those. */
+static inline bool cl_alone_has(const cl_driver *d)
+{
+    return d->policy == &cl_alone_in_turn;
+}
 
 /* Nothing that is still being spilled is in its way. */
 bool cl_alone_may_load(const cl_driver *d, const cl_transfer *t);

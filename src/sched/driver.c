@@ -5,6 +5,7 @@
  * transfer.c.
  */
 #include "sched/in_order.h"
+#include "sched/transfer.h"
 
 #include "base/alloc.h"
 #include "kernel/linalg.h"

@@ -69,13 +69,16 @@ typedef struct {
 
     /* to_read: loads that workers try; to_io: what I/O threads do. */
     cl_transfers to_read, to_io, to_decode, spare;
-    const struct cl_ending *ending; /* when these end; transfer.h */
-    bool is_alone;                  /* alone.h, and what follows */
-    cl_transfers to_spill;          /* what I/O threads do first */
-    cl_transfers turn;              /* all loads, oldest first */
-    cl_transfer *leaving;           /* spills that have not ended */
-    bool has_spilled;               /* the core was told of one since it had no task */
-    uint64_t most;                  /* pages that were live at once */
+    const struct cl_transfer_policy *policy; /* transfer.h; NULL without a core */
+
+    /* Of a worker alone (alone.h): what I/O threads do first; all loads, oldest first;
+     * spills that have not ended; whether the core was told of one since it had no
+     * task. */
+    cl_transfers to_spill, turn;
+    cl_transfer *leaving;
+    bool has_spilled;
+    uint64_t most; /* pages that were live at once */
+
     bool is_cold;       /* what is loaded is not in the page cache: I/O threads read */
     uint32_t there;     /* loads of theirs in a row that were there all the same */
     uint32_t transfers; /* of them under way */
@@ -108,8 +111,8 @@ typedef struct {
 clast_status cl_driver_run(cl_driver *driver, cl_error *err);
 /* How many workers the run is worth. */
 int cl_driver_team(const cl_driver *d);
-/* Frees the driver's tables, gives back all memory and scratch that its tables name.
- * With the mutex held; tolerates a driver that never ran. */
+/* drain.c: frees the driver's tables, gives back all memory and scratch that these
+ * name. With the mutex held; tolerates a driver that never ran. */
 void cl_driver_sweep(cl_driver *driver);
 
 /* Makes hands for so many workers (worker.c); the address is for cl_free. */
@@ -119,17 +122,13 @@ void cl_worker_main(void *driver, int worker, int nworkers);
 
 /* ---- between driver.c, worker.c, drain.c and transfer.c; with the mutex held ---- */
 
-/* Takes the core's actions: frees and discards at once, queues loads and spills. */
+/* drain.c: takes the core's actions: frees and discards at once, queues loads and
+ * spills. */
 void cl_driver_drain(cl_driver *d);
 void cl_driver_fail(cl_driver *d, uint32_t task, uint32_t block, const cl_error *err);
-void cl_driver_wake(cl_driver *d); /* one worker that does nothing, if there is one */
+/* worker.c: one worker that does nothing, if there is one. */
+void cl_driver_wake(cl_driver *d);
 /* Samples and progress, as far as they are due; may let the mutex go. */
 void cl_driver_look_on(cl_driver *d, double now);
-/* Serve the oldest transfer that is to be decoded, read by a worker, or moved by an I/O
- * thread; false: there is none. All let the mutex go while they work. */
-bool cl_transfer_decode(cl_driver *d, uint32_t lane);
-bool cl_transfer_read(cl_driver *d, uint32_t lane); /* from the page cache */
-bool cl_transfer_io(cl_driver *d, uint32_t lane);
-void cl_transfer_stop(cl_driver *d); /* ends the I/O threads; without the mutex */
 
 #endif

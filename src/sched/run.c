@@ -366,8 +366,8 @@ static clast_status make_core(cl_driver *d, cl_budget *budget, cl_error *err)
 {
     CL_TRY(cl_budget_core(&d->core, d->engine, d->plan, d->run, budget, err));
     d->fixed = budget->fixed;
-    d->is_alone = cl_budget_is_alone(d->engine, budget);
-    d->ending = d->is_alone ? &cl_alone_ending : &cl_transfer_ending;
+    d->policy = cl_budget_is_alone(d->engine, budget) ? &cl_alone_in_turn
+                                                      : &cl_transfer_at_once;
     return begin(d->engine, d->plan, d->run, budget, &d->spilled, err);
 }
 

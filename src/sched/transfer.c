@@ -11,7 +11,7 @@
  * their work.
  *
  * With several workers a transfer ends when it has, with one in turn (alone.h): a table
- * of functions says which of these it is (cl_ending).
+ * of functions says which of these it is (cl_transfer_policy).
  *
  * Memory was reserved by the core before it asked, and is taken when the transfer
  * begins; address space may still be lacking, which fails the block. A transfer owns
@@ -21,6 +21,7 @@
 
 #include "base/alloc.h"
 #include "sched/alone.h"
+#include "sched/warm.h"
 
 #include <string.h>
 
@@ -51,7 +52,7 @@ clast_status cl_transfer_fetch(cl_driver *d, cl_transfer *t, cl_fetching *how)
     return status;
 }
 
-clast_status cl_transfer_decode_now(cl_driver *d, cl_transfer *t)
+clast_status cl_transfer_decode_bare(cl_driver *d, cl_transfer *t)
 {
     const cl_home p = cl_exec_home(d->exec, t->action.block);
     return cl_source_decode(p.source, &p.box, t->data, t->staging, &t->err);
@@ -99,7 +100,7 @@ static void fail(cl_driver *d, cl_transfer *t)
     cl_error_set(&t->err, t->status, "%s", clast_status_text(t->status));
     cl_driver_fail(d, CL_NONE, t->action.block, &t->err);
     if (t->action.kind == CL_ACTION_SPILL) {
-        d->ending->spilled(d, t);
+        d->policy->spilled(d, t);
         return;
     }
     if (t->data)
@@ -115,7 +116,7 @@ static void arrive(cl_driver *d, cl_transfer *t)
             cl_scratch_release(d->engine->spill.scratch, t->slot);
         else
             d->slot[t->action.block] = t->slot + 1;
-        d->ending->spilled(d, t);
+        d->policy->spilled(d, t);
         return;
     }
     d->address[t->action.block] = t->data;
@@ -183,7 +184,7 @@ bool cl_transfer_start(cl_driver *d, cl_transfer *t)
     t->status = prepare(d, t);
     if (t->status == CLAST_OK && !is_still_here(d, t))
         return true;
-    d->ending->moved(d, t);
+    d->policy->moved(d, t);
     return false;
 }
 
@@ -225,15 +226,15 @@ bool cl_transfer_io(cl_driver *d, uint32_t lane)
     t->is_encoded = t->status == CLAST_OK && is_of_source(t);
     if (t->is_encoded)
         learn(d, how.waited);
-    d->ending->moved(d, t);
+    d->policy->moved(d, t);
     return true;
 }
 
-void cl_transfer_decode_it(cl_driver *d, cl_transfer *t, uint32_t lane)
+void cl_transfer_decode_apart(cl_driver *d, cl_transfer *t, uint32_t lane)
 {
     cl_mutex_unlock(d->mutex);
     const double begin = cl_clock();
-    t->status = cl_transfer_decode_now(d, t);
+    t->status = cl_transfer_decode_bare(d, t);
     cl_trace_add_transfer(&d->engine->trace, lane, CL_TRACE_DECODE, t->action.block,
                           begin, cl_clock());
     cl_mutex_lock(d->mutex);
@@ -246,7 +247,7 @@ bool cl_transfer_decode(cl_driver *d, uint32_t lane)
         return false;
     if (d->to_decode.first || cl_core_ready(d->core))
         cl_driver_wake(d); /* one who looked out may have been told of several */
-    cl_transfer_decode_it(d, t, lane);
+    cl_transfer_decode_apart(d, t, lane);
     cl_transfer_finish(d, t);
     return true;
 }
@@ -277,7 +278,7 @@ static void start_threads(cl_driver *d)
 
 void cl_transfer_pass_on(cl_driver *d, cl_transfer *t)
 {
-    d->ending->queue(d, t);
+    d->policy->queue(d, t);
     if (!d->io_started)
         start_threads(d);
     if (d->threads)
@@ -310,11 +311,15 @@ static void spilled(cl_driver *d, cl_transfer *t)
     cl_transfer_post(d, t, t->status == CLAST_OK ? CL_EVENT_SPILLED : CL_EVENT_FAILED);
 }
 
-const cl_ending cl_transfer_ending = {nothing, queue, moved, spilled, cl_warm_read};
+const cl_transfer_policy cl_transfer_at_once = {.asked = nothing,
+                                                .queue = queue,
+                                                .moved = moved,
+                                                .spilled = spilled,
+                                                .read = cl_warm_read};
 
 bool cl_transfer_read(cl_driver *d, uint32_t lane)
 {
-    return d->ending->read(d, lane);
+    return d->policy->read(d, lane);
 }
 
 /* ---- the end ---- */
@@ -352,7 +357,7 @@ void cl_transfer_begin(cl_driver *d, const cl_action *action)
     d->loads += action->kind == CL_ACTION_LOAD;
     if (action->kind == CL_ACTION_SPILL)
         t->data = d->address[action->block];
-    d->ending->asked(d, t);
+    d->policy->asked(d, t);
     if (d->is_cold || !is_of_source(t) || is_slow(d, action->block)) {
         cl_transfer_pass_on(d, t);
         return;

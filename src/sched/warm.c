@@ -8,6 +8,8 @@
  * (transfer.c). A block that one task alone still reads may arrive unread (feed.h): the
  * worker only looks whether it begins in the page cache.
  */
+#include "sched/warm.h"
+
 #include "sched/feed.h"
 #include "sched/transfer.h"
 
@@ -84,7 +86,7 @@ bool cl_warm_read(cl_driver *d, uint32_t lane)
     const bool is_here = t->status == CLAST_OK && !how.waited;
     t->is_unread &= is_here;
     if (is_here && !t->is_unread)
-        t->status = cl_transfer_decode_now(d, t);
+        t->status = cl_transfer_decode_bare(d, t);
     if (is_here && !t->is_unread) {
         cl_trace_add_transfer(&d->engine->trace, lane, CL_TRACE_READ, t->action.block,
                               begin, fetched);
@@ -95,7 +97,7 @@ bool cl_warm_read(cl_driver *d, uint32_t lane)
     if (t->is_unread)
         give_data(d, t);
     if (is_here || t->status != CLAST_OK)
-        d->ending->moved(d, t);
+        d->policy->moved(d, t);
     else
         turn_cold(d, t);
     return true;

@@ -29,6 +29,7 @@
  * transfer, whose end looks at the flag.
  */
 #include "sched/alone.h"
+#include "sched/transfer.h"
 
 #include "base/alloc.h"
 
@@ -301,7 +302,7 @@ static bool take_tasks(hand *h)
  * a worker alone does what was foretold (alone.h). */
 static void adapt(hand *h, double seconds)
 {
-    if (h->driver->has_calls || h->driver->is_alone)
+    if (h->driver->has_calls || cl_alone_has(h->driver))
         h->want = 1;
     else if (seconds > BATCH_TIME)
         h->want = h->want > 4 ? h->want / 4 : 1;
