@@ -13,7 +13,7 @@
  *   drain.c      what the core asks for;   warm.c   loads from the page cache
  *   spill.c      its scratch;   feed.c   inputs that tasks read themselves
  *   in_order.c   a run without a core;   in_order_suits.c   of which plans
- *   pool.c       memory of that run's blocks
+ *   in_order_tables.c   its tables;   pool.c   memory of that run's blocks
  *   alone.c      with one worker: when they end
  *
  * `mutex` guards memory, charges, the list of persisted arrays and, during a run, its

@@ -38,11 +38,9 @@
  *
  * Cost: some 10 instructions an operand, 100 a task; the mutex only for memory.
  */
-#include "sched/in_order.h"
+#include "sched/in_order_internal.h"
 
-#include "base/alloc.h"
 #include "base/least.h"
-#include "sched/pool.h"
 
 #include <math.h>
 
@@ -53,51 +51,6 @@
  * readings of the clock. */
 enum { WINDOW = 32, LEASE = 8, LOOKS = 4 };
 
-typedef struct {
-    _Atomic uint32_t done;   /* all its tasks below this one are */
-    _Atomic uint32_t leased; /* pieces */
-} lane;
-
-/* What a worker knows of a lane, and what it has leased of it. */
-typedef struct {
-    uint32_t seen;      /* its `done`, some time ago */
-    uint32_t at, until; /* tasks that are left of the lease; the same: none */
-    uint32_t leased;    /* pieces, when that lease was taken; 0: none ever was */
-} share;
-
-typedef struct {
-    _Alignas(64) lane lane; /* for others to read, on a line of its own */
-    _Alignas(64) cl_in_order *o;
-    uint32_t own; /* lane */
-    uint32_t n;   /* lanes */
-    uint32_t low; /* all tasks below are done */
-    bool helps;   /* it may have leases of other lanes */
-    bool is_traced;
-    share *share; /* by lane */
-    double waited;
-    double due; /* when somebody is to be told how far the run is; INFINITY: never */
-    cl_pool pool;
-    cl_error err;
-} runner;
-
-struct cl_in_order {
-    cl_driver *driver;
-    const cl_segment *s;
-    uint32_t shift; /* a piece is 1 << shift ranks */
-    int workers;
-    runner *runner; /* by lane */
-    share *share;
-    void *memory;
-
-    /* With the mutex. */
-    cl_pool_use use;
-    clast_status status;
-    uint32_t failed;
-
-    _Atomic uint32_t n;                /* lanes; 0: nobody came yet */
-    _Alignas(64) _Atomic uint32_t end; /* no task from here on is run */
-};
-
 /* How it went. */
 typedef enum {
     WENT_ON,
@@ -105,99 +58,9 @@ typedef enum {
     OVER   /* the run ends before this task */
 } way;
 
-/* ---- a run's tables ---- */
-
-/* What earlier runs have made is in memory. */
-static uint64_t adopted_pages(const cl_segment *s)
-{
-    uint64_t pages = 0;
-    for (uint32_t b = 0; b < s->nblock; b++)
-        if (s->block[b].producer == CL_NONE && s->block[b].flags & CL_BLOCK_PERSIST)
-            pages += s->block[b].pages;
-    return pages;
-}
-
-static uint64_t lanes_bytes(uint64_t n)
-{
-    return sizeof(cl_in_order) + n * sizeof(runner) + 63;
-}
-
-uint64_t cl_in_order_bytes(uint64_t workers, uint64_t blocks)
-{
-    return lanes_bytes(workers) + workers * workers * sizeof(share) +
-           cl_pools_bytes(workers, blocks);
-}
-
-cl_in_order *cl_in_order_new(cl_driver *d)
-{
-    const size_t n = (size_t)d->team;
-    char *const memory = cl_calloc(1, (size_t)lanes_bytes(n));
-    share *const shares = cl_calloc(n * n, sizeof *shares);
-    if (!memory || !shares) {
-        cl_free(memory);
-        cl_free(shares);
-        return NULL;
-    }
-    cl_in_order *const o = (void *)(memory + (-(uintptr_t)memory & 63));
-    o->driver = d;
-    o->s = &d->plan->segment[0];
-    o->shift = cl_in_order_shift(d->plan, d->team);
-    o->workers = d->team;
-    o->runner = (void *)(o + 1);
-    o->share = shares;
-    o->memory = memory;
-    o->failed = CL_NONE;
-    o->use.pages = o->use.peak = adopted_pages(o->s);
-    atomic_init(&o->end, o->s->ntask);
-    for (uint32_t i = 0; i < n; i++) {
-        runner *const r = &o->runner[i];
-        atomic_init(&r->lane.done, i << o->shift);
-        r->o = o;
-        r->own = i;
-        r->share = shares + i * n;
-        cl_pool_init(&r->pool, d, &o->use);
-    }
-    return o;
-}
-
-void cl_in_order_free(cl_in_order *o)
-{
-    if (!o)
-        return;
-    for (int i = 0; i < o->workers; i++)
-        cl_pool_fini(&o->runner[i].pool);
-    cl_free(o->share);
-    cl_free(o->memory);
-}
-
-clast_status cl_in_order_failure(const cl_in_order *o, uint32_t *task)
-{
-    *task = o->failed;
-    return o->status;
-}
-
-uint64_t cl_in_order_peak(const cl_in_order *o)
-{
-    return o->use.peak;
-}
-
-/* `done` of a lane is in one of its pieces, or at the end of its last one. */
-uint64_t cl_in_order_done(const cl_in_order *o)
-{
-    const uint32_t n = atomic_load_explicit(&o->n, memory_order_relaxed);
-    uint64_t tasks = 0;
-    for (uint32_t l = 0; l < n; l++) {
-        const uint32_t done =
-            atomic_load_explicit(&o->runner[l].lane.done, memory_order_relaxed);
-        const uint64_t pieces = (done >> o->shift) / n;
-        tasks += (pieces << o->shift) + done % (1u << o->shift);
-    }
-    return cl_lesser_u(tasks, o->s->ntask);
-}
-
 /* ---- the end ---- */
 
-static bool is_over(const runner *r, uint32_t task)
+static bool is_over(const cl_runner *r, uint32_t task)
 {
     return task >= atomic_load_explicit(&r->o->end, memory_order_relaxed);
 }
@@ -212,7 +75,7 @@ static void end_at(cl_in_order *o, uint32_t task, clast_status status)
     atomic_store_explicit(&o->end, task, memory_order_relaxed);
 }
 
-static void look_for_cancel(runner *r)
+static void look_for_cancel(cl_runner *r)
 {
     cl_driver *const d = r->o->driver;
     if (atomic_load_explicit(&d->engine->state, memory_order_relaxed) !=
@@ -224,7 +87,7 @@ static void look_for_cancel(runner *r)
     cl_mutex_unlock(d->mutex);
 }
 
-static way fail(runner *r, uint32_t task, clast_status status)
+static way fail(cl_runner *r, uint32_t task, clast_status status)
 {
     cl_driver *const d = r->o->driver;
     cl_mutex_lock(d->mutex);
@@ -236,28 +99,28 @@ static way fail(runner *r, uint32_t task, clast_status status)
 
 /* ---- lanes and leases ---- */
 
-static uint32_t lane_of(const runner *r, uint32_t task)
+static uint32_t lane_of(const cl_runner *r, uint32_t task)
 {
     const uint32_t piece = task >> r->o->shift, n = r->n;
     return n & (n - 1) ? piece % n : piece & (n - 1);
 }
 
 /* The first task of a lane's piece; there may be none so high. */
-static uint32_t first_of(const runner *r, uint32_t l, uint32_t piece)
+static uint32_t first_of(const cl_runner *r, uint32_t l, uint32_t piece)
 {
     const uint64_t task = ((uint64_t)piece * r->n + l) << r->o->shift;
     return (uint32_t)cl_lesser_u(task, CL_NONE);
 }
 
-static uint32_t leased(const runner *r, uint32_t l)
+static uint32_t leased(const cl_runner *r, uint32_t l)
 {
     return atomic_load_explicit(&r->o->runner[l].lane.leased, memory_order_relaxed);
 }
 
 /* Takes the lease of the lane that begins there; false: another one just did. */
-static bool lease(runner *r, uint32_t l, uint32_t piece)
+static bool lease(cl_runner *r, uint32_t l, uint32_t piece)
 {
-    share *const s = &r->share[l];
+    cl_share *const s = &r->share[l];
     uint32_t expected = piece;
     if (!atomic_compare_exchange_strong_explicit(
             &r->o->runner[l].lane.leased, &expected, piece + LEASE,
@@ -271,7 +134,7 @@ static bool lease(runner *r, uint32_t l, uint32_t piece)
 
 /* Takes the lease that the task is in if nobody has it; at once where this worker had
  * the lane's last lease, for that lane's worker did not come. */
-static bool help(runner *r, uint32_t l, uint32_t task, double waited)
+static bool help(cl_runner *r, uint32_t l, uint32_t task, double waited)
 {
     const uint32_t piece = leased(r, l);
     if (first_of(r, l, piece) > task ||
@@ -283,21 +146,21 @@ static bool help(runner *r, uint32_t l, uint32_t task, double waited)
     return true;
 }
 
-static uint32_t look_at(runner *r, uint32_t l)
+static uint32_t look_at(cl_runner *r, uint32_t l)
 {
     r->share[l].seen =
         atomic_load_explicit(&r->o->runner[l].lane.done, memory_order_acquire);
     return r->share[l].seen;
 }
 
-static void nap(runner *r, double waited)
+static void nap(cl_runner *r, double waited)
 {
     look_for_cancel(r);
     cl_thread_nap(fmin(waited / 4, MOST_NAP));
 }
 
 /* Until the lane is past `needed`, without which `task` cannot be run. */
-static way wait_for(runner *r, uint32_t l, uint32_t needed, uint32_t task)
+static way wait_for(cl_runner *r, uint32_t l, uint32_t needed, uint32_t task)
 {
     if (look_at(r, l) > needed)
         return WENT_ON;
@@ -319,7 +182,7 @@ static way wait_for(runner *r, uint32_t l, uint32_t needed, uint32_t task)
 }
 
 /* Until the task `needed` is done. */
-static inline way await(runner *r, uint32_t needed, uint32_t task)
+static inline way await(cl_runner *r, uint32_t needed, uint32_t task)
 {
     if (needed < r->low)
         return WENT_ON;
@@ -328,7 +191,7 @@ static inline way await(runner *r, uint32_t needed, uint32_t task)
 }
 
 /* `low` from what was seen. */
-static void find_low(runner *r)
+static void find_low(cl_runner *r)
 {
     uint32_t low = r->share[0].seen;
     for (uint32_t l = 1; l < r->n; l++)
@@ -337,7 +200,7 @@ static void find_low(runner *r)
 }
 
 /* Until the task is within the window. */
-static way keep_near(runner *r, uint32_t task)
+static way keep_near(cl_runner *r, uint32_t task)
 {
     const uint32_t most = WINDOW * r->n;
     way went = WENT_ON;
@@ -358,7 +221,7 @@ typedef struct {
     const uint32_t *operand, *outputs, *end; /* outputs: where they begin at least */
 } job;
 
-static job job_of(const runner *r, uint32_t id)
+static job job_of(const cl_runner *r, uint32_t id)
 {
     const cl_segment *const s = r->o->s;
     job j = {.id = id,
@@ -371,7 +234,7 @@ static job job_of(const runner *r, uint32_t id)
 
 /* Whether the buffer of the block that the operand renews becomes the next version's:
  * where nobody else wants it once its other readers are done. */
-static bool takes_over(const runner *r, const job *j, const uint32_t *renewed)
+static bool takes_over(const cl_runner *r, const job *j, const uint32_t *renewed)
 {
     const cl_segment *const s = r->o->s;
     const uint32_t old = cl_operand_block(renewed[0]);
@@ -382,7 +245,7 @@ static bool takes_over(const runner *r, const job *j, const uint32_t *renewed)
 }
 
 /* All but the last one, which overwrites it. */
-static way await_readers(runner *r, uint32_t block, uint32_t task)
+static way await_readers(cl_runner *r, uint32_t block, uint32_t task)
 {
     const cl_segment *const s = r->o->s;
     const uint32_t last = s->consumer_start[block + 1] - 1;
@@ -392,7 +255,7 @@ static way await_readers(runner *r, uint32_t block, uint32_t task)
     return went;
 }
 
-static way await_operands(runner *r, const job *j)
+static way await_operands(cl_runner *r, const job *j)
 {
     const uint32_t *const end = j->stage->outputs > 0 ? j->outputs : j->end;
     way went = WENT_ON;
@@ -408,7 +271,7 @@ static way await_operands(runner *r, const job *j)
     return went;
 }
 
-static bool make(runner *r, uint32_t block, uint32_t task)
+static bool make(cl_runner *r, uint32_t block, uint32_t task)
 {
     cl_pool *const pool = &r->pool;
     if (cl_pool_has(pool, r->o->s->block[block].pages))
@@ -424,7 +287,7 @@ static bool make(runner *r, uint32_t block, uint32_t task)
     return cl_pool_make(pool, block, task);
 }
 
-static bool make_outputs(runner *r, job *j)
+static bool make_outputs(cl_runner *r, job *j)
 {
     uint32_t bit = 1;
     bool is_made = true;
@@ -448,7 +311,7 @@ static bool make_outputs(runner *r, job *j)
     return is_made;
 }
 
-static way run_task(runner *r, uint32_t id)
+static way run_task(cl_runner *r, uint32_t id)
 {
     job j = job_of(r, id);
     way went = keep_near(r, id);
@@ -472,7 +335,7 @@ static way run_task(runner *r, uint32_t id)
 /* ---- a worker ---- */
 
 /* Those of a piece are one batch. */
-static void trace_tasks(const runner *r, uint32_t first, uint32_t end, double begin)
+static void trace_tasks(const cl_runner *r, uint32_t first, uint32_t end, double begin)
 {
     const cl_driver *const d = r->o->driver;
     uint32_t task[CL_MOST_PIECE], n = 0;
@@ -482,9 +345,9 @@ static void trace_tasks(const runner *r, uint32_t first, uint32_t end, double be
 }
 
 /* What is left of the piece that is next in the lane. */
-static way run_piece(runner *r, uint32_t l)
+static way run_piece(cl_runner *r, uint32_t l)
 {
-    share *const s = &r->share[l];
+    cl_share *const s = &r->share[l];
     const uint32_t first = s->at, piece = first >> r->o->shift;
     const uint32_t next = first_of(r, l, piece / r->n + 1);
     const uint32_t end =
@@ -509,12 +372,12 @@ static way run_piece(runner *r, uint32_t l)
 
 /* The lane whose next task is the lowest that this worker has leased: its own one, if
  * it helps nobody. */
-static uint32_t choose_lane(runner *r)
+static uint32_t choose_lane(cl_runner *r)
 {
     uint32_t best = r->own;
     bool helps = false;
     for (uint32_t l = 0; r->helps && l < r->n; l++) {
-        const share *const s = &r->share[l];
+        const cl_share *const s = &r->share[l];
         if (l == r->own || s->at >= s->until)
             continue;
         helps = true;
@@ -525,7 +388,7 @@ static uint32_t choose_lane(runner *r)
 }
 
 /* Nobody leaves before all is done: the last tasks of a lane may be nobody's yet. */
-static way see_to_others(runner *r)
+static way see_to_others(cl_runner *r)
 {
     const uint32_t last = r->o->s->ntask - 1;
     way went = WENT_ON;
@@ -535,7 +398,7 @@ static way see_to_others(runner *r)
 }
 
 /* Those who want to know how far the run is. */
-static void look_on(runner *r)
+static void look_on(cl_runner *r)
 {
     cl_driver *const d = r->o->driver;
     const double now = cl_clock();
@@ -548,7 +411,7 @@ static void look_on(runner *r)
     cl_mutex_unlock(d->mutex);
 }
 
-static void begin_worker(runner *r, uint32_t n)
+static void begin_worker(cl_runner *r, uint32_t n)
 {
     cl_driver *const d = r->o->driver;
     r->n = n;
@@ -560,7 +423,7 @@ static void begin_worker(runner *r, uint32_t n)
     cl_mutex_unlock(d->mutex);
 }
 
-static void end_worker(runner *r, double seconds)
+static void end_worker(cl_runner *r, double seconds)
 {
     cl_driver *const d = r->o->driver;
     cl_mutex_lock(d->mutex);
@@ -573,8 +436,8 @@ static void end_worker(runner *r, double seconds)
 void cl_in_order_main(void *driver, int worker, int nworkers)
 {
     cl_in_order *const o = ((cl_driver *)driver)->in_order;
-    runner *const r = &o->runner[worker];
-    share *const own = &r->share[worker];
+    cl_runner *const r = &o->runner[worker];
+    cl_share *const own = &r->share[worker];
     const double begin = cl_clock();
     begin_worker(r, (uint32_t)nworkers);
     for (way went = o->s->ntask > 0 ? WENT_ON : OVER; went != OVER;) {

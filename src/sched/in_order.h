@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Running tiny tasks in their order, without the core (in_order.c), and when that
- * is right (in_order_suits.c).
+ * Running tiny tasks in their order, without the core (in_order.c, in_order_tables.c),
+ * and when that is right (in_order_suits.c).
  *
  * The third way in which a plan can be run, beside the core and the core's own short
  * way where everything fits. Where cl_in_order_suits() says so, a run has no core, and
