@@ -65,9 +65,9 @@ static void *hand_out(header *h, size_t bytes)
  * front and behind small pages remain, so nothing is resident that was not asked for.
  * What grows has small pages, for moving huge ones cuts them up, until it is settled.
  */
-#define HUGE_FROM ((size_t)2 << 20)
-#define HUGE_PAGE ((size_t)2 << 20)
-#define COLLAPSE  25 /* MADV_COLLAPSE, since Linux 6.1 */
+#define HUGE_FROM       ((size_t)2 << 20)
+#define HUGE_PAGE       ((size_t)2 << 20)
+#define ADVICE_COLLAPSE 25 /* MADV_COLLAPSE, since Linux 6.1 */
 
 static void wish_huge(const header *h, size_t bytes, int advice)
 {
@@ -89,9 +89,10 @@ static void *hand_out_fresh(header *h, size_t bytes)
 
 void cl_alloc_settle(void *p)
 {
+    if (!p)
+        return;
     const header *const h = (header *)p - 1;
-    if (p)
-        wish_huge(h, h->bytes, COLLAPSE);
+    wish_huge(h, h->bytes, ADVICE_COLLAPSE);
 }
 
 void *cl_alloc(size_t bytes)

@@ -20,7 +20,8 @@ void *cl_calloc(size_t count, size_t size);
 void *cl_realloc_array(void *p, size_t count,
                        size_t size); /* p stays valid where NULL is returned */
 /* The array will not grow any more, and is read in another order than it lies in: makes
- * huge pages of its small ones, where there are any to be had. NULL is legal. */
+ * huge pages of its small ones, where there are any to be had. The kernel copies the
+ * array for that, within the call; its address stays. NULL is legal. */
 void cl_alloc_settle(void *p);
 char *cl_strdup(const char *text);
 void cl_free(void *p); /* NULL is legal */
