@@ -19,8 +19,9 @@
  * the bent one. Who builds plans may have several orders made and take the cheapest.
  *
  * Of millions of tasks no table is in a cache, so the walk looks at few of them: an
- * entry of its stack says whether what its task waits for was pushed above it, and
- * readers are listed only where something is to run as soon as it can.
+ * entry of its stack says whether what its task waits for was pushed above it. Where
+ * nothing bends the order, and no greedy one is made of it, no readers are listed at
+ * all; else those are counted down that follow a stage which `is_followed`.
  *
  * O(tasks + operands). Memory: at most 1.3 times the plan's at any time.
  */
