@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/least.h"
 #include "helper/confine.h"
 #include "io/hdf5_capture.h"
 #include "io/hdf5_describe.h"
@@ -28,19 +29,14 @@
 #define SECONDS 5
 #define FILES   16
 
-static rlim_t lesser(rlim_t a, rlim_t b)
-{
-    return a < b ? a : b;
-}
-
 /* No more than it has already. */
 static int limit(int what, rlim_t soft, rlim_t hard)
 {
     struct rlimit l;
     if (getrlimit((__rlimit_resource_t)what, &l) != 0)
         return -1;
-    l.rlim_max = lesser(hard, l.rlim_max);
-    l.rlim_cur = lesser(lesser(soft, l.rlim_cur), l.rlim_max);
+    l.rlim_max = cl_lesser_u(hard, l.rlim_max);
+    l.rlim_cur = cl_lesser_u(cl_lesser_u(soft, l.rlim_cur), l.rlim_max);
     return setrlimit((__rlimit_resource_t)what, &l);
 }
 

@@ -20,10 +20,10 @@
 #define CL_HELPER_JSON    "json"
 #define CL_HELPER_NAMES   "names"
 
-/* Opens the file as plain bytes and locks it against writers, where none is: the helper
- * refuses it otherwise. Waits for nobody. CLAST_EFORMAT no regular file; CLAST_EACCESS
- * somebody has a lease of it. *fd is to be closed, also on failure, where it is not
- * negative. */
+/* Opens the file as plain bytes and locks it against writers unless somebody has it
+ * open for writing: then the helper refuses it. Waits for nobody. CLAST_EFORMAT no
+ * regular file; CLAST_EACCESS somebody has a lease of it. *fd is to be closed, also on
+ * failure, where it is not negative. */
 clast_status cl_helper_open_file(int *fd, struct stat *st, const char *name,
                                  cl_error *err);
 /* path "": the whole file. Ended by cl_child_end(). */
