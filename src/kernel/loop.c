@@ -14,7 +14,7 @@
  *
  * A strip is 8 KiB of the widest type, so that a handful of registers stays in L1, but
  * at least 512 elements, so that the step from loop to loop costs little. Slow programs
- * take strips of 2 KiB, or 256 elements: before each step a share of the next strip is
+ * take strips of 2 KiB, or 256 elements: before each step a share of a later strip is
  * asked for (map.c), no more than a core can have on its way from memory. Inputs that
  * are not read in place share one pool of 256 KiB, or of a strip each if that is more:
  * a transposed input is then read in runs of 256 bytes, and L2 holds it.

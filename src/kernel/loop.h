@@ -46,8 +46,9 @@ struct cl_loop {
     cl_imm *imm;
 };
 
-/* Whether a strip computes for longer than memory takes to bring the next one: then it
- * is short, and the next one is asked for meanwhile. */
+/* Whether a strip computes for longer than memory takes to bring one: then it is short,
+ * and a later one is asked for meanwhile. Vectors take an eighth of what op.h guesses or
+ * so: 32 are some 4 cycles an element, in which memory brings about a float64. */
 static inline bool cl_loop_is_slow(const cl_loop *loop)
 {
     return loop->cost - loop->ninput > 32;

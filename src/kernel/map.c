@@ -12,7 +12,7 @@
  *          each cache line of it is fetched once.
  *   flat   the last axis is short, or the cell is one column of the output: a strip is
  *          several rows, whole trailing axes. Inputs that are not contiguous over it
- * are gathered, the result likewise scattered.
+ *          are gathered, the result likewise scattered.
  *
  * The output is C-contiguous over the box; a wide strip's last step writes into it.
  */
@@ -26,7 +26,8 @@
 
 #define WIDE_ENOUGH 64
 #define POLL_CYCLES (1 << 25)
-/* Rows that strips of at most so many bytes are asked for ahead of their use. */
+/* How far ahead of their use strips of rows are asked for, in rows; and up to how many
+ * bytes of a strip a fast program does so. */
 #define AHEAD      2
 #define PREFETCHED 4096
 
@@ -236,7 +237,8 @@ static int64_t share_pool(cl_machine *m, int64_t columns)
 
 /* How far ahead of a strip to ask for another one, where the hardware does not do it
  * early enough: it looks ahead within a page only, so not where rows are apart, and not
- * while a slow program computes. Of a row the strip after next, of a line the next. */
+ * while a slow program computes. With rows that is the strip AHEAD rows further down,
+ * with one axis the next. */
 static void choose_ahead(cl_machine *m, const frame *f)
 {
     const bool is_slow = cl_loop_is_slow(m->loop);
