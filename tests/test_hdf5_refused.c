@@ -371,6 +371,20 @@ START_TEST(other_formats)
 }
 END_TEST
 
+/* What a process found out of its one file it does not say of another one. */
+START_TEST(other_format_of_the_one_file)
+{
+    files_make(&(file_spec){.file = "b.h5", .path = "/x", .ndim = 1, .shape = {3}});
+    FILE *const file = fopen("a.h5", "wb");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fprintf(file, "GRIB%100d", 0), 104);
+    ck_assert_int_eq(fclose(file), 0);
+    cl_hdf5_capture_alone(NULL);
+    refused("a.h5", "/x", CLAST_EFORMAT, "a.h5 is a GRIB file");
+    refused("b.h5", "/x", CLAST_EFORMAT, "b.h5 cannot be opened as an HDF5 file");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("hdf5_refused");
@@ -387,6 +401,7 @@ static Suite *suite(void)
     tcase_add_test(t, damaged_object);
     tcase_add_test(t, links);
     tcase_add_test(t, other_formats);
+    tcase_add_test(t, other_format_of_the_one_file);
     suite_add_tcase(s, t);
     return s;
 }

@@ -10,6 +10,10 @@
  *
  * Two opens are the same file to libhdf5 only if device, inode, size and time of
  * change agree: a file that was changed since must not share metadata with its past.
+ *
+ * What a file is that is none of HDF5's its first bytes may tell (other_format.c).
+ * libhdf5 looks for its signature there first, so they are noted as they pass: to look
+ * at the file again is what a confined helper can no longer do.
  */
 #include "io/hdf5_capture.h"
 
@@ -20,6 +24,7 @@
 
 #include "io/hdf5_driver.h"
 #include "io/hdf5_lib.h"
+#include "io/other_format.h"
 
 static _Thread_local struct {
     bool is_on;
@@ -64,13 +69,13 @@ static H5FD_t *open_file(const char *name, unsigned flags, hid_t list, haddr_t m
 {
     (void)list;
     (void)most;
+    other_format = NULL;
     if (flags & H5F_ACC_RDWR)
         return NULL;
     if (alone.has_one) {
         open_error = EACCES;
         return NULL;
     }
-    other_format = NULL;
     cl_hdf5_driver_file *f =
         cl_hdf5_driver_open(sizeof *f, name, O_RDONLY, &open_error);
     if (!f)
@@ -130,26 +135,6 @@ bool cl_hdf5_capture_postpone(bool postpones)
     return has_failed;
 }
 
-#define NETCDF_3 "a netCDF-3 file (nccopy -k nc4 makes a netCDF-4 file of it)"
-
-/* libhdf5 looks for its signature at the begin first. */
-static void note_format(const char *begin)
-{
-    static const struct {
-        char signature[5];
-        const char *name;
-    } known[] = {
-        {"CDF\1", NETCDF_3},
-        {"CDF\2", NETCDF_3},
-        {"CDF\5", NETCDF_3},
-        {"\016\003\023\001", "an HDF4 file (h4toh5 makes an HDF5 file of it)"},
-        {"GRIB", "a GRIB file (cdo -f nc4 copy makes a netCDF-4 file of it)"},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (memcmp(begin, known[i].signature, 4) == 0)
-            other_format = known[i].name;
-}
-
 static herr_t read_file(H5FD_t *file, H5FD_mem_t type, hid_t list, haddr_t at,
                         size_t bytes, void *buffer)
 {
@@ -170,8 +155,8 @@ static herr_t read_file(H5FD_t *file, H5FD_mem_t type, hid_t list, haddr_t at,
         memset(buffer, 0, bytes);
         return 0;
     }
-    if (error == 0 && at == 0 && bytes >= 4)
-        note_format(buffer);
+    if (error == 0 && at == 0 && bytes >= CL_FORMAT_BYTES)
+        other_format = cl_other_format(buffer);
     return error == 0 ? 0 : cl_hdf5_driver_fail(error);
 }
 
