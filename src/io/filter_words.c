@@ -22,8 +22,9 @@ typedef struct {
 static const parameter only_level = {.at = 0};
 
 static const parameter blosc_level = {CL_BLOSC_LEVEL, true, 5, {NULL}};
-static const parameter blosc_shuffle = {
-    CL_BLOSC_SHUFFLE, true, 1, {"none", "bytes", "bits"}};
+static const parameter blosc_shuffle = {CL_BLOSC_SHUFFLE, true, 1, {NULL}};
+static const cl_shuffled blosc_shuffles[] = {CL_SHUFFLED_NONE, CL_SHUFFLED_BYTES,
+                                             CL_SHUFFLED_BITS};
 static const parameter blosc_codec = {
     CL_BLOSC_COMPRESSOR,
     true,
@@ -70,6 +71,17 @@ static const char *word_of(const parameter *p, const uint32_t *value, size_t n)
     return number < MOST_WORDS && p->word[number] ? p->word[number] : "unknown";
 }
 
+/* Blosc is the only container that says it. */
+static cl_shuffled shuffle_of(const parameter *p, const uint32_t *value, size_t n)
+{
+    uint32_t number;
+    if (!number_of(p, value, n, &number))
+        return CL_SHUFFLED_UNSAID;
+    return number < sizeof blosc_shuffles / sizeof *blosc_shuffles
+               ? blosc_shuffles[number]
+               : CL_SHUFFLED_UNKNOWN;
+}
+
 cl_filter_words cl_filter_in_words(uint32_t id, const uint32_t *value, size_t n)
 {
     cl_filter_words words = {0};
@@ -81,7 +93,7 @@ cl_filter_words cl_filter_in_words(uint32_t id, const uint32_t *value, size_t n)
         return words;
     words.name = rows[i].name;
     words.codec = word_of(rows[i].codec, value, n);
-    words.shuffle = word_of(rows[i].shuffle, value, n);
+    words.shuffle = shuffle_of(rows[i].shuffle, value, n);
     words.has_level = number_of(rows[i].level, value, n, &level);
     words.level = (int32_t)level; /* Zstandard has some below zero */
     return words;

@@ -8,12 +8,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What a container does to elements before it compresses them: one of compression.h's
+ * shuffles, or what a file leaves open. */
+typedef enum {
+    CL_SHUFFLED_UNSAID, /* the filter has no such parameter */
+    CL_SHUFFLED_NONE,
+    CL_SHUFFLED_BYTES,
+    CL_SHUFFLED_BITS,
+    CL_SHUFFLED_UNKNOWN /* by a number that is not known */
+} cl_shuffled;
+
 typedef struct {
     const char *name; /* what people call the filter; NULL: it is not known */
     const char
         *codec; /* inside of a container, "none", "unknown"; NULL: no container */
-    const char
-        *shuffle; /* of its own: "none", "bytes", "bits", "unknown"; NULL: none */
+    cl_shuffled shuffle; /* a container's own */
     bool has_level;
     int32_t level;
 } cl_filter_words;

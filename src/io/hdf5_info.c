@@ -60,17 +60,17 @@ static void say_shape(cl_text *b, hid_t space)
 /* " (zstd 5, bit shuffle)" of a container, else the level alone. */
 static void say_words(cl_text *b, const cl_filter_words *w)
 {
-    const char *const shuffle = !w->shuffle                        ? ""
-                                : strcmp(w->shuffle, "bytes") == 0 ? ", shuffle"
-                                : strcmp(w->shuffle, "bits") == 0  ? ", bit shuffle"
-                                : strcmp(w->shuffle, "none") == 0  ? ", no shuffle"
-                                                                  : ", unknown shuffle";
+    static const char *const shuffles[] = {[CL_SHUFFLED_UNSAID] = "",
+                                           [CL_SHUFFLED_NONE] = ", no shuffle",
+                                           [CL_SHUFFLED_BYTES] = ", shuffle",
+                                           [CL_SHUFFLED_BITS] = ", bit shuffle",
+                                           [CL_SHUFFLED_UNKNOWN] = ", unknown shuffle"};
     if (w->codec)
         cl_text_say(b, " (%s", w->codec);
     if (w->has_level)
         cl_text_say(b, " %" PRId32, w->level);
     if (w->codec)
-        cl_text_say(b, "%s)", shuffle);
+        cl_text_say(b, "%s)", shuffles[w->shuffle]);
 }
 
 /* A filter that libhdf5 did not have when the dataset was made has no name there. */
@@ -92,7 +92,8 @@ static void say_filters(cl_text *b, hid_t plist)
 {
     for (int i = 0; i < H5Pget_nfilters(plist); i++) {
         unsigned flags, value[8] = {0}, config;
-        size_t n = 8;
+        const size_t room = sizeof value / sizeof *value;
+        size_t n = room;
         char name[64] = "";
         const H5Z_filter_t id = H5Pget_filter2(plist, (unsigned)i, &flags, &n, value,
                                                sizeof name, name, &config);
@@ -101,7 +102,7 @@ static void say_filters(cl_text *b, hid_t plist)
         else if (id == H5Z_FILTER_FLETCHER32)
             cl_text_say(b, ", fletcher32");
         else
-            say_filter(b, id, name, value, cl_lesser_u(n, 8));
+            say_filter(b, id, name, value, cl_lesser_u(n, room));
     }
 }
 

@@ -200,12 +200,17 @@ static herr_t add_attribute(hid_t object, const char *name, const H5A_info_t *in
 
 static void add_words(cl_text *t, const cl_filter_words *w)
 {
+    static const char *const shuffles[] = {[CL_SHUFFLED_UNSAID] = NULL,
+                                           [CL_SHUFFLED_NONE] = "none",
+                                           [CL_SHUFFLED_BYTES] = "bytes",
+                                           [CL_SHUFFLED_BITS] = "bits",
+                                           [CL_SHUFFLED_UNKNOWN] = "unknown"};
     if (w->codec)
         cl_text_say(t, ", \"codec\": \"%s\"", w->codec);
     if (w->has_level)
         cl_text_say(t, ", \"level\": %" PRId32, w->level);
-    if (w->shuffle)
-        cl_text_say(t, ", \"shuffle\": \"%s\"", w->shuffle);
+    if (shuffles[w->shuffle])
+        cl_text_say(t, ", \"shuffle\": \"%s\"", shuffles[w->shuffle]);
 }
 
 static void add_filters(cl_text *t, hid_t list)
@@ -213,17 +218,18 @@ static void add_filters(cl_text *t, hid_t list)
     cl_text_say(t, ", \"filters\": [");
     for (int i = 0; i < H5Pget_nfilters(list); i++) {
         unsigned flags, value[32] = {0}, config;
-        size_t n = 32;
+        const size_t room = sizeof value / sizeof *value;
+        size_t n = room;
         char name[64] = "";
         const H5Z_filter_t id = H5Pget_filter2(list, (unsigned)i, &flags, &n, value,
                                                sizeof name, name, &config);
         const cl_filter_words words =
-            cl_filter_in_words((uint32_t)id, value, cl_lesser_u(n, 32));
+            cl_filter_in_words((uint32_t)id, value, cl_lesser_u(n, room));
         cl_text_say(t, "%s{\"id\": %d, \"name\": ", i > 0 ? ", " : "", (int)id);
         add_string(t, name[0] || !words.name ? name : words.name);
         add_words(t, &words);
         cl_text_say(t, ", \"values\": [");
-        for (size_t k = 0; k < n && k < 32; k++)
+        for (size_t k = 0; k < n && k < room; k++)
             cl_text_say(t, "%s%u", k > 0 ? ", " : "", value[k]);
         cl_text_say(t, "]}");
     }
