@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "check_quiet.h"
+#include "check_share.h"
 
 /* Does the work, looks at what a failure must leave as it is, and lets go of all that
  * it got. Allocations fail while it is called, its own through cl_alloc() included. */

@@ -10,12 +10,4 @@
  * message names the test and its row all the same. */
 #define _mark_point(file, line) ((void)0)
 
-/* Under a sanitizer everything takes several times as long: of sweeps and random
- * trials, whose rounds run the same code, a part is done there. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define CL_CHECK_EVERY 4
-#else
-#define CL_CHECK_EVERY 1
-#endif
-
 #endif

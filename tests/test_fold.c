@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "check_main.h"
+#include "check_share.h"
 #include "kernel/fold.h"
 #include "kernel/gather.h"
 #include "kernel/loops.h"

@@ -15,6 +15,7 @@
  *     test_prediction [--programs N] [--first SEED]
  */
 #include "check_main.h"
+#include "check_share.h"
 #include "clast.h"
 #include "hdf5_files.h"
 #include "random_plan.h"

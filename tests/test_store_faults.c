@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "check_main.h"
+#include "check_share.h"
 #include "clast.h"
 #include "disk_faults.h"
 #include "hdf5_files.h"
