@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The inside of a prepared program, and evaluation of one box, for map.c and fold.c.
+ * The inside of a prepared program, and evaluation of one box, for map.c, map_cells.c
+ * and fold.c.
  *
  * Operands of a step are *slots*: pointers to the current strip of an input (slots 0 to
  * ninput - 1) or to a register. Results go to registers; number `nregister` is the
@@ -47,8 +48,8 @@ struct cl_loop {
 };
 
 /* Whether a strip computes for longer than memory takes to bring one: then it is short,
- * and a later one is asked for meanwhile. Vectors take an eighth of what op.h guesses or
- * so: 32 are some 4 cycles an element, in which memory brings about a float64. */
+ * and a later one is asked for meanwhile. Vectors take an eighth or so of what op.h
+ * guesses: 32 are some 4 cycles an element, in which memory brings about a float64. */
 static inline bool cl_loop_is_slow(const cl_loop *loop)
 {
     return loop->cost - loop->ninput > 32;

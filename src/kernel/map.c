@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Running a prepared program over a box, strip by strip.
- *
- * The box is cut into *cells*, the common refinement of all inputs' spans: in a cell
- * every input is an address and constant strides. Axes that all inputs, generators and
- * the output step through alike are merged. Then a cell is walked in one of two ways:
+ * Running a prepared program over a cell, strip by strip, in one of two ways:
  *
  *   wide   the last axis is long: strips lie along it. An input of unit stride is read
  *          where it is; one of stride 0 is filled into its panel; any other (a
@@ -14,37 +10,20 @@
  *          several rows, whole trailing axes. Inputs that are not contiguous over it
  *          are gathered, the result likewise scattered.
  *
- * The output is C-contiguous over the box; a wide strip's last step writes into it.
+ * A wide strip's last step writes into the output.
  */
-#include "kernel/map.h"
-#include "base/least.h"
+#include "kernel/cell.h"
 
 #include <string.h>
 
+#include "base/least.h"
 #include "kernel/gather.h"
-#include "kernel/loop.h"
 
-#define WIDE_ENOUGH 64
 #define POLL_CYCLES (1 << 25)
 /* How far ahead of their use strips of rows are asked for, in rows; and up to how many
  * bytes of a strip a fast program does so. */
 #define AHEAD      2
 #define PREFETCHED 4096
-
-/* The box that is computed and where its result goes. */
-typedef struct {
-    const cl_box *box;
-    char *out;
-    int64_t stride[CL_MAXDIM];
-} target;
-
-/* A cell's axes after merging; the machine has the inputs' and generators' strides. */
-typedef struct {
-    int ndim; /* at least 1 */
-    int64_t n[CL_MAXDIM];
-    char *out;
-    int64_t stride[CL_MAXDIM];
-} cell;
 
 typedef enum { IN_PLACE, FILLED, GATHERED } mode;
 
@@ -98,14 +77,6 @@ clast_status cl_machine_poll(cl_machine *m, int64_t cycles)
 
 /* ---- one strip ---- */
 
-static int64_t offset_at(int ndim, const int64_t *stride, const int64_t *at)
-{
-    int64_t offset = 0;
-    for (int a = 0; a < ndim; a++)
-        offset += stride[a] * at[a];
-    return offset;
-}
-
 /* Moves the odometer over axes first to last; false when it is back at the start. */
 static bool advance(int first, int last, const int64_t *n, int64_t *at)
 {
@@ -124,12 +95,12 @@ static void make_strip(const cl_machine *m, const cl_step *s, int ndim, int from
 {
     const int last = ndim - 1;
     const int64_t *coef = m->coef[s->maker];
-    const int64_t index = m->origin[s->maker] + offset_at(ndim, coef, at);
+    const int64_t index = m->origin[s->maker] + cl_cell_offset(ndim, coef, at);
     char *out = m->reg[s->out];
     int64_t row[CL_MAXDIM] = {0};
     do {
-        s->make((size_t)n[last], out, index + offset_at(last, coef, row), coef[last],
-                &m->loop->imm[s->imm]);
+        s->make((size_t)n[last], out, index + cl_cell_offset(last, coef, row),
+                coef[last], &m->loop->imm[s->imm]);
         out += n[last] * s->size;
     } while (advance(from, last - 1, n, row));
 }
@@ -200,7 +171,7 @@ typedef struct {
 
 /* The axis of a panel's rows: where most gathered inputs are contiguous, else the last
  * but one. */
-static int choose_row_axis(const cl_machine *m, const cell *c)
+static int choose_row_axis(const cl_machine *m, const cl_cell *c)
 {
     int votes[CL_MAXDIM] = {0};
     int best = c->ndim - 2;
@@ -253,7 +224,7 @@ static void choose_ahead(cl_machine *m, const frame *f)
     }
 }
 
-static frame wide_frame(cl_machine *m, const cell *c)
+static frame wide_frame(cl_machine *m, const cl_cell *c)
 {
     frame f = {.last = c->ndim - 1};
     for (uint32_t i = 0; i < m->loop->ninput; i++) {
@@ -282,7 +253,7 @@ static void gather_panel(cl_machine *m, const frame *f, int ndim, const int64_t 
         const int64_t size = m->loop->input_size[i];
         const int64_t *stride = m->stride[i];
         cl_copy_box((size_t)size, 2, (const int64_t[]){rows, columns},
-                    m->base[i] + offset_at(ndim, stride, at),
+                    m->base[i] + cl_cell_offset(ndim, stride, at),
                     (const int64_t[]){f->row < 0 ? 0 : stride[f->row], stride[f->last]},
                     m->panel[i], (const int64_t[]){columns * size, size});
     }
@@ -293,7 +264,7 @@ static void set_wide_slots(cl_machine *m, int ndim, const int64_t *at, int64_t k
                            int64_t columns)
 {
     for (uint32_t i = 0; i < m->loop->ninput; i++) {
-        const char *here = m->base[i] + offset_at(ndim, m->stride[i], at);
+        const char *here = m->base[i] + cl_cell_offset(ndim, m->stride[i], at);
         m->slot[i] = m->panel[i];
         if (m->mode[i] == IN_PLACE)
             m->slot[i] = here;
@@ -305,8 +276,8 @@ static void set_wide_slots(cl_machine *m, int ndim, const int64_t *at, int64_t k
 }
 
 /* rows x columns elements from position `at`; at is put back. */
-static clast_status run_panel(cl_machine *m, const cell *c, const frame *f, int64_t *at,
-                              int64_t rows, int64_t columns)
+static clast_status run_panel(cl_machine *m, const cl_cell *c, const frame *f,
+                              int64_t *at, int64_t rows, int64_t columns)
 {
     int64_t n[CL_MAXDIM];
     n[f->last] = columns;
@@ -314,7 +285,7 @@ static clast_status run_panel(cl_machine *m, const cell *c, const frame *f, int6
         gather_panel(m, f, c->ndim, at, rows, columns);
     for (int64_t k = 0; k < rows; k++) {
         set_wide_slots(m, c->ndim, at, k, columns);
-        m->reg[m->loop->nregister] = c->out + offset_at(c->ndim, c->stride, at);
+        m->reg[m->loop->nregister] = c->out + cl_cell_offset(c->ndim, c->stride, at);
         CL_TRY(run_steps(m, columns, c->ndim, f->last, n, at));
         if (f->row >= 0)
             at[f->row]++;
@@ -324,7 +295,7 @@ static clast_status run_panel(cl_machine *m, const cell *c, const frame *f, int6
     return CLAST_OK;
 }
 
-static clast_status run_wide(cl_machine *m, const cell *c)
+clast_status cl_cell_run_wide(cl_machine *m, const cl_cell *c)
 {
     const frame f = wide_frame(m, c);
     const int64_t width = c->n[f.last], height = f.row < 0 ? 1 : c->n[f.row];
@@ -376,7 +347,7 @@ static void set_flat_slot(cl_machine *m, uint32_t i, int ndim, int from,
                           const int64_t *n, const int64_t *at, int64_t count)
 {
     const int64_t *stride = m->stride[i];
-    const char *here = m->base[i] + offset_at(ndim, stride, at);
+    const char *here = m->base[i] + cl_cell_offset(ndim, stride, at);
     int64_t compact[CL_MAXDIM];
     m->slot[i] = m->panel[i];
     if (is_constant(ndim, from, stride)) {
@@ -398,11 +369,11 @@ static void set_flat_slot(cl_machine *m, uint32_t i, int ndim, int from,
 }
 
 /* One strip: the extents n[from] ... of the last axis, at position `at`. */
-static clast_status run_flat_strip(cl_machine *m, const cell *c, int from,
+static clast_status run_flat_strip(cl_machine *m, const cl_cell *c, int from,
                                    const int64_t *n, const int64_t *at, int64_t count)
 {
     int64_t compact[CL_MAXDIM];
-    char *out = c->out + offset_at(c->ndim, c->stride, at);
+    char *out = c->out + cl_cell_offset(c->ndim, c->stride, at);
     const int64_t size = m->loop->size;
     const bool is_direct = compact_strides(c->ndim, from, n, size, c->stride, compact);
     for (uint32_t i = 0; i < m->loop->ninput; i++)
@@ -415,7 +386,7 @@ static clast_status run_flat_strip(cl_machine *m, const cell *c, int from,
     return CLAST_OK;
 }
 
-static clast_status run_flat(cl_machine *m, const cell *c)
+clast_status cl_cell_run_flat(cl_machine *m, const cl_cell *c)
 {
     int from = c->ndim - 1;
     int64_t inner = 1;
@@ -439,128 +410,4 @@ static clast_status run_flat(cl_machine *m, const cell *c)
         at[from] = 0;
     } while (advance(0, from - 1, c->n, at));
     return CLAST_OK;
-}
-
-/* ---- cells ---- */
-
-/* Whether axis a continues the cell's last axis in every memory and generator. */
-static bool is_mergeable(const cl_machine *m, const cell *c, const target *t, int a,
-                         int64_t n)
-{
-    const int k = c->ndim - 1;
-    if (k < 0 || c->stride[k] != t->stride[a] * n)
-        return false;
-    for (uint32_t i = 0; i < m->loop->ninput; i++)
-        if (m->stride[i][k] != m->span[i]->stride[a] * n)
-            return false;
-    for (const cl_step *s = m->loop->step; s < m->loop->step + m->loop->nstep; s++)
-        if (s->make && m->coef[s->maker][k] != m->loop->imm[s->imm].coef[a] * n)
-            return false;
-    return true;
-}
-
-static void add_axis(cl_machine *m, cell *c, const target *t, int a, int64_t n)
-{
-    int k = c->ndim - 1;
-    if (is_mergeable(m, c, t, a, n)) {
-        c->n[k] *= n;
-    } else {
-        k = c->ndim++;
-        c->n[k] = n;
-    }
-    c->stride[k] = t->stride[a];
-    for (uint32_t i = 0; i < m->loop->ninput; i++)
-        m->stride[i][k] = m->span[i]->stride[a];
-    for (const cl_step *s = m->loop->step; s < m->loop->step + m->loop->nstep; s++)
-        if (s->make)
-            m->coef[s->maker][k] = m->loop->imm[s->imm].coef[a];
-}
-
-/* A cell of one element still has an axis. */
-static void add_unit_axis(cl_machine *m, cell *c)
-{
-    c->ndim = 1;
-    c->n[0] = 1;
-    c->stride[0] = m->loop->size;
-    for (uint32_t i = 0; i < m->loop->ninput; i++)
-        m->stride[i][0] = m->loop->input_size[i];
-    for (uint32_t g = 0; g < m->loop->nmaker; g++)
-        m->coef[g][0] = 1;
-}
-
-static int64_t cell_offset(const cl_box *part, const cl_box *whole,
-                           const int64_t *stride)
-{
-    int64_t offset = 0;
-    for (int a = 0; a < part->ndim; a++)
-        offset += (part->lo[a] - whole->lo[a]) * stride[a];
-    return offset;
-}
-
-static clast_status run_cell(cl_machine *m, const cl_box *part, const target *t)
-{
-    cell c = {.out = t->out + cell_offset(part, t->box, t->stride)};
-    for (uint32_t i = 0; i < m->loop->ninput; i++) {
-        const cl_span *span = m->span[i];
-        m->base[i] = span->data + cell_offset(part, &span->box, span->stride);
-        m->held[i] = NULL;
-        m->nheld[i] = 0;
-    }
-    for (const cl_step *s = m->loop->step; s < m->loop->step + m->loop->nstep; s++) {
-        if (!s->make)
-            continue;
-        const cl_imm *imm = &m->loop->imm[s->imm];
-        m->origin[s->maker] = imm->base + offset_at(part->ndim, imm->coef, part->lo);
-    }
-    for (int a = 0; a < part->ndim; a++)
-        if (part->n[a] > 1)
-            add_axis(m, &c, t, a, part->n[a]);
-    if (c.ndim == 0)
-        add_unit_axis(m, &c);
-    const int last = c.ndim - 1;
-    const bool is_wide =
-        c.stride[last] == m->loop->size && (last == 0 || c.n[last] >= WIDE_ENOUGH);
-    return is_wide ? run_wide(m, &c) : run_flat(m, &c);
-}
-
-/* Cuts `part` by the spans of inputs `input` on and runs each cell. */
-static clast_status refine(cl_machine *m, uint32_t input, const cl_box *part,
-                           const target *t)
-{
-    if (input == m->loop->ninput)
-        return run_cell(m, part, t);
-    const cl_input *in = &m->input[input];
-    for (size_t k = 0; k < in->count; k++) {
-        cl_box smaller;
-        if (!cl_box_intersect(part, &in->span[k].box, &smaller))
-            continue;
-        m->span[input] = &in->span[k];
-        CL_TRY(refine(m, input + 1, &smaller, t));
-    }
-    return CLAST_OK;
-}
-
-clast_status cl_machine_run(cl_machine *m, const cl_box *box, char *out)
-{
-    const cl_loop *l = m->loop;
-    target t = {.box = box, .out = out};
-    int64_t bytes = l->size;
-    for (int a = box->ndim - 1; a >= 0; a--) {
-        t.stride[a] = bytes;
-        bytes *= box->n[a];
-    }
-    if (bytes == 0)
-        return CLAST_OK;
-    if (l->nstep > 0)
-        return refine(m, 0, box, &t);
-    cl_gather(box, &m->input[l->ninput - 1], l->size, out, t.stride);
-    return cl_machine_poll(m, bytes / l->size);
-}
-
-clast_status cl_map_run(const cl_loop *loop, const cl_box *box, const cl_input *inputs,
-                        void *out, void *workspace, const cl_poll *poll)
-{
-    cl_machine machine;
-    cl_machine_init(&machine, loop, inputs, cl_box_count(box), workspace, poll);
-    return cl_machine_run(&machine, box, out);
 }
