@@ -63,7 +63,8 @@ static void *hand_out(header *h, size_t bytes)
 /* Tables of so many bytes are worth huge pages: those of millions of tasks are read in
  * another order than they lie in, and each small page of them is a fault at first. In
  * front and behind small pages remain, so nothing is resident that was not asked for.
- * What grows has small pages, for moving huge ones cuts them up, until it is settled.
+ * What grows has small pages, for moving huge ones cuts them up, until it is settled,
+ * which gathers pages at once, also where the system's policy is to have no huge ones.
  */
 #define HUGE_FROM       ((size_t)2 << 20)
 #define HUGE_PAGE       ((size_t)2 << 20)

@@ -162,6 +162,7 @@ static clast_status open_all(untrusted_source *u, const char *file, bool raw,
                            u->file.name, u->hdf5.name, err));
     const clast_status status = receive(u, &child, raw, err);
     cl_child_end(&child);
+    cl_helper_lock_file(u->file.fd);
     return status;
 }
 

@@ -68,8 +68,13 @@ clast_status cl_helper_open_file(int *fd, struct stat *st, const char *name,
         return cl_error_set(err, CLAST_EFORMAT, "%s is not a regular file", name);
     /* Where somebody has it locked, the helper's libhdf5 says so, unless the user has
      * switched its locks off: then the file is read all the same. */
-    flock(*fd, LOCK_SH | LOCK_NB);
+    cl_helper_lock_file(*fd);
     return CLAST_OK;
+}
+
+void cl_helper_lock_file(int fd)
+{
+    flock(fd, LOCK_SH | LOCK_NB);
 }
 
 clast_status cl_helper_start(cl_child *child, const cl_untrusted *how, const char *what,

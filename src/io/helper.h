@@ -26,6 +26,8 @@
  * failure, where it is not negative. */
 clast_status cl_helper_open_file(int *fd, struct stat *st, const char *name,
                                  cl_error *err);
+/* Once more when the helper has answered: a writer may have gone meanwhile. */
+void cl_helper_lock_file(int fd);
 /* path "": the whole file. Ended by cl_child_end(). */
 clast_status cl_helper_start(cl_child *child, const cl_untrusted *how, const char *what,
                              const char *file, const char *path, cl_error *err);
