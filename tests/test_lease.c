@@ -650,15 +650,22 @@ END_TEST
 
 /* ---- leases and windows by themselves ---- */
 
+/* By two holders of x.h5, whose descriptor is returned. */
+static int take_twice(cl_lease *lease)
+{
+    const int fd = open("x.h5", O_RDONLY | O_CLOEXEC);
+    cl_lease_init(lease, fd);
+    ck_assert(cl_lease_take(lease) && cl_lease_take(lease));
+    return fd;
+}
+
 START_TEST(holders_share_it)
 {
     cl_lease lease;
     if (!has_leases())
         return;
     other o = other_start("x.h5", -1);
-    const int fd = open("x.h5", O_RDONLY | O_CLOEXEC);
-    cl_lease_init(&lease, fd);
-    ck_assert(cl_lease_take(&lease) && cl_lease_take(&lease));
+    const int fd = take_twice(&lease);
     cl_lease_give(&lease);
     ck_assert_int_eq(fcntl(fd, F_GETLEASE), F_RDLCK);
     ck_assert_int_eq(write(o.go, "", 1), 1);
@@ -685,9 +692,7 @@ START_TEST(holders_lose_it)
     if (!has_leases())
         return;
     other o = other_start("x.h5", -1);
-    const int fd = open("x.h5", O_RDONLY | O_CLOEXEC);
-    cl_lease_init(&lease, fd);
-    ck_assert(cl_lease_take(&lease) && cl_lease_take(&lease));
+    const int fd = take_twice(&lease);
     ck_assert_int_eq(write(o.go, "", 1), 1);
     while (fcntl(fd, F_GETLEASE) == F_RDLCK && !other_is_done(&o, 1))
         continue;
